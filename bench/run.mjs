@@ -1,0 +1,136 @@
+// npm run bench: measures leveret beside its peers, each in a process of its own, interleaved, on one broker.
+// Standard output carries the results alone; progress goes to standard error. See README.md for what the figures mean.
+// Exit code: 0, 1 when a measurement failed, 2 when an option is wrong or the broker cannot be reached.
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import os from 'node:os';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { ours } from './clients/index.mjs';
+import { modes } from './modes.mjs';
+import { UsageError, readOptions, usage, withoutCredentials, withoutPassword } from './options.mjs';
+import { buildLeveret, installDependencies } from './prerequisites.mjs';
+
+let url;
+try {
+  const options = readOptions(process.argv.slice(2), process.env);
+  url = options.url;
+  if (options.help) console.log(usage);
+  else await main(options);
+} catch (error) {
+  const line = `bench: ${error.message}`;
+  console.error(url === undefined ? line : withoutPassword(line, url));
+  process.exitCode = error instanceof UsageError ? 2 : 1;
+}
+
+async function main(options) {
+  installDependencies();
+  // These two import what was just installed.
+  const { openBroker } = await import('./broker.mjs');
+  const { summarise, table, whole } = await import('./report.mjs');
+  const broker = await openBroker(options.url).catch((error) => {
+    throw new UsageError(`cannot use the broker at ${withoutCredentials(options.url)}: ${firstLine(error)}`);
+  });
+  try {
+    if (options.clients.some(({ name }) => name === ours)) buildLeveret();
+    const loadBefore = os.loadavg()[0];
+    const measured = [];
+    for (const mode of options.modes) measured.push(...(await measureMode(mode, options, broker, whole)));
+    const results = summarise(measured);
+    const setting = {
+      date: new Date().toISOString(),
+      node: process.version,
+      cpu: os.cpus()[0]?.model.trim() ?? 'unknown',
+      cores: os.availableParallelism(),
+      loadBefore: Number(loadBefore.toFixed(2)),
+      broker: `${broker.product} ${broker.version}`,
+      messages: options.messages,
+      size: options.size,
+      rounds: options.rounds,
+    };
+    if (options.json) {
+      console.log(JSON.stringify({ ...setting, results }, null, 2));
+      return;
+    }
+    console.log(
+      `${setting.broker}, Node ${setting.node}, ${setting.cores} × ${setting.cpu}, load ${setting.loadBefore} before\n` +
+        `median of ${setting.rounds} rounds of ${whole(setting.messages)} messages of ${whole(setting.size)} bytes`,
+    );
+    for (const mode of options.modes) {
+      const ofMode = results.filter((result) => result.mode === mode);
+      console.log(`\n${table(modes[mode].title, ofMode)}`);
+    }
+  } finally {
+    await broker.close();
+  }
+}
+
+/** All rounds of one mode. Each round begins with another client, so that none always runs first. */
+async function measureMode(mode, options, broker, whole) {
+  const measured = options.clients.map((client) => ({ client, rounds: [] }));
+  for (let round = 0; round < options.rounds; round++) {
+    const shift = round % measured.length;
+    for (const entry of [...measured.slice(shift), ...measured.slice(0, shift)]) {
+      const result = await measureOnce(mode, entry.client, options, broker);
+      if (!result.supported) continue;
+      entry.rounds.push(result);
+      console.error(
+        `${mode}, round ${round + 1} of ${options.rounds}: ${entry.client.name} ` +
+          `${whole(result.messagesPerSecond)} messages/s, ${result.cpuMicrosecondsPerMessage.toFixed(2)} µs`,
+      );
+    }
+  }
+  return measured
+    .filter(({ rounds }) => rounds.length > 0)
+    .map(({ client, rounds }) => ({
+      mode,
+      client: client.name,
+      version: versionOf(client),
+      rounds: rounds.map(({ supported: _, ...figures }) => figures),
+    }));
+}
+
+async function measureOnce(mode, client, { url, messages, size }, broker) {
+  const queue = `leveret.bench.${process.pid}.${Date.now().toString(36)}`;
+  const body = Buffer.alloc(size, 'x');
+  const { jobs, verify, queues } = await modes[mode].prepare(broker, { messages, queue, body });
+  try {
+    const result = await runWorker({ clientFile: client.file, mode, url, size, jobs }, timeLimit(messages, size));
+    if (result.supported) await verify();
+    return result;
+  } catch (error) {
+    throw new Error(`${mode} with ${client.name}: ${firstLine(error)}`, { cause: error });
+  } finally {
+    for (const name of queues) await broker.deleteQueue(name);
+  }
+}
+
+/** A minute, and for each message and each 4 KiB of its body 2 ms more: a client that hangs ends. In milliseconds. */
+function timeLimit(messages, size) {
+  return 60_000 + 2 * messages * Math.ceil(size / 4096);
+}
+
+async function runWorker(task, limit) {
+  const worker = spawn(process.execPath, [fileURLToPath(new URL('./worker.mjs', import.meta.url))]);
+  const timer = setTimeout(() => worker.kill('SIGKILL'), limit);
+  worker.stdin.on('error', () => {}); // it ended before it read its task: its exit code says more
+  worker.stdin.end(JSON.stringify(task));
+  const ended = new Promise((resolve, reject) => worker.once('close', resolve).once('error', reject));
+  const [code, output, errors] = await Promise.all([ended, text(worker.stdout), text(worker.stderr)]);
+  clearTimeout(timer);
+  if (worker.killed) throw new Error(`no end after ${limit / 1000} s`);
+  if (code !== 0) throw new Error(errors.trim() || `its process ended with code ${code}`);
+  return JSON.parse(output);
+}
+
+function versionOf({ manifest }) {
+  return JSON.parse(readFileSync(new URL(manifest, new URL('./clients/', import.meta.url)), 'utf8')).version;
+}
+
+/** Connection errors of several addresses come as an AggregateError without a message. */
+function firstLine(error) {
+  const message = error.message || error.errors?.[0]?.message || error.code || String(error);
+  if (message.startsWith('Expected ConnectionOpenOk')) return 'it refused the virtual host';
+  const lines = message.split('\n').map((line) => line.trim());
+  return lines.find((line) => /^(\w*Error|Error)\b/.test(line)) ?? lines[0];
+}

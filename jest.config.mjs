@@ -1,0 +1,37 @@
+// Jest in ES-module mode (NestJS 12 is ES modules only), started by scripts/test.mjs with --experimental-vm-modules.
+
+/** @type {import('jest').Config} */
+export default {
+  testEnvironment: 'node',
+  testMatch: ['<rootDir>/test/**/*.test.ts'],
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/packaging/', '/fixtures/'],
+  // Copies of the package in these folders would be duplicates of ours to Jest's module map.
+  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/build/', '<rootDir>/bench/', '<rootDir>/test/packaging/'],
+  extensionsToTreatAsEsm: ['.ts'],
+  moduleNameMapper: {
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+    '^leveret$': '<rootDir>/lib/index.ts',
+    '^leveret/(amqp|broker|testing)$': '<rootDir>/lib/$1/index.ts',
+  },
+  transform: {
+    '\\.ts$': [
+      '@swc/jest',
+      {
+        sourceMaps: 'inline',
+        module: { type: 'es6' },
+        jsc: {
+          target: 'es2022',
+          parser: { syntax: 'typescript', decorators: true },
+          transform: { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: true },
+          keepClassNames: true,
+        },
+      },
+    ],
+  },
+  collectCoverageFrom: ['lib/**/*.ts', '!lib/**/*.commonjs.ts', '!lib/amqp/protocol/generated/**'],
+  coverageDirectory: 'coverage',
+  // Counts the lines that run; v8's counts comments and types as covered.
+  coverageProvider: 'babel',
+  coverageReporters: ['text-summary', 'lcov', 'json-summary'],
+  coverageThreshold: { global: { lines: 90 } },
+};

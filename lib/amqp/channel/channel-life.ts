@@ -1,0 +1,504 @@
+/**
+ * One life of a channel: from channel.open to its end. It never comes back; recovery opens another.
+ *
+ *   opening --open-ok--> open --close--> closing --close-ok--> ended
+ *       \__________________/____ closed by the broker, connection gone ___/
+ *
+ * Owns the order of synchronous methods and their replies, the assembly of content, the confirm window and the
+ * consumers by tag. Must not know epochs, topology or what a user holds.
+ */
+import {
+  asError,
+  ChannelClosedByBrokerError,
+  ChannelClosedError,
+  FrameSyntaxError,
+  TimeoutError,
+  UnexpectedFrameError,
+  UnroutableError,
+  type AmqpError,
+  type ConnectionError,
+} from '../errors.js';
+import type { ChannelSink, ConnectionLife } from '../connection/index.js';
+import {
+  ByteReader,
+  failedMethodName,
+  methodIds,
+  readMethod,
+  repliesTo,
+  replyCodes,
+  writeAck,
+  writePublish,
+  type BasicProperties,
+  type Method,
+  type MethodFields,
+  type MethodInputs,
+  type MethodName,
+} from '../protocol/index.js';
+import { ConfirmWindow, type UnconfirmedPublish } from './confirm-window.js';
+import { ContentAssembly } from './content-assembly.js';
+import { Delivery, ReceivedMessage, type RawProperties, type SettlementResult, type Settler } from './delivery.js';
+import { InternedStrings } from './interned-strings.js';
+
+/** A message that the broker returned (basic.return). */
+export class ReturnedMessage extends ReceivedMessage {
+  constructor(
+    readonly replyCode: number,
+    readonly replyText: string,
+    exchange: string,
+    routingKey: string,
+    raw: RawProperties,
+    body: Buffer,
+  ) {
+    super(exchange, routingKey, raw, body);
+  }
+}
+
+export interface ChannelLifeListener {
+  /** A message published without a promise came back. */
+  onReturn(message: ReturnedMessage): void;
+  /** basic.cancel by the broker; the tag is free again. */
+  onConsumerCancelled(consumerTag: string): void;
+  /** Called exactly once, after pending methods and publishes were told. */
+  onEnd(error: AmqpError): void;
+  /** A user's callback threw. */
+  onCallbackError(error: Error): void;
+}
+
+export interface LifeConsumer {
+  readonly isNoAck: boolean;
+  /** May throw or reject: that is reported, and harms nothing. */
+  onDelivery(delivery: Delivery): unknown;
+}
+
+export interface OutgoingMessage {
+  readonly exchange: string;
+  readonly routingKey: string;
+  readonly body: Uint8Array;
+  readonly properties: Readonly<BasicProperties>;
+  readonly isMandatory: boolean;
+}
+
+/**
+ * Header of mandatory publishes on channels with confirms: the sequence number, which comes back with a basic.return
+ * and tells which of many equal publishes it is.
+ */
+export const sequenceHeader = 'x-leveret-sequence';
+
+type State = 'opening' | 'open' | 'closing' | 'ended';
+
+interface PendingCall {
+  readonly replies: readonly MethodName[];
+  /** basic.get only: the delivery needs no settlement. */
+  readonly isNoAck: boolean;
+  /** True when the caller gave up; the reply is still awaited, and then dropped. */
+  isAbandoned: boolean;
+  readonly timer: NodeJS.Timeout | undefined;
+  readonly resolve: (reply: Method | Delivery) => void;
+  readonly reject: (error: AmqpError) => void;
+}
+
+export class ChannelLife implements ChannelSink, Settler {
+  readonly connection: ConnectionLife;
+  readonly number: number;
+  /** Set by confirm.select. */
+  confirms: ConfirmWindow | undefined;
+
+  #state: State = 'opening';
+  #end: AmqpError | undefined;
+  #listener: ChannelLifeListener | undefined;
+  readonly #calls: PendingCall[] = [];
+  readonly #consumers = new Map<string, LifeConsumer>();
+  readonly #content = new ContentAssembly();
+  readonly #strings = new InternedStrings();
+  readonly #reader = new ByteReader();
+  #lastDeliveryTag = 0;
+  #settledThrough = 0;
+
+  private constructor(connection: ConnectionLife) {
+    this.connection = connection;
+    this.number = connection.attach(this);
+  }
+
+  /** Opens a channel. Throws WrongStateError when all are in use. */
+  static async open(connection: ConnectionLife): Promise<ChannelLife> {
+    const life = new ChannelLife(connection);
+    await life.call('channel.open', {});
+    if (life.#state === 'opening') life.#state = 'open';
+    return life;
+  }
+
+  get isOpen(): boolean {
+    return this.#state === 'open';
+  }
+
+  /** Why the life ended; undefined while it has not. */
+  get endedBy(): AmqpError | undefined {
+    return this.#end;
+  }
+
+  get settledThrough(): number {
+    return this.#settledThrough;
+  }
+
+  listen(listener: ChannelLifeListener): void {
+    this.#listener = listener;
+    const error = this.#end;
+    if (error) {
+      queueMicrotask(() => {
+        listener.onEnd(error);
+      });
+    }
+  }
+
+  // --- synchronous methods ------------------------------------------------------------------------
+
+  /**
+   * Sends a synchronous method and waits for its reply. Calls may be pipelined: the broker answers in order.
+   * Rejects with ArgumentError (nothing sent), TimeoutError, or what ended the channel.
+   */
+  async call<Name extends MethodName>(
+    name: Name,
+    fields: MethodInputs[Name],
+    limit = this.connection.parameters.methodTimeout,
+  ): Promise<Method> {
+    return (await this.#request(name, fields, limit)) as Method;
+  }
+
+  /** basic.get: a delivery, or null when the queue is empty. */
+  async get(queue: string, isNoAck: boolean): Promise<Delivery | null> {
+    const limit = this.connection.parameters.methodTimeout;
+    const reply = await this.#request('basic.get', { queue, noAck: isNoAck }, limit, isNoAck);
+    return reply instanceof Delivery ? reply : null;
+  }
+
+  #request<Name extends MethodName>(
+    name: Name,
+    fields: MethodInputs[Name],
+    limit: number,
+    isNoAck = false,
+  ): Promise<Method | Delivery> {
+    return new Promise<Method | Delivery>((resolve, reject) => {
+      if (this.#end) throw this.#end;
+      if (this.#state === 'closing' && name !== 'channel.close') throw new ChannelClosedError();
+      this.connection.send(this.number, name, fields);
+      const timer =
+        limit > 0
+          ? setTimeout(() => {
+              call.isAbandoned = true;
+              reject(new TimeoutError(name, limit));
+            }, limit)
+          : undefined;
+      const call: PendingCall = {
+        replies: repliesTo(name),
+        isNoAck,
+        isAbandoned: false,
+        timer,
+        resolve,
+        reject,
+      };
+      this.#calls.push(call);
+    });
+  }
+
+  #answer(reply: Method | Delivery, name: MethodName): void {
+    const call = this.#calls[0];
+    if (!call?.replies.includes(name)) {
+      throw new UnexpectedFrameError(`${name} on channel ${String(this.number)}, which nobody waits for`);
+    }
+    this.#calls.shift();
+    clearTimeout(call.timer);
+    if (!call.isAbandoned) call.resolve(reply);
+    else if (reply instanceof Delivery && !reply.isSettled) reply.nack();
+  }
+
+  // --- publishing ---------------------------------------------------------------------------------
+
+  /** confirm.select */
+  async selectConfirms(): Promise<void> {
+    // Numbering starts with the first publish after the select was sent, so the window must be there at once.
+    const window = new ConfirmWindow();
+    const selected = this.call('confirm.select', {});
+    this.confirms ??= window;
+    await selected;
+  }
+
+  /**
+   * Sends a message; its outcome goes to `publish` where the channel has confirms. Throws ArgumentError when it cannot
+   * be encoded, nothing being sent, and ChannelClosedError or what ended the channel when it is not open.
+   */
+  publish(message: OutgoingMessage, publish: UnconfirmedPublish | undefined): void {
+    if (this.#state !== 'open') throw this.#end ?? new ChannelClosedError();
+    const { connection, confirms } = this;
+    let { properties } = message;
+    if (message.isMandatory && confirms) {
+      const headers = { ...properties.headers, [sequenceHeader]: confirms.nextSequenceNumber };
+      properties = { ...properties, headers };
+    }
+    writePublish(
+      connection.writer,
+      this.number,
+      message.exchange,
+      message.routingKey,
+      message.isMandatory,
+      properties,
+      message.body,
+      connection.tuning.frameMax,
+    );
+    confirms?.add(publish);
+    connection.scheduleFlush();
+  }
+
+  // --- consuming and settling ---------------------------------------------------------------------
+
+  /** basic.consume with a tag that is free on this channel. */
+  async consume(consumer: LifeConsumer, fields: MethodInputs['basic.consume']): Promise<void> {
+    this.#consumers.set(fields.consumerTag, consumer);
+    try {
+      await this.call('basic.consume', fields);
+    } catch (error) {
+      this.#consumers.delete(fields.consumerTag);
+      throw error;
+    }
+  }
+
+  /** basic.cancel; deliveries that are on their way still reach the consumer until it resolves. */
+  async cancel(consumerTag: string): Promise<void> {
+    if (!this.#consumers.has(consumerTag)) return;
+    await this.call('basic.cancel', { consumerTag });
+    this.#consumers.delete(consumerTag);
+  }
+
+  settle(
+    kind: 'ack' | 'nack' | 'reject',
+    deliveryTag: number,
+    isMultiple: boolean,
+    isRequeued: boolean,
+  ): SettlementResult {
+    if (this.#state !== 'open') return 'stale';
+    const { connection } = this;
+    switch (kind) {
+      case 'ack':
+        writeAck(connection.writer, this.number, deliveryTag, isMultiple);
+        connection.scheduleFlush();
+        break;
+      case 'nack':
+        connection.send(this.number, 'basic.nack', { deliveryTag, multiple: isMultiple, requeue: isRequeued });
+        break;
+      case 'reject':
+        connection.send(this.number, 'basic.reject', { deliveryTag, requeue: isRequeued });
+        break;
+    }
+    if (isMultiple && deliveryTag > this.#settledThrough) this.#settledThrough = deliveryTag;
+    return 'sent';
+  }
+
+  /** Settles every unsettled delivery of the channel (`multiple` with tag 0). */
+  settleAll(kind: 'ack' | 'nack', isRequeued: boolean): SettlementResult {
+    if (this.#state !== 'open') return 'stale';
+    if (kind === 'ack') this.connection.send(this.number, 'basic.ack', { deliveryTag: 0, multiple: true });
+    else this.connection.send(this.number, 'basic.nack', { deliveryTag: 0, multiple: true, requeue: isRequeued });
+    this.#settledThrough = this.#lastDeliveryTag;
+    return 'sent';
+  }
+
+  // --- frames that came in ------------------------------------------------------------------------
+
+  onMethod(methodId: number, buffer: Buffer, start: number, end: number): void {
+    if (this.#state === 'ended') {
+      if (methodId === methodIds.ChannelCloseOk) this.connection.detach(this.number);
+      return;
+    }
+    if (this.#content.isUnderWay) {
+      // The broker may close a channel in the middle of a message; nothing else may come between.
+      if (methodId !== methodIds.ChannelClose) throw new UnexpectedFrameError('a method in the middle of a message');
+      this.#content.reset();
+    }
+    switch (methodId) {
+      case methodIds.BasicDeliver:
+        this.#onDeliver(buffer, start, end);
+        return;
+      case methodIds.BasicAck:
+      case methodIds.BasicNack: {
+        const reader = this.#reader.reset(buffer, start, end);
+        const tag = reader.longlong();
+        this.confirms?.settle(tag, (reader.octet() & 1) !== 0, methodId === methodIds.BasicAck);
+        return;
+      }
+      default:
+        this.#onOther(readMethod(methodId, this.#reader.reset(buffer, start, end)));
+    }
+  }
+
+  onHeader(bodySize: number, buffer: Buffer, start: number, end: number): void {
+    if (this.#state !== 'ended') this.#content.header(bodySize, buffer, start, end);
+  }
+
+  onBody(buffer: Buffer, start: number, end: number, isFrameEnd: boolean): void {
+    if (this.#state !== 'ended') this.#content.body(buffer, start, end, isFrameEnd);
+  }
+
+  /**
+   * basic.deliver by hand, since a consumer reads little else; a test holds it against the generated decoder.
+   *
+   *   consumer-tag(shortstr) delivery-tag(longlong) redelivered(bit) exchange(shortstr) routing-key(shortstr)
+   */
+  #onDeliver(buffer: Buffer, start: number, end: number): void {
+    const strings = this.#strings;
+    const tagEnd = start + 1 + (buffer[start] ?? 0);
+    const exchangeStart = tagEnd + 10;
+    const exchangeEnd = exchangeStart + (buffer[exchangeStart - 1] ?? 0);
+    const keyStart = exchangeEnd + 1;
+    const keyEnd = keyStart + (buffer[exchangeEnd] ?? 0);
+    if (exchangeStart > end || exchangeEnd >= end || keyEnd !== end) {
+      throw new FrameSyntaxError('basic.deliver: its strings do not fill its frame');
+    }
+    const high = buffer.readUInt32BE(tagEnd);
+    if (high > 0x1f_ffff) throw new FrameSyntaxError('basic.deliver: a delivery tag beyond 2^53');
+    const deliveryTag = high * 0x1_0000_0000 + buffer.readUInt32BE(tagEnd + 4);
+    const redelivered = ((buffer[tagEnd + 8] ?? 0) & 1) !== 0;
+    const consumerTag = strings.decode(buffer, start + 1, tagEnd);
+    const exchange = strings.decode(buffer, exchangeStart, exchangeEnd);
+    const routingKey = strings.decode(buffer, keyStart, keyEnd);
+    this.#lastDeliveryTag = deliveryTag;
+    this.#content.begin((properties, body) => {
+      const consumer = this.#consumers.get(consumerTag);
+      // While the channel closes, the broker takes back what we do not settle.
+      if (!consumer || this.#state !== 'open') return;
+      this.#hand(
+        consumer,
+        new Delivery(
+          this,
+          consumerTag,
+          deliveryTag,
+          redelivered,
+          exchange,
+          routingKey,
+          properties,
+          body,
+          consumer.isNoAck,
+          undefined,
+        ),
+      );
+    });
+  }
+
+  #hand(consumer: LifeConsumer, delivery: Delivery): void {
+    try {
+      const result = consumer.onDelivery(delivery);
+      if (result instanceof Promise) {
+        result.catch((error: unknown) => {
+          this.#listener?.onCallbackError(asError(error));
+        });
+      }
+    } catch (error) {
+      this.#listener?.onCallbackError(asError(error));
+    }
+  }
+
+  #onOther(method: Method): void {
+    switch (method.name) {
+      case 'basic.return':
+        this.#onReturn(method.fields);
+        return;
+      case 'basic.get-ok':
+        this.#onGetOk(method.fields);
+        return;
+      case 'basic.cancel':
+        // The client never answers: RabbitMQ refuses basic.cancel-ok from clients.
+        if (this.#consumers.delete(method.fields.consumerTag)) {
+          this.#listener?.onConsumerCancelled(method.fields.consumerTag);
+        }
+        return;
+      case 'channel.flow':
+        this.connection.send(this.number, 'channel.flow-ok', { active: method.fields.active });
+        return;
+      case 'channel.close':
+        this.#onClose(method.fields);
+        return;
+      case 'channel.close-ok':
+        if (this.#state !== 'closing') throw new UnexpectedFrameError('channel.close-ok without channel.close');
+        this.#finish(new ChannelClosedError());
+        return;
+      default:
+        if (this.#state === 'closing' && this.#calls[0]?.replies.includes(method.name) !== true) return;
+        this.#answer(method, method.name);
+    }
+  }
+
+  #onReturn({ replyCode, replyText, exchange, routingKey }: MethodFields['basic.return']): void {
+    this.#content.begin((raw, body) => {
+      const message = new ReturnedMessage(replyCode, replyText, exchange, routingKey, raw, body);
+      const sequenceNumber = message.properties.headers?.[sequenceHeader];
+      const error = new UnroutableError({ replyCode, replyText }, exchange, routingKey);
+      const isAwaited = typeof sequenceNumber === 'number' && this.confirms?.noteReturn(sequenceNumber, error) === true;
+      if (!isAwaited) this.#listener?.onReturn(message);
+    });
+  }
+
+  #onGetOk({ deliveryTag, redelivered, exchange, routingKey, messageCount }: MethodFields['basic.get-ok']): void {
+    const isNoAck = this.#calls[0]?.isNoAck ?? false;
+    this.#lastDeliveryTag = deliveryTag;
+    this.#content.begin((raw, body) => {
+      this.#answer(
+        new Delivery(this, '', deliveryTag, redelivered, exchange, routingKey, raw, body, isNoAck, messageCount),
+        'basic.get-ok',
+      );
+    });
+  }
+
+  #onClose(reply: MethodFields['channel.close']): void {
+    this.connection.send(this.number, 'channel.close-ok', {});
+    if (this.#state === 'closing') {
+      this.#finish(new ChannelClosedError());
+      return;
+    }
+    const failed = failedMethodName(reply.classId, reply.methodId);
+    this.#finish(
+      new ChannelClosedByBrokerError(
+        failed === undefined ? reply : { ...reply, replyText: `${reply.replyText} (${failed})` },
+      ),
+    );
+  }
+
+  onConnectionEnd(error: ConnectionError): void {
+    this.#finish(error, false);
+  }
+
+  // --- the end ------------------------------------------------------------------------------------
+
+  /** channel.close, and waits for its answer at most `limit` milliseconds. Never rejects. */
+  close(limit = this.connection.parameters.closeTimeout): Promise<void> {
+    if (this.#state === 'ended') return Promise.resolve();
+    return (this.#closing ??= this.#close(limit));
+  }
+
+  #closing: Promise<void> | undefined;
+
+  async #close(limit: number): Promise<void> {
+    const closed = this.#request(
+      'channel.close',
+      { replyCode: replyCodes.success, replyText: '', classId: 0, methodId: 0 },
+      limit,
+    );
+    this.#state = 'closing';
+    // Rejected by the end of the life, which is what was asked for, or by the limit: then the number stays taken,
+    // until the broker answers after all.
+    await closed.catch(() => undefined);
+    this.#finish(new ChannelClosedError(), false);
+  }
+
+  #finish(error: AmqpError, isAnswered = true): void {
+    if (this.#state === 'ended') return;
+    this.#state = 'ended';
+    this.#end = error;
+    if (isAnswered) this.connection.detach(this.number);
+    this.#content.reset();
+    this.#consumers.clear();
+    for (const call of this.#calls.splice(0)) {
+      clearTimeout(call.timer);
+      if (!call.isAbandoned) call.reject(error);
+    }
+    this.confirms?.abandon(error);
+    this.#listener?.onEnd(error);
+  }
+}

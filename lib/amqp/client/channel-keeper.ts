@@ -1,0 +1,497 @@
+/**
+ * Keeps a user's channel alive over its lives: its settings, its consumers, and the publishes that wait.
+ *
+ *   waiting --restored--> open --channel or connection lost--> waiting      any --close, give up--> ended
+ *
+ * A channel that the broker closed is reopened here, alone; after a lost connection its owner calls `restore`.
+ */
+import { ChannelLife, type LifeConsumer, type ReturnedMessage } from '../channel/index.js';
+import type { ConnectionLife, ResolvedParameters } from '../connection/index.js';
+import {
+  asAmqpError,
+  asError,
+  ChannelClosedByBrokerError,
+  ChannelClosedError,
+  ConsumerCancelledError,
+  DuplicateConsumerTagError,
+  TimeoutError,
+  WrongStateError,
+  type AmqpError,
+} from '../errors.js';
+import { failedMethodName } from '../protocol/index.js';
+import { backOffDelay, wait, type BrokenEntity } from '../recovery/index.js';
+import type { Consumer, ConsumerOwner } from './consumer.js';
+import type { PendingPublish } from './pending-publish.js';
+import { PublishQueue } from './publish-queue.js';
+
+export interface ChannelSettings {
+  /** Default prefetch of each consumer; 0 is without limit. */
+  prefetch: number;
+  /** Limit over all consumers of the channel (basic.qos global); undefined: none was set. */
+  globalPrefetch: number | undefined;
+  isConfirming: boolean;
+}
+
+/** What a channel needs of its connection. */
+export interface ChannelHost {
+  readonly parameters: ResolvedParameters;
+  /** The present life, while it is open and restored. */
+  readonly life: ConnectionLife | undefined;
+  /** Makes sure that a queue is there, declaring it anew where we declared it before. False: it is not. */
+  restoreQueue(queue: string): Promise<boolean>;
+  /** Asks by a passive declare, on a channel made for the question. */
+  exists(kind: 'queue' | 'exchange', name: string): Promise<boolean>;
+  forget(keeper: ChannelKeeper): void;
+}
+
+export interface ChannelKeeperListener {
+  onLost(cause: AmqpError): void;
+  onRecovered(consumers: number, broken: readonly BrokenEntity[]): void;
+  onReturn(message: ReturnedMessage): void;
+  onConsumerCancelled(consumer: Consumer, cause: ConsumerCancelledError): void;
+  onConsumerRecovered(consumer: Consumer): void;
+  onCallbackError(error: Error): void;
+  onEnd(cause: AmqpError): void;
+}
+
+interface LifeWaiter {
+  readonly resolve: (life: ChannelLife) => void;
+  readonly reject: (error: AmqpError) => void;
+}
+
+/** A channel that stayed open for this long has recovered for good: the next loss starts with a short delay. */
+const stableTime = 10_000;
+
+export class ChannelKeeper implements ConsumerOwner {
+  readonly settings: ChannelSettings;
+  readonly consumers = new Map<string, Consumer>();
+  readonly #host: ChannelHost;
+  readonly #listener: ChannelKeeperListener;
+  readonly #queue: PublishQueue;
+  /** Consumers that the broker does not know at present. */
+  readonly #broken = new Set<Consumer>();
+  #life: ChannelLife | undefined;
+  #end: AmqpError | undefined;
+  #waiters = new Set<LifeWaiter>();
+  #sentPrefetch = 0;
+  #reopenings = 0;
+  #openedAt = 0;
+  #retryTimer: NodeJS.Timeout | undefined;
+  #retries = 0;
+  #isRoomAwaited = false;
+
+  constructor(host: ChannelHost, settings: ChannelSettings, listener: ChannelKeeperListener) {
+    this.#host = host;
+    this.settings = settings;
+    this.#listener = listener;
+    this.#queue = new PublishQueue({
+      ...host.parameters.publishBuffer,
+      busyMessages: host.parameters.maxUnconfirmed,
+    });
+  }
+
+  /** The present life, while it is open and restored. */
+  get life(): ChannelLife | undefined {
+    return this.#life;
+  }
+
+  get endedBy(): AmqpError | undefined {
+    return this.#end;
+  }
+
+  /** Publishes that were sent and not confirmed, or wait to be sent. */
+  get outstandingPublishes(): number {
+    return (this.#life?.confirms?.size ?? 0) + this.#queue.length;
+  }
+
+  async exists(kind: 'queue' | 'exchange', name: string): Promise<boolean> {
+    await this.whenOpen(`looking for ${kind} "${name}"`);
+    return this.#host.exists(kind, name);
+  }
+
+  /** The present life, or the next one; rejects with TimeoutError after methodTimeout, or with what ended us. */
+  whenOpen(step: string): Promise<ChannelLife> {
+    if (this.#life) return Promise.resolve(this.#life);
+    if (this.#end) return Promise.reject(this.#end);
+    const limit = this.#host.parameters.methodTimeout;
+    return new Promise<ChannelLife>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#waiters.delete(waiter);
+        reject(new TimeoutError(`${step}, waiting for the channel to recover`, limit));
+      }, limit);
+      const waiter: LifeWaiter = {
+        resolve: (life) => {
+          clearTimeout(timer);
+          resolve(life);
+        },
+        reject: (error) => {
+          clearTimeout(timer);
+          reject(error);
+        },
+      };
+      this.#waiters.add(waiter);
+    });
+  }
+
+  /**
+   * Does something that may be done twice (a declare, a bind, a consume) in the present life; where the connection is
+   * lost meanwhile, again in the next one, for at most methodTimeout.
+   */
+  async onLife<Result>(step: string, action: (life: ChannelLife) => Promise<Result>): Promise<Result> {
+    const { methodTimeout, recovery } = this.#host.parameters;
+    const deadline = performance.now() + methodTimeout;
+    for (;;) {
+      const life = await this.whenOpen(step);
+      try {
+        return await action(life);
+      } catch (error) {
+        const isWorthRepeating = life.connection.endedBy && !this.#end && recovery !== false;
+        if (!isWorthRepeating || performance.now() >= deadline) throw error;
+      }
+    }
+  }
+
+  // --- lives --------------------------------------------------------------------------------------
+
+  /**
+   * Opens the channel in a life of the connection and gives it its settings and consumers. A consumer that the broker
+   * refuses is left out, reported, and tried again later. Rejects when the connection ends meanwhile.
+   */
+  async restore(connection: ConnectionLife): Promise<{ consumers: number; broken: BrokenEntity[] }> {
+    const broken: BrokenEntity[] = [];
+    this.#broken.clear();
+    for (;;) {
+      if (this.#end) return { consumers: 0, broken };
+      const life = await this.#openLife(connection);
+      const failure = await this.#settle(life);
+      if (!failure) {
+        if (life.endedBy) continue;
+        this.#begin(life);
+        if (this.#broken.size > 0) this.#scheduleRetry();
+        return { consumers: this.consumers.size - this.#broken.size, broken };
+      }
+      if (connection.endedBy) throw connection.endedBy;
+      if (!failure.consumer) throw failure.error;
+      this.#broken.add(failure.consumer);
+      broken.push({ kind: 'consumer', name: failure.consumer.consumerTag, error: failure.error });
+      if (life.isOpen) await life.close();
+    }
+  }
+
+  async #openLife(connection: ConnectionLife): Promise<ChannelLife> {
+    const life = await ChannelLife.open(connection);
+    life.listen({
+      onReturn: (message) => {
+        this.#listener.onReturn(message);
+      },
+      onConsumerCancelled: (consumerTag) => {
+        this.#onConsumerCancelled(consumerTag);
+      },
+      onCallbackError: (error) => {
+        this.#listener.onCallbackError(error);
+      },
+      onEnd: (error) => {
+        if (life === this.#life) this.#onLifeEnd(life, error);
+      },
+    });
+    return life;
+  }
+
+  /** Sends settings and consumers, pipelined; answers the first that was refused. */
+  async #settle(life: ChannelLife): Promise<{ consumer: Consumer | undefined; error: AmqpError } | undefined> {
+    const { settings } = this;
+    this.#sentPrefetch = 0;
+    const calls: { consumer: Consumer | undefined; done: Promise<unknown> }[] = [];
+    if (settings.isConfirming) calls.push({ consumer: undefined, done: life.selectConfirms() });
+    if (settings.globalPrefetch !== undefined) {
+      const fields = { prefetchSize: 0, prefetchCount: settings.globalPrefetch, global: true };
+      calls.push({ consumer: undefined, done: life.call('basic.qos', fields) });
+    }
+    for (const consumer of this.consumers.values()) {
+      if (!this.#broken.has(consumer)) calls.push({ consumer, done: this.#consumeOn(life, consumer) });
+    }
+    const results = await Promise.allSettled(calls.map(({ done }) => done));
+    const index = results.findIndex(({ status }) => status === 'rejected');
+    const result = results[index];
+    if (result?.status !== 'rejected') return undefined;
+    return { consumer: calls[index]?.consumer, error: asAmqpError(result.reason) };
+  }
+
+  /** basic.qos where the consumer wants another prefetch than the last one, and basic.consume right behind it. */
+  async #consumeOn(life: ChannelLife, consumer: Consumer): Promise<void> {
+    const prefetch = consumer.prefetch ?? this.settings.prefetch;
+    const calls: Promise<unknown>[] = [];
+    if (prefetch !== this.#sentPrefetch) {
+      this.#sentPrefetch = prefetch;
+      calls.push(life.call('basic.qos', { prefetchSize: 0, prefetchCount: prefetch }));
+    }
+    const lifeConsumer: LifeConsumer = consumer;
+    calls.push(life.consume(lifeConsumer, consumer.consumeFields));
+    await Promise.all(calls);
+  }
+
+  #begin(life: ChannelLife): void {
+    this.#life = life;
+    this.#openedAt = performance.now();
+    const waiters = this.#waiters;
+    this.#waiters = new Set();
+    for (const { resolve } of waiters) resolve(life);
+    this.#drain();
+  }
+
+  #onLifeEnd(life: ChannelLife, cause: AmqpError): void {
+    this.#life = undefined;
+    clearTimeout(this.#retryTimer);
+    if (this.#end) return;
+    this.#queue.goOffline();
+    if (!life.connection.isOpen) return;
+    if (this.#host.parameters.recovery === false) {
+      this.end(cause);
+      return;
+    }
+    this.#listener.onLost(cause);
+    void this.#reopen(life.connection);
+  }
+
+  async #reopen(connection: ConnectionLife): Promise<void> {
+    const { recovery } = this.#host.parameters;
+    if (recovery === false) return;
+    if (performance.now() - this.#openedAt > stableTime) this.#reopenings = 0;
+    const isWanted = (): boolean => !this.#end && !this.#life && connection.isOpen;
+    while (isWanted()) {
+      // The first time at once: one refused declare must not delay a channel's consumers.
+      if (this.#reopenings > 0) await wait(backOffDelay(this.#reopenings, recovery));
+      this.#reopenings += 1;
+      if (!isWanted()) return;
+      try {
+        const { consumers, broken } = await this.restore(connection);
+        this.#listener.onRecovered(consumers, broken);
+        return;
+      } catch {
+        // The connection ended, whose owner restores us; or the channel could not be opened, which is tried again.
+      }
+    }
+  }
+
+  // --- consumers ----------------------------------------------------------------------------------
+
+  async addConsumer(consumer: Consumer): Promise<void> {
+    const { consumerTag } = consumer;
+    if (this.consumers.has(consumerTag)) throw new DuplicateConsumerTagError(consumerTag);
+    await this.onLife('basic.consume', async (life) => {
+      if (this.consumers.has(consumerTag)) throw new DuplicateConsumerTagError(consumerTag);
+      this.consumers.set(consumerTag, consumer);
+      try {
+        await this.#consumeOn(life, consumer);
+      } catch (error) {
+        this.consumers.delete(consumerTag);
+        throw error;
+      }
+    });
+  }
+
+  async cancelConsumer(consumer: Consumer): Promise<void> {
+    if (this.consumers.get(consumer.consumerTag) !== consumer) return;
+    this.consumers.delete(consumer.consumerTag);
+    if (this.#broken.delete(consumer)) return;
+    try {
+      await this.#life?.cancel(consumer.consumerTag);
+    } catch (error) {
+      // A lost channel has no consumers, and the next life will not have this one.
+      if (this.#life?.isOpen) throw error;
+    }
+  }
+
+  #onConsumerCancelled(consumerTag: string): void {
+    const consumer = this.consumers.get(consumerTag);
+    if (!consumer) return;
+    this.#broken.add(consumer);
+    this.#listener.onConsumerCancelled(consumer, new ConsumerCancelledError(consumerTag, consumer.queue));
+    this.#scheduleRetry();
+  }
+
+  #scheduleRetry(): void {
+    const { recovery } = this.#host.parameters;
+    if (recovery === false || this.#end) return;
+    clearTimeout(this.#retryTimer);
+    this.#retries += 1;
+    // At least the first delay, so that a queue that comes and goes makes no spin.
+    const delay = Math.max(recovery.initialDelay, backOffDelay(this.#retries, recovery));
+    this.#retryTimer = setTimeout(() => {
+      this.#retryBroken().catch((error: unknown) => {
+        this.#listener.onCallbackError(asError(error));
+      });
+    }, delay);
+    this.#retryTimer.unref();
+  }
+
+  async #retryBroken(): Promise<void> {
+    for (const consumer of [...this.#broken]) {
+      const life = this.#life;
+      if (!life || this.#end) return;
+      try {
+        if (!(await this.#host.restoreQueue(consumer.queue))) continue;
+        if (!this.#broken.has(consumer) || life !== this.#life) return;
+        await this.#consumeOn(life, consumer);
+      } catch {
+        // Either the channel was closed, and is reopened with the consumers it can have, or the connection ended.
+        if (life !== this.#life) return;
+        continue;
+      }
+      this.#broken.delete(consumer);
+      this.#retries = 0;
+      this.#listener.onConsumerRecovered(consumer);
+    }
+    if (this.#broken.size > 0) this.#scheduleRetry();
+  }
+
+  renameQueues(renamed: ReadonlyMap<string, string>): void {
+    for (const consumer of this.consumers.values()) {
+      const name = renamed.get(consumer.queue);
+      if (name !== undefined) consumer.followQueue(name);
+    }
+  }
+
+  // --- publishing ---------------------------------------------------------------------------------
+
+  get canSend(): boolean {
+    const life = this.#life;
+    if (!life?.connection.hasRoom) return false;
+    return !life.confirms || life.confirms.size < this.#host.parameters.maxUnconfirmed;
+  }
+
+  /** Sends a publish, or lets it wait its turn. Throws what ended the channel. */
+  publish(publish: PendingPublish): void {
+    if (this.#end) throw publish.notSent(this.#end.message, this.#end);
+    if (this.#queue.length === 0 && this.canSend) {
+      this.#send(publish);
+      return;
+    }
+    const life = this.#life;
+    this.#queue.add(publish, !life || life.connection.blockedReason !== undefined);
+    this.#awaitRoom();
+  }
+
+  /** Resolves when nothing waits to be sent and there is room for more. */
+  async drained(): Promise<void> {
+    while (!this.#end && !(this.#queue.length === 0 && this.canSend)) {
+      const life = this.#life ?? (await this.whenOpen('drained'));
+      if (this.#queue.length === 0 && this.canSend) return;
+      await new Promise<void>((resolve) => {
+        if (life.connection.hasRoom && life.isOpen) setTimeout(resolve, 1);
+        else life.connection.onRoom(resolve);
+      });
+      this.#drain();
+    }
+    if (this.#end) throw this.#end;
+  }
+
+  /** The broker blocked the connection: what waits has a limit from now on. */
+  noteBlocked(): void {
+    this.#queue.goOffline();
+  }
+
+  #send(publish: PendingPublish): void {
+    const life = this.#life;
+    if (!life) {
+      this.#queue.add(publish, true);
+      return;
+    }
+    try {
+      life.publish(publish, publish.isConfirmed ? publish : undefined);
+    } catch (error) {
+      publish.settle(asError(error));
+      return;
+    }
+    publish.isSent = true;
+    if (!publish.isConfirmed) publish.settle(undefined);
+  }
+
+  #drain(): void {
+    this.#queue.drain(
+      () => this.canSend,
+      (publish) => {
+        this.#send(publish);
+      },
+    );
+    if (this.#queue.length > 0) this.#awaitRoom();
+  }
+
+  #awaitRoom(): void {
+    const life = this.#life;
+    if (!life || this.#isRoomAwaited) return;
+    this.#isRoomAwaited = true;
+    const goOn = (): void => {
+      this.#isRoomAwaited = false;
+      this.#drain();
+    };
+    if (!life.connection.hasRoom) life.connection.onRoom(goOn);
+    else if (life.confirms) life.confirms.onRoom(goOn);
+    else setImmediate(goOn);
+  }
+
+  // --- the end ------------------------------------------------------------------------------------
+
+  /** Resolves when every publish has its outcome, or when the limit (milliseconds) is over. Never rejects. */
+  async flushed(limit: number): Promise<void> {
+    const deadline = performance.now() + limit;
+    while (this.#life && this.outstandingPublishes > 0) {
+      const left = deadline - performance.now();
+      if (left <= 0) return;
+      const confirms = this.#life.confirms;
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, Math.min(left, this.#queue.length > 0 ? 10 : left));
+        if (confirms) {
+          confirms.onEmpty = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+        }
+      });
+    }
+  }
+
+  /** Flushes what was published, then closes, all within `limit` milliseconds. Never rejects. */
+  async close(limit = this.#host.parameters.closeTimeout): Promise<void> {
+    if (this.#end) return;
+    const since = performance.now();
+    await this.flushed(limit);
+    const life = this.#life;
+    this.end(new ChannelClosedError());
+    if (life) await life.close(Math.max(100, limit - (performance.now() - since)));
+  }
+
+  /** No life will follow. */
+  end(cause: AmqpError): void {
+    if (this.#end) return;
+    this.#end = cause;
+    this.#life = undefined;
+    clearTimeout(this.#retryTimer);
+    this.#host.forget(this);
+    for (const { reject } of this.#waiters) reject(cause);
+    this.#waiters.clear();
+    this.#queue.fail((publish) => publish.notSent(cause.message, cause));
+    this.consumers.clear();
+    this.#broken.clear();
+    this.#listener.onEnd(cause);
+  }
+
+  /** Throws WrongStateError unless the channel has confirms. */
+  requireConfirms(): void {
+    if (!this.settings.isConfirming) {
+      throw new WrongStateError(
+        'publish: the channel has no confirms; open it with { confirm: true }, or call confirmSelect()',
+      );
+    }
+  }
+}
+
+/** True when somebody else hears of it: the caller of a synchronous method, or of a confirmed publish. */
+export function isHeardByCaller(cause: AmqpError, isConfirming: boolean): boolean {
+  if (!(cause instanceof ChannelClosedByBrokerError)) return false;
+  const { classId, methodId } = cause;
+  if (classId === undefined || classId === 0) return false;
+  const name = failedMethodName(classId, methodId ?? 0);
+  if (name === 'basic.publish') return isConfirming;
+  return name !== 'basic.ack' && name !== 'basic.nack' && name !== 'basic.reject';
+}

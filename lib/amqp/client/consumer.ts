@@ -1,0 +1,74 @@
+/** What a user holds of a consumer: its tag and queue, over all lives of its channel. */
+import type { Delivery } from '../channel/index.js';
+import type { FieldTable, MethodInputs } from '../protocol/index.js';
+
+export type DeliveryCallback = (delivery: Delivery) => unknown;
+
+export interface ConsumeOptions {
+  /** Default: a unique one. At most 255 bytes. */
+  consumerTag?: string | undefined;
+  /** The broker forgets a message once it sent it; nothing is settled. Default false. */
+  noAck?: boolean | undefined;
+  /** No other consumer on the queue. Default false. */
+  exclusive?: boolean | undefined;
+  /** Unsettled deliveries of this consumer at a time; 0 is without limit. Default: the channel's. */
+  prefetch?: number | undefined;
+  /** For instance `x-priority`, `x-stream-offset`. */
+  arguments?: FieldTable | undefined;
+}
+
+/** What a consumer needs of its channel. */
+export interface ConsumerOwner {
+  cancelConsumer(consumer: Consumer): Promise<void>;
+}
+
+export class Consumer {
+  readonly consumerTag: string;
+  readonly isNoAck: boolean;
+  /** Unsettled deliveries at a time; undefined: the channel's. */
+  readonly prefetch: number | undefined;
+  readonly onDelivery: DeliveryCallback;
+  readonly #owner: ConsumerOwner;
+  readonly #fields: Pick<MethodInputs['basic.consume'], 'noAck' | 'exclusive' | 'arguments'>;
+  #queue: string;
+
+  /** Made by `channel.basicConsume`. */
+  constructor(
+    owner: ConsumerOwner,
+    queue: string,
+    consumerTag: string,
+    onDelivery: DeliveryCallback,
+    options: ConsumeOptions,
+  ) {
+    this.#owner = owner;
+    this.#queue = queue;
+    this.consumerTag = consumerTag;
+    this.onDelivery = onDelivery;
+    this.prefetch = options.prefetch;
+    this.isNoAck = options.noAck ?? false;
+    this.#fields = { noAck: this.isNoAck, exclusive: options.exclusive ?? false, arguments: options.arguments ?? {} };
+  }
+
+  /** The queue; that of a server-named queue changes with each life of the connection. */
+  get queue(): string {
+    return this.#queue;
+  }
+
+  /**
+   * basic.cancel: resolves when the broker sends nothing more. What was delivered and not settled stays with you.
+   * Cancelling twice is harmless.
+   */
+  cancel(): Promise<void> {
+    return this.#owner.cancelConsumer(this);
+  }
+
+  /** @internal */
+  followQueue(name: string): void {
+    this.#queue = name;
+  }
+
+  /** @internal */
+  get consumeFields(): MethodInputs['basic.consume'] {
+    return { ...this.#fields, queue: this.#queue, consumerTag: this.consumerTag };
+  }
+}

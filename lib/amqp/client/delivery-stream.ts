@@ -1,0 +1,136 @@
+/**
+ * Pull-style consuming: an async iterator over a consumer.
+ *
+ *   idle --first next()--> consuming --leaving, silence, channel closed--> ended
+ *
+ * Leaving the loop cancels the consumer and gives back what was delivered and not handed out.
+ */
+import type { Delivery } from '../channel/index.js';
+import { ChannelClosedError, ConnectionClosedError, type AmqpError } from '../errors.js';
+import type { Consumer, DeliveryCallback } from './consumer.js';
+
+/** What a stream needs of its channel. */
+export interface StreamOwner {
+  startConsumer(onDelivery: DeliveryCallback): Promise<Consumer>;
+  forgetStream(stream: DeliveryStream): void;
+}
+
+type Result = IteratorResult<Delivery, undefined>;
+
+export class DeliveryStream implements AsyncIterableIterator<Delivery, undefined> {
+  readonly #owner: StreamOwner;
+  readonly #inactivityTimeout: number | undefined;
+  #buffer: Delivery[] = [];
+  #consumer: Consumer | undefined;
+  #starting: Promise<void> | undefined;
+  #ending: Promise<number> | undefined;
+  #failure: AmqpError | undefined;
+  #wake: (() => void) | undefined;
+  #requeued = 0;
+
+  /** Made by `channel.consume`. `inactivityTimeout` in milliseconds. */
+  constructor(owner: StreamOwner, inactivityTimeout: number | undefined) {
+    this.#owner = owner;
+    this.#inactivityTimeout = inactivityTimeout;
+  }
+
+  /** How many undelivered messages went back to the queue when the loop was left. */
+  get requeued(): number {
+    return this.#requeued;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** The next delivery; the end after `inactivityTimeout` of silence. Rejects when the channel ended by an error. */
+  async next(): Promise<Result> {
+    if (this.#hasEnded()) return { done: true, value: undefined };
+    await (this.#starting ??= this.#start());
+    const deadline = this.#inactivityTimeout === undefined ? Infinity : performance.now() + this.#inactivityTimeout;
+    for (;;) {
+      const delivery = this.#takeFresh();
+      if (delivery) return { done: false, value: delivery };
+      if (this.#failure) return this.#finishFailed(this.#failure);
+      if (this.#hasEnded()) return { done: true, value: undefined };
+      if (performance.now() >= deadline) {
+        await this.cancel();
+        return { done: true, value: undefined };
+      }
+      await this.#nextChange(deadline - performance.now());
+    }
+  }
+
+  /** Called when a `for await` loop is left. */
+  async return(): Promise<Result> {
+    await this.cancel();
+    return { done: true, value: undefined };
+  }
+
+  async throw(error: unknown): Promise<Result> {
+    await this.cancel();
+    throw error;
+  }
+
+  /** Cancels the consumer and gives back what was not handed out; answers how many messages that were. */
+  cancel(): Promise<number> {
+    return (this.#ending ??= this.#cancel());
+  }
+
+  /** The channel is over. */
+  fail(cause: AmqpError): void {
+    this.#failure ??= cause;
+    this.#wake?.();
+  }
+
+  #hasEnded(): boolean {
+    return this.#ending !== undefined;
+  }
+
+  async #start(): Promise<void> {
+    this.#consumer = await this.#owner.startConsumer((delivery) => {
+      this.#buffer.push(delivery);
+      this.#wake?.();
+    });
+  }
+
+  async #cancel(): Promise<number> {
+    await this.#starting?.catch(() => undefined);
+    this.#wake?.();
+    await this.#consumer?.cancel().catch(() => undefined);
+    for (const delivery of this.#buffer.splice(0)) {
+      // What came with noAck is gone; what is stale the broker delivers again by itself.
+      if (delivery.isSettled || delivery.isStale) continue;
+      if (delivery.nack({ requeue: true }) === 'sent') this.#requeued += 1;
+    }
+    this.#owner.forgetStream(this);
+    return this.#requeued;
+  }
+
+  /** Deliveries of a life that is over come again: the old ones must not be handed out as well. */
+  #takeFresh(): Delivery | undefined {
+    for (;;) {
+      const delivery = this.#buffer.shift();
+      if (!delivery?.isStale || delivery.isSettled) return delivery;
+    }
+  }
+
+  async #finishFailed(cause: AmqpError): Promise<Result> {
+    await this.cancel();
+    // Closed by the user: an ordinary end of the loop.
+    if (cause instanceof ChannelClosedError || cause instanceof ConnectionClosedError) {
+      return { done: true, value: undefined };
+    }
+    throw cause;
+  }
+
+  #nextChange(limit: number): Promise<void> {
+    return new Promise<void>((resolve) => {
+      const timer = Number.isFinite(limit) ? setTimeout(resolve, limit) : undefined;
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}

@@ -1,0 +1,79 @@
+/** One `publish` of a user on its way to its one outcome. */
+import type { OutgoingMessage, UnconfirmedPublish } from '../channel/index.js';
+import { NotSentError, TimeoutError, UnknownOutcomeError, type PublishError } from '../errors.js';
+import type { BasicProperties } from '../protocol/index.js';
+
+export class PendingPublish implements OutgoingMessage, UnconfirmedPublish {
+  /** True once its bytes were handed to a connection. */
+  isSent = false;
+  #isSettled = false;
+  #timer: NodeJS.Timeout | undefined;
+  #offlineTimer: NodeJS.Timeout | undefined;
+  #signal: AbortSignal | undefined;
+  #onAbort: (() => void) | undefined;
+
+  constructor(
+    readonly exchange: string,
+    readonly routingKey: string,
+    readonly body: Uint8Array,
+    readonly properties: Readonly<BasicProperties>,
+    readonly isMandatory: boolean,
+    /** False for fire and forget: nobody asks the broker. */
+    readonly isConfirmed: boolean,
+    readonly onSettled: (error: PublishError | Error | undefined) => void,
+  ) {}
+
+  get isSettled(): boolean {
+    return this.#isSettled;
+  }
+
+  /** The user's own limits, which run from the call on. */
+  limit(timeout: number | undefined, signal: AbortSignal | undefined): void {
+    if (timeout !== undefined) {
+      this.#timer = setTimeout(() => {
+        this.#giveUp(new TimeoutError('publish', timeout));
+      }, timeout);
+    }
+    if (signal) {
+      this.#signal = signal;
+      this.#onAbort = () => {
+        this.#giveUp(signal.reason);
+      };
+      if (signal.aborted) this.#onAbort();
+      else signal.addEventListener('abort', this.#onAbort, { once: true });
+    }
+  }
+
+  /** Runs while it waits for a connection that can take it. */
+  limitOffline(timeout: number): void {
+    this.#offlineTimer ??= setTimeout(() => {
+      this.settle(this.notSent(`no connection could take it within ${String(timeout)} ms`));
+    }, timeout);
+  }
+
+  endOffline(): void {
+    clearTimeout(this.#offlineTimer);
+    this.#offlineTimer = undefined;
+  }
+
+  notSent(reason: string, cause?: unknown): NotSentError {
+    return new NotSentError(reason, this.exchange, this.routingKey, cause);
+  }
+
+  settle(error: PublishError | Error | undefined): void {
+    if (this.#isSettled) return;
+    this.#isSettled = true;
+    clearTimeout(this.#timer);
+    this.endOffline();
+    if (this.#signal && this.#onAbort) this.#signal.removeEventListener('abort', this.#onAbort);
+    this.onSettled(error);
+  }
+
+  #giveUp(cause: unknown): void {
+    this.settle(
+      this.isSent
+        ? new UnknownOutcomeError(this.exchange, this.routingKey, cause)
+        : this.notSent('given up while it waited to be sent', cause),
+    );
+  }
+}

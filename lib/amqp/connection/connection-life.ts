@@ -1,0 +1,582 @@
+/**
+ * One life of a connection: from an open transport over the AMQP handshake to its end. It never comes back; recovery
+ * opens another.
+ *
+ *   handshake --open-ok--> open --close--> closing --close-ok--> ended
+ *        \__________________/______ error, close by the broker ____/
+ *
+ * Owns the write buffer (flushed once per turn), the frame parser, the heartbeat and channel 0, and hands frames of
+ * other channels to their sinks. Must not know what a channel does with them.
+ */
+import {
+  AccessRefusedError,
+  asConnectionError,
+  asError,
+  AuthenticationError,
+  BlockedTimeoutError,
+  ConnectionClosedByBrokerError,
+  ConnectionClosedError,
+  ConnectionError,
+  ConnectionLostError,
+  FrameError,
+  FrameSyntaxError,
+  HeartbeatTimeoutError,
+  ProtocolMismatchError,
+  TimeoutError,
+  UnexpectedFrameError,
+  WrongStateError,
+} from '../errors.js';
+import {
+  ByteReader,
+  ByteWriter,
+  failedMethodName,
+  FrameParser,
+  minimumFrameMax,
+  protocolHeader,
+  readMethod,
+  replyCodes,
+  writeHeartbeat,
+  writeMethod,
+  type FieldTable,
+  type FrameSink,
+  type Method,
+  type MethodFields,
+  type MethodInputs,
+  type MethodName,
+} from '../protocol/index.js';
+import type { Transport, TransportListener } from '../transport/index.js';
+import { clientProperties } from './client-properties.js';
+import { plainResponse } from './credentials.js';
+import { Heartbeat } from './heartbeat.js';
+import type { ResolvedEndpoint, ResolvedParameters } from './parameters.js';
+
+/** One life of a channel, as its connection sees it. */
+export interface ChannelSink {
+  onMethod(methodId: number, buffer: Buffer, start: number, end: number): void;
+  onHeader(bodySize: number, buffer: Buffer, start: number, end: number): void;
+  onBody(buffer: Buffer, start: number, end: number, isFrameEnd: boolean): void;
+  /** The connection is gone; nothing more will come. */
+  onConnectionEnd(error: ConnectionError): void;
+}
+
+export interface ConnectionLifeListener {
+  onBlocked(reason: string): void;
+  onUnblocked(): void;
+  /** Called exactly once, after every channel sink was told. */
+  onEnd(error: ConnectionError): void;
+}
+
+/** What client and broker agreed on. */
+export interface Tuning {
+  channelMax: number;
+  /** Bytes. */
+  frameMax: number;
+  /** Seconds; 0 is off. */
+  heartbeat: number;
+}
+
+type State = 'handshake' | 'open' | 'closing' | 'ended';
+
+interface ExpectedMethod {
+  readonly names: readonly MethodName[];
+  readonly resolve: (method: Method) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** Output beyond this many bytes is written at once, not at the end of the turn. */
+const earlyFlushSize = 128 * 1024;
+/** Cap on method and header frames that come in: RabbitMQ does not hold them to frame_max. */
+const headerFrameMax = 16 * 1024 * 1024;
+/** How long a dying connection waits for its last bytes to go out, in milliseconds. */
+const farewellTime = 1_000;
+
+export class ConnectionLife implements FrameSink, TransportListener {
+  readonly writer = new ByteWriter();
+  readonly tuning: Tuning = { channelMax: 2047, frameMax: minimumFrameMax, heartbeat: 0 };
+  /** What the broker says of itself (connection.start). */
+  serverProperties: Readonly<FieldTable> = {};
+  readonly parameters: ResolvedParameters;
+  readonly endpoint: ResolvedEndpoint;
+
+  readonly #transport: Transport;
+  readonly #parser: FrameParser;
+  readonly #reader = new ByteReader();
+  /** By channel number; channel 0 is the connection itself. */
+  readonly #sinks: (ChannelSink | undefined)[] = [];
+  /** Numbers whose channel is closed. RabbitMQ may still send deliveries behind its own channel.close. */
+  readonly #closedNumbers = new Set<number>();
+  #lastNumber = 0;
+  #state: State = 'handshake';
+  #step = 'connection.start';
+  #expected: ExpectedMethod | undefined;
+  #heartbeat: Heartbeat | undefined;
+  #listener: ConnectionLifeListener | undefined;
+  #end: ConnectionError | undefined;
+  #isFlushScheduled = false;
+  #hasTransportRoom = true;
+  #blockedReason: string | undefined;
+  #blockedTimer: NodeJS.Timeout | undefined;
+  #roomWaiters: (() => void)[] = [];
+
+  private constructor(transport: Transport, endpoint: ResolvedEndpoint, parameters: ResolvedParameters) {
+    this.#transport = transport;
+    this.endpoint = endpoint;
+    this.parameters = parameters;
+    this.#parser = new FrameParser(this, { frameMax: minimumFrameMax, headerFrameMax });
+  }
+
+  /**
+   * Takes over an open transport and leads the handshake. Rejects with a typed error, the transport then being
+   * closed. `signal` ends it early.
+   */
+  static async open(
+    transport: Transport,
+    endpoint: ResolvedEndpoint,
+    parameters: ResolvedParameters,
+    signal: AbortSignal,
+  ): Promise<ConnectionLife> {
+    const life = new ConnectionLife(transport, endpoint, parameters);
+    const onAbort = (): void => {
+      life.destroy(new ConnectionClosedError('closed while connecting', { cause: signal.reason }));
+    };
+    transport.listen(life);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      await life.#handshake();
+    } catch (error) {
+      const failure = life.#end ?? asConnectionError(error);
+      life.destroy(failure);
+      throw failure;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+    return life;
+  }
+
+  get isOpen(): boolean {
+    return this.#state === 'open';
+  }
+
+  /** Why the life ended; undefined while it has not. */
+  get endedBy(): ConnectionError | undefined {
+    return this.#end;
+  }
+
+  /** Why the broker blocks publishing; undefined while it does not. */
+  get blockedReason(): string | undefined {
+    return this.#blockedReason;
+  }
+
+  /** Where the connection leads, for messages to people. */
+  get description(): string {
+    return this.#transport.description;
+  }
+
+  listen(listener: ConnectionLifeListener): void {
+    this.#listener = listener;
+    if (this.#end) {
+      const error = this.#end;
+      queueMicrotask(() => {
+        listener.onEnd(error);
+      });
+    } else if (this.#blockedReason !== undefined) {
+      listener.onBlocked(this.#blockedReason);
+    }
+  }
+
+  // --- channels -----------------------------------------------------------------------------------
+
+  /**
+   * Reserves a channel number: the next one in turn, so that late frames of a closed channel do not meet its
+   * successor. Throws WrongStateError when all are taken.
+   */
+  attach(sink: ChannelSink): number {
+    const { channelMax } = this.tuning;
+    for (let tried = 0; tried < channelMax; tried++) {
+      this.#lastNumber = (this.#lastNumber % channelMax) + 1;
+      if (this.#sinks[this.#lastNumber]) continue;
+      this.#sinks[this.#lastNumber] = sink;
+      this.#closedNumbers.delete(this.#lastNumber);
+      return this.#lastNumber;
+    }
+    throw new WrongStateError(`all ${String(channelMax)} channels of the connection are in use`);
+  }
+
+  detach(number: number): void {
+    this.#sinks[number] = undefined;
+    this.#closedNumbers.add(number);
+  }
+
+  // --- writing ------------------------------------------------------------------------------------
+
+  /** False while the broker blocks us or the transport's buffer is full. */
+  get hasRoom(): boolean {
+    return this.#hasTransportRoom && this.#blockedReason === undefined;
+  }
+
+  /** Calls back, once, when there is room again or the life ended. */
+  onRoom(callback: () => void): void {
+    this.#roomWaiters.push(callback);
+  }
+
+  /** Writes one method and lets it go out at the end of this turn. Throws ArgumentError, nothing being written. */
+  send<Name extends MethodName>(channel: number, name: Name, fields: MethodInputs[Name]): void {
+    writeMethod(this.writer, channel, name, fields, this.tuning.frameMax);
+    this.scheduleFlush();
+  }
+
+  /** Lets what stands in the writer go out at the end of this turn, or at once when it is much. */
+  scheduleFlush(): void {
+    if (this.writer.length >= earlyFlushSize) {
+      this.#flush();
+    } else if (!this.#isFlushScheduled) {
+      this.#isFlushScheduled = true;
+      setImmediate(this.#scheduledFlush);
+    }
+  }
+
+  readonly #scheduledFlush = (): void => {
+    this.#isFlushScheduled = false;
+    this.#flush();
+  };
+
+  #flush(): void {
+    if (this.writer.length === 0) return;
+    const chunks = this.writer.take();
+    if (this.#state === 'ended') return;
+    this.#heartbeat?.noteSent();
+    if (!this.#transport.write(chunks)) this.#hasTransportRoom = false;
+  }
+
+  #tellRoom(): void {
+    if (!this.hasRoom && this.#state !== 'ended') return;
+    const waiters = this.#roomWaiters;
+    this.#roomWaiters = [];
+    for (const waiter of waiters) waiter();
+  }
+
+  // --- handshake ----------------------------------------------------------------------------------
+
+  async #handshake(): Promise<void> {
+    const { endpoint, parameters } = this;
+    this.writer.begin();
+    this.writer.bytes(protocolHeader);
+    this.writer.commit();
+    const startReply = this.#expect('connection.start', ['connection.start']);
+    this.#flush();
+    const start = (await startReply) as { fields: MethodFields['connection.start'] };
+    const { versionMajor, versionMinor, mechanisms } = start.fields;
+    if (versionMajor !== 0 || versionMinor !== 9) {
+      throw new ProtocolMismatchError(`the broker speaks AMQP ${String(versionMajor)}.${String(versionMinor)}`);
+    }
+    this.serverProperties = start.fields.serverProperties;
+    if (!mechanisms.split(' ').includes('PLAIN')) {
+      throw new AuthenticationError(`the broker offers no mechanism that we know: ${mechanisms}`);
+    }
+    const credentials = await endpoint.credentials.obtain();
+    this.#throwIfEnded();
+    const tuneReply = this.#expect('connection.tune', ['connection.tune', 'connection.secure']);
+    this.send(0, 'connection.start-ok', {
+      clientProperties: clientProperties(parameters.clientProperties),
+      mechanism: 'PLAIN',
+      response: plainResponse(credentials),
+      locale: parameters.locale,
+    });
+    const tune = await tuneReply;
+    if (tune.name !== 'connection.tune') {
+      throw new AuthenticationError('the broker asks for a second step of PLAIN, which has none');
+    }
+    this.#tune(tune.fields);
+    const openReply = this.#expect('connection.open', ['connection.open-ok']);
+    this.send(0, 'connection.tune-ok', this.tuning);
+    this.send(0, 'connection.open', { virtualHost: endpoint.virtualHost });
+    await openReply;
+  }
+
+  #tune(proposed: Tuning): void {
+    const { endpoint, parameters, tuning } = this;
+    // 0 is "no limit" for both.
+    tuning.channelMax = Math.min(proposed.channelMax || 65_535, endpoint.channelMax || 65_535);
+    tuning.frameMax = Math.min(proposed.frameMax || parameters.frameMax, parameters.frameMax);
+    const { heartbeat } = endpoint;
+    const chosen = typeof heartbeat === 'function' ? heartbeat(proposed.heartbeat) : (heartbeat ?? proposed.heartbeat);
+    if (!Number.isInteger(chosen) || chosen < 0 || chosen > 65_535) {
+      throw new ConnectionError(`heartbeat: the function must give whole seconds, not ${String(chosen)}`, {
+        recoverable: false,
+      });
+    }
+    tuning.heartbeat = chosen;
+    this.#parser.limits = { frameMax: tuning.frameMax, headerFrameMax };
+    this.#heartbeat = new Heartbeat(chosen, {
+      send: () => {
+        writeHeartbeat(this.writer);
+        this.#flush();
+      },
+      fail: () => {
+        this.#fail(
+          new HeartbeatTimeoutError(`nothing was heard from ${this.description} for ${String(chosen * 1.5)} s`),
+        );
+      },
+    });
+  }
+
+  /** Waits for one of the methods on channel 0; the time limit is the handshake's. */
+  #expect(step: string, names: readonly MethodName[], limit = this.parameters.handshakeTimeout): Promise<Method> {
+    this.#step = step;
+    return new Promise<Method>((resolve, reject) => {
+      if (this.#end) {
+        reject(this.#end);
+        return;
+      }
+      const timer = setTimeout(() => {
+        this.#expected = undefined;
+        reject(new TimeoutError(step, limit));
+      }, limit);
+      this.#expected = {
+        names,
+        resolve: (method) => {
+          clearTimeout(timer);
+          resolve(method);
+        },
+        reject: (error) => {
+          clearTimeout(timer);
+          reject(error);
+        },
+      };
+    });
+  }
+
+  #throwIfEnded(): void {
+    if (this.#end) throw this.#end;
+  }
+
+  // --- reading ------------------------------------------------------------------------------------
+
+  onData(chunk: Buffer): void {
+    if (this.#state === 'ended') return;
+    this.#heartbeat?.noteReceived();
+    try {
+      this.#parser.push(chunk);
+    } catch (error) {
+      this.#failWith(asError(error));
+    }
+  }
+
+  onMethod(channel: number, methodId: number, buffer: Buffer, start: number, end: number): void {
+    if (channel === 0) this.#onConnectionMethod(readMethod(methodId, this.#reader.reset(buffer, start, end)));
+    else this.#sinkOf(channel)?.onMethod(methodId, buffer, start, end);
+  }
+
+  onHeader(channel: number, classId: number, bodySize: number, buffer: Buffer, start: number, end: number): void {
+    if (classId !== 60) throw new UnexpectedFrameError(`a content header of class ${String(classId)}`);
+    if (bodySize > this.parameters.maxMessageSize) {
+      throw new FrameError(
+        `a message of ${String(bodySize)} bytes exceeds maxMessageSize ${String(this.parameters.maxMessageSize)}`,
+      );
+    }
+    this.#sinkOf(channel)?.onHeader(bodySize, buffer, start, end);
+  }
+
+  onBody(channel: number, buffer: Buffer, start: number, end: number, isFrameEnd: boolean): void {
+    this.#sinkOf(channel)?.onBody(buffer, start, end, isFrameEnd);
+  }
+
+  onHeartbeat(): void {
+    // Any traffic counts, and was noted in onData.
+  }
+
+  #sinkOf(channel: number): ChannelSink | undefined {
+    const sink = this.#sinks[channel];
+    if (!sink && this.#state === 'open' && !this.#closedNumbers.has(channel)) {
+      throw new UnexpectedFrameError(`a frame for channel ${String(channel)}, which is not open`);
+    }
+    return sink;
+  }
+
+  #onConnectionMethod(method: Method): void {
+    switch (method.name) {
+      case 'connection.close':
+        this.#onClose(method.fields);
+        return;
+      case 'connection.close-ok':
+        if (this.#state !== 'closing') break;
+        this.#finish(new ConnectionClosedError());
+        this.#transport.end();
+        return;
+      case 'connection.blocked':
+        this.#onBlocked(method.fields.reason);
+        return;
+      case 'connection.unblocked':
+        this.#onUnblocked();
+        return;
+      default: {
+        const expected = this.#expected;
+        if (!expected?.names.includes(method.name)) break;
+        this.#expected = undefined;
+        // The next bytes may already need the new state, before the promise is heard.
+        if (method.name === 'connection.open-ok') this.#state = 'open';
+        expected.resolve(method);
+        return;
+      }
+    }
+    if (this.#state === 'closing') return;
+    throw new UnexpectedFrameError(`${method.name} where it does not belong (state: ${this.#state}, ${this.#step})`);
+  }
+
+  #onClose(reply: MethodFields['connection.close']): void {
+    this.send(0, 'connection.close-ok', {});
+    this.#flush();
+    this.#transport.end();
+    this.#finish(this.#closedByBroker(reply));
+  }
+
+  #closedByBroker(reply: MethodFields['connection.close']): ConnectionError {
+    const text = `${String(reply.replyCode)} ${reply.replyText}`;
+    if (this.#state === 'closing') return new ConnectionClosedError();
+    if (
+      this.#state === 'handshake' &&
+      this.#step === 'connection.tune' &&
+      reply.replyCode === replyCodes.accessRefused
+    ) {
+      return new AuthenticationError(`the broker refused the login: ${text}`, { reply });
+    }
+    if (this.#state === 'handshake' && this.#step === 'connection.open') {
+      return new AccessRefusedError(`the broker refused virtual host "${this.endpoint.virtualHost}": ${text}`, {
+        reply,
+      });
+    }
+    const failed = failedMethodName(reply.classId, reply.methodId);
+    return new ConnectionClosedByBrokerError(
+      failed === undefined ? reply : { ...reply, replyText: `${reply.replyText} (${failed})` },
+    );
+  }
+
+  #onBlocked(reason: string): void {
+    const isNews = this.#blockedReason === undefined;
+    this.#blockedReason = reason;
+    if (!isNews) return;
+    const { blockedTimeout } = this.parameters;
+    if (blockedTimeout > 0) {
+      this.#blockedTimer = setTimeout(() => {
+        this.#fail(
+          new BlockedTimeoutError(`the broker kept the connection blocked for ${String(blockedTimeout)} ms: ${reason}`),
+        );
+      }, blockedTimeout);
+    }
+    this.#listener?.onBlocked(reason);
+  }
+
+  #onUnblocked(): void {
+    if (this.#blockedReason === undefined) return;
+    this.#blockedReason = undefined;
+    clearTimeout(this.#blockedTimer);
+    this.#listener?.onUnblocked();
+    this.#tellRoom();
+  }
+
+  onDrain(): void {
+    this.#hasTransportRoom = true;
+    this.#tellRoom();
+  }
+
+  onClose(error: Error | undefined): void {
+    if (this.#state === 'closing') {
+      this.#finish(new ConnectionClosedError());
+      return;
+    }
+    const where = this.#state === 'handshake' ? ` during the handshake, while waiting for ${this.#step}` : '';
+    this.#finish(
+      new ConnectionLostError(
+        `the connection to ${this.description} was lost${where}${error ? `: ${error.message}` : ''}`,
+        error ? { cause: error } : {},
+      ),
+    );
+  }
+
+  // --- the end ------------------------------------------------------------------------------------
+
+  /**
+   * Closes politely (connection.close) and waits for the answer, at most `limit` milliseconds; then the transport is
+   * dropped. Never rejects.
+   */
+  async close(limit = this.parameters.closeTimeout): Promise<void> {
+    if (this.#state === 'ended') return;
+    if (this.#state === 'handshake') {
+      this.destroy(new ConnectionClosedError());
+      return;
+    }
+    const ended = new Promise<void>((resolve) => {
+      this.#endWaiters.push(resolve);
+    });
+    const timer = setTimeout(() => {
+      this.destroy(new ConnectionClosedError());
+    }, limit);
+    if (this.#state === 'open') {
+      this.#state = 'closing';
+      this.send(0, 'connection.close', {
+        replyCode: replyCodes.success,
+        replyText: 'closed by the client',
+        classId: 0,
+        methodId: 0,
+      });
+      this.#flush();
+    }
+    await ended;
+    clearTimeout(timer);
+  }
+
+  #endWaiters: (() => void)[] = [];
+
+  /** Ends the life at once, without a goodbye. */
+  destroy(error: ConnectionError): void {
+    this.#transport.destroy();
+    this.#finish(error);
+  }
+
+  #failWith(error: Error): void {
+    if (error instanceof ConnectionError) this.#fail(error);
+    else this.#fail(asConnectionError(error), replyCodeFor(error));
+  }
+
+  /** Ends the life because of an error; the broker is told where a code says what it did wrong. */
+  #fail(error: ConnectionError, replyCode?: number): void {
+    if (this.#state === 'ended') return;
+    if (replyCode === undefined) {
+      this.destroy(error);
+      return;
+    }
+    this.send(0, 'connection.close', { replyCode, replyText: error.message.slice(0, 80), classId: 0, methodId: 0 });
+    this.#flush();
+    this.#transport.end();
+    setTimeout(() => {
+      this.#transport.destroy();
+    }, farewellTime).unref();
+    this.#finish(error);
+  }
+
+  #finish(error: ConnectionError): void {
+    if (this.#state === 'ended') return;
+    this.#state = 'ended';
+    this.#end = error;
+    this.#heartbeat?.stop();
+    clearTimeout(this.#blockedTimer);
+    const expected = this.#expected;
+    this.#expected = undefined;
+    expected?.reject(error);
+    for (const sink of this.#sinks) sink?.onConnectionEnd(error);
+    this.#sinks.length = 0;
+    this.#tellRoom();
+    const waiters = this.#endWaiters;
+    this.#endWaiters = [];
+    for (const waiter of waiters) waiter();
+    this.#listener?.onEnd(error);
+  }
+}
+
+function replyCodeFor(error: Error): number {
+  if (error instanceof FrameSyntaxError) return replyCodes.syntaxError;
+  if (error instanceof FrameError) return replyCodes.frameError;
+  if (error instanceof UnexpectedFrameError) return replyCodes.unexpectedFrame;
+  return replyCodes.internalError;
+}

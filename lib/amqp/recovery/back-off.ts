@@ -1,0 +1,31 @@
+/** Exponential back-off with full jitter: the delay is drawn from 0 to a bound that doubles up to a cap. */
+
+export interface BackOff {
+  /** Bound of the first delay, in milliseconds. */
+  readonly initialDelay: number;
+  /** Cap of the bound, in milliseconds. */
+  readonly maxDelay: number;
+}
+
+/** Milliseconds to wait before attempt `attempt` (from 1). `random` gives numbers from 0 to 1. */
+export function backOffDelay(attempt: number, backOff: BackOff, random: () => number = Math.random): number {
+  const bound = Math.min(backOff.maxDelay, backOff.initialDelay * 2 ** Math.min(attempt - 1, 30));
+  return Math.round(random() * bound);
+}
+
+/** Waits; ends early, without an error, when the signal aborts. */
+export function wait(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) {
+      resolve();
+      return;
+    }
+    const done = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, milliseconds);
+    signal?.addEventListener('abort', done, { once: true });
+  });
+}

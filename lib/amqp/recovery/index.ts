@@ -1,0 +1,5 @@
+/** The recovery layer's face. */
+export { backOffDelay, wait } from './back-off.js';
+export { rebuildTopology, type BrokenEntity, type RebuildReport } from './rebuild.js';
+export { Supervisor, type ConnectionState, type SupervisorOwner } from './supervisor.js';
+export { TopologyRecord, type BindingRecord, type ExchangeRecord, type QueueRecord } from './topology-record.js';

@@ -1,0 +1,171 @@
+/**
+ * Declares a topology record again, in a new life of a connection.
+ *
+ * Exchanges, then queues, then bindings; each step is pipelined on one channel. An entity that the broker refuses
+ * closes that channel: it is skipped and reported, and the rest goes on over a new one. A lost connection ends it.
+ */
+import { asAmqpError, ChannelClosedByBrokerError, type AmqpError } from '../errors.js';
+import { ChannelLife } from '../channel/index.js';
+import type { ConnectionLife } from '../connection/index.js';
+import { replyCodes, type MethodFields } from '../protocol/index.js';
+import { wait } from './back-off.js';
+import type { BindingRecord, ExchangeRecord, QueueRecord, TopologyRecord } from './topology-record.js';
+
+/** An entity that could not be restored, and why. */
+export interface BrokenEntity {
+  readonly kind: 'exchange' | 'queue' | 'binding' | 'consumer';
+  /** Its name; for a binding `source -> destination (routing key)`. */
+  readonly name: string;
+  readonly error: AmqpError;
+}
+
+export interface RebuildReport {
+  readonly exchanges: number;
+  readonly queues: number;
+  readonly bindings: number;
+  readonly broken: readonly BrokenEntity[];
+  /** Server-named queues: old name to new name. */
+  readonly renamedQueues: ReadonlyMap<string, string>;
+}
+
+interface Step {
+  readonly kind: BrokenEntity['kind'];
+  readonly name: string;
+  /** Sends the method; called in order, not awaited before the next. */
+  readonly run: (channel: ChannelLife) => Promise<unknown>;
+  /** Worth a few tries: an exclusive queue stays locked until the broker notices that our old connection is gone. */
+  readonly isLockExpected: boolean;
+}
+
+const lockRetries = 10;
+const lockRetryDelay = 300;
+
+/** Rejects only when the connection ends meanwhile. */
+export async function rebuildTopology(connection: ConnectionLife, record: TopologyRecord): Promise<RebuildReport> {
+  const { exchanges, queues } = record;
+  const broken: BrokenEntity[] = [];
+  const renamedQueues = new Map<string, string>();
+  if (exchanges.length + queues.length + record.bindings.length === 0) {
+    return { exchanges: 0, queues: 0, bindings: 0, broken, renamedQueues };
+  }
+  const bench = new Bench(connection, broken);
+  const restoredExchanges = await bench.run(exchanges.map(declareExchange));
+  const restoredQueues = await bench.run(
+    queues.map((queue) =>
+      declareQueue(queue, (name) => {
+        renamedQueues.set(queue.name, name);
+      }),
+    ),
+  );
+  for (const [from, to] of renamedQueues) record.renameQueue(from, to);
+  const restoredBindings = await bench.run(record.bindings.map(declareBinding));
+  await bench.close();
+  return {
+    exchanges: restoredExchanges,
+    queues: restoredQueues,
+    bindings: restoredBindings,
+    broken,
+    renamedQueues,
+  };
+}
+
+/** The channel that the declares run on, replaced each time the broker closes it. */
+class Bench {
+  readonly #connection: ConnectionLife;
+  readonly #broken: BrokenEntity[];
+  #channel: ChannelLife | undefined;
+
+  constructor(connection: ConnectionLife, broken: BrokenEntity[]) {
+    this.#connection = connection;
+    this.#broken = broken;
+  }
+
+  /** Runs the steps; answers how many the broker accepted. */
+  async run(steps: readonly Step[]): Promise<number> {
+    let restored = 0;
+    let remaining = steps;
+    let retries = 0;
+    while (remaining.length > 0) {
+      const channel = (this.#channel ??= await ChannelLife.open(this.#connection));
+      const results = await Promise.allSettled(remaining.map((step) => step.run(channel)));
+      const failedIndex = results.findIndex(({ status }) => status === 'rejected');
+      if (failedIndex < 0) return restored + remaining.length;
+      restored += failedIndex;
+      const failed = remaining[failedIndex];
+      const result = results[failedIndex];
+      if (!failed || result?.status !== 'rejected') break;
+      const error = asAmqpError(result.reason);
+      if (this.#connection.endedBy) throw this.#connection.endedBy;
+      if (!(error instanceof ChannelClosedByBrokerError) && channel.isOpen) await channel.close();
+      this.#channel = undefined;
+      if (failed.isLockExpected && error.replyCode === replyCodes.resourceLocked && retries < lockRetries) {
+        retries += 1;
+        await wait(lockRetryDelay);
+        remaining = remaining.slice(failedIndex);
+        continue;
+      }
+      this.#broken.push({ kind: failed.kind, name: failed.name, error });
+      remaining = remaining.slice(failedIndex + 1);
+    }
+    return restored;
+  }
+
+  async close(): Promise<void> {
+    await this.#channel?.close();
+  }
+}
+
+function declareExchange(exchange: ExchangeRecord): Step {
+  const { name, type, durable, autoDelete, internal } = exchange;
+  return {
+    kind: 'exchange',
+    name,
+    isLockExpected: false,
+    run: (channel) =>
+      channel.call('exchange.declare', {
+        exchange: name,
+        type,
+        durable,
+        autoDelete,
+        internal,
+        arguments: exchange.arguments,
+      }),
+  };
+}
+
+function declareQueue(queue: QueueRecord, onRenamed: (name: string) => void): Step {
+  const { name, isServerNamed, durable, exclusive, autoDelete } = queue;
+  return {
+    kind: 'queue',
+    name,
+    isLockExpected: exclusive,
+    run: async (channel) => {
+      const reply = await channel.call('queue.declare', {
+        queue: isServerNamed ? '' : name,
+        durable,
+        exclusive,
+        autoDelete,
+        arguments: queue.arguments,
+      });
+      if (isServerNamed) onRenamed((reply.fields as MethodFields['queue.declare-ok']).queue);
+    },
+  };
+}
+
+function declareBinding(binding: BindingRecord): Step {
+  const { kind, source, destination, routingKey } = binding;
+  return {
+    kind: 'binding',
+    name: `${source} -> ${destination} (${routingKey})`,
+    isLockExpected: false,
+    run: (channel) =>
+      kind === 'queue'
+        ? channel.call('queue.bind', {
+            queue: destination,
+            exchange: source,
+            routingKey,
+            arguments: binding.arguments,
+          })
+        : channel.call('exchange.bind', { destination, source, routingKey, arguments: binding.arguments }),
+  };
+}

@@ -1,0 +1,118 @@
+/**
+ * What was declared over a connection, to be declared again in its next life.
+ *
+ * Deduplicated over channels; forgotten when we delete or unbind it, never because a connection was lost. Pure data:
+ * must not know channels or sockets.
+ */
+import type { FieldTable, FieldValue } from '../protocol/index.js';
+
+export interface ExchangeRecord {
+  readonly name: string;
+  readonly type: string;
+  readonly durable: boolean;
+  readonly autoDelete: boolean;
+  readonly internal: boolean;
+  readonly arguments: Readonly<FieldTable>;
+}
+
+export interface QueueRecord {
+  /** The present name; that of a server-named queue changes with each life. */
+  readonly name: string;
+  readonly isServerNamed: boolean;
+  readonly durable: boolean;
+  readonly exclusive: boolean;
+  readonly autoDelete: boolean;
+  readonly arguments: Readonly<FieldTable>;
+}
+
+export interface BindingRecord {
+  /** What `destination` names. */
+  readonly kind: 'queue' | 'exchange';
+  readonly source: string;
+  readonly destination: string;
+  readonly routingKey: string;
+  readonly arguments: Readonly<FieldTable>;
+}
+
+export class TopologyRecord {
+  readonly #exchanges = new Map<string, ExchangeRecord>();
+  readonly #queues = new Map<string, QueueRecord>();
+  readonly #bindings = new Map<string, BindingRecord>();
+
+  get exchanges(): readonly ExchangeRecord[] {
+    return [...this.#exchanges.values()];
+  }
+
+  get queues(): readonly QueueRecord[] {
+    return [...this.#queues.values()];
+  }
+
+  get bindings(): readonly BindingRecord[] {
+    return [...this.#bindings.values()];
+  }
+
+  queue(name: string): QueueRecord | undefined {
+    return this.#queues.get(name);
+  }
+
+  addExchange(exchange: ExchangeRecord): void {
+    this.#exchanges.set(exchange.name, exchange);
+  }
+
+  removeExchange(name: string): void {
+    this.#exchanges.delete(name);
+    this.#removeBindings(({ kind, source, destination }) => {
+      return source === name || (kind === 'exchange' && destination === name);
+    });
+  }
+
+  addQueue(queue: QueueRecord): void {
+    this.#queues.set(queue.name, queue);
+  }
+
+  removeQueue(name: string): void {
+    this.#queues.delete(name);
+    this.#removeBindings(({ kind, destination }) => kind === 'queue' && destination === name);
+  }
+
+  /** A server-named queue got a new name: its bindings follow. */
+  renameQueue(from: string, to: string): void {
+    const queue = this.#queues.get(from);
+    if (!queue || from === to) return;
+    this.#queues.delete(from);
+    this.#queues.set(to, { ...queue, name: to });
+    for (const [key, binding] of [...this.#bindings]) {
+      if (binding.kind !== 'queue' || binding.destination !== from) continue;
+      this.#bindings.delete(key);
+      this.addBinding({ ...binding, destination: to });
+    }
+  }
+
+  addBinding(binding: BindingRecord): void {
+    this.#bindings.set(bindingKey(binding), binding);
+  }
+
+  removeBinding(binding: BindingRecord): void {
+    this.#bindings.delete(bindingKey(binding));
+  }
+
+  #removeBindings(isGone: (binding: BindingRecord) => boolean): void {
+    for (const [key, binding] of [...this.#bindings]) if (isGone(binding)) this.#bindings.delete(key);
+  }
+}
+
+function bindingKey(binding: BindingRecord): string {
+  const { kind, source, destination, routingKey } = binding;
+  return JSON.stringify([kind, source, destination, routingKey, canonical(binding.arguments)]);
+}
+
+/** The same text for the same arguments, in whatever order they were written. */
+function canonical(value: FieldValue): unknown {
+  if (typeof value === 'bigint') return `${String(value)}n`;
+  if (value === null || typeof value !== 'object' || value instanceof Date) return value;
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('hex');
+  if (Array.isArray(value)) return (value as readonly FieldValue[]).map(canonical);
+  return Object.entries(value as FieldTable)
+    .sort(([left], [right]) => (left < right ? -1 : left > right ? 1 : 0))
+    .map(([name, entry]) => [name, canonical(entry)]);
+}

@@ -1,0 +1,164 @@
+/**
+ * The embedded broker: an AMQP 0-9-1 broker inside this process, on a TCP port, in memory, or both.
+ *
+ * It keeps everything in memory, on one node, and is for tests and development.
+ */
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
+import { ConnectionRefusedError, WrongStateError } from '../amqp/errors.js';
+import { memoryPair, streamTransport, type Transport, type TransportFactory } from '../amqp/transport/index.js';
+import { BrokerEvents, type BrokerEventMap } from './events.js';
+import { Faults } from './faults.js';
+import { Inspection } from './inspection.js';
+import { resolveOptions, type BrokerOptions, type ResolvedOptions } from './options.js';
+import type { BrokerContext } from './serve/broker-context.js';
+import { ConnectionSession } from './serve/connection-session.js';
+import { User } from './serve/users.js';
+import { behaviourOf } from './store/behaviour.js';
+import { VirtualHost } from './store/virtual-host.js';
+
+export class EmbeddedBroker {
+  /** What can be broken on purpose. */
+  readonly faults: Faults;
+  /** What is in the broker. */
+  readonly inspect: Inspection;
+  readonly #options: ResolvedOptions;
+  readonly #context: BrokerContext;
+  readonly #connections = new Set<ConnectionSession>();
+  #server: Server | undefined;
+  #stopping: Promise<void> | undefined;
+  #lastConnectionId = 0;
+
+  /**
+   * Starts a broker. Rejects with Node's own error (`EADDRINUSE`, ...) when the port cannot be had, and with
+   * ArgumentError when an option is wrong.
+   */
+  static async start(options: BrokerOptions = {}): Promise<EmbeddedBroker> {
+    const broker = new EmbeddedBroker(resolveOptions(options));
+    await broker.#listen();
+    return broker;
+  }
+
+  private constructor(options: ResolvedOptions) {
+    this.#options = options;
+    const behaviour = behaviourOf(options.emulate);
+    const events = new BrokerEvents();
+    const users = [{ name: 'guest', password: 'guest' }, ...options.users].map((user) => new User(user));
+    const virtualHosts = ['/', ...options.virtualHosts].map((name) => new VirtualHost(name, behaviour, events));
+    this.#context = {
+      behaviour,
+      events,
+      users: new Map(users.map((user) => [user.name, user])),
+      virtualHosts: new Map(virtualHosts.map((host) => [host.name, host])),
+      tuning: { heartbeat: options.heartbeat, frameMax: options.frameMax, channelMax: options.channelMax },
+      handshakeTimeout: options.handshakeTimeout,
+      faults: { blockedReason: undefined, confirmDelay: undefined, refusesLogins: false },
+    };
+    const connections = (): Iterable<ConnectionSession> => this.#connections;
+    this.faults = new Faults(this.#context.faults, connections);
+    this.inspect = new Inspection(this.#context, connections);
+  }
+
+  /** The TCP port. Throws WrongStateError when the broker is in memory only. */
+  get port(): number {
+    const address = this.#server?.address() as AddressInfo | null | undefined;
+    if (!address) {
+      throw new WrongStateError(
+        this.#stopping
+          ? 'the broker is stopped'
+          : 'the broker is in memory only: start it with a port, or use memory()',
+      );
+    }
+    return address.port;
+  }
+
+  /**
+   * Where clients connect, as `amqp://guest:guest@127.0.0.1:5672`. Throws WrongStateError when the broker is in
+   * memory only.
+   */
+  get url(): string {
+    const { host, tls } = this.#options;
+    const name = host === '0.0.0.0' || host === '::' ? 'localhost' : host;
+    const guest = this.#context.users.get('guest')?.hasPassword('guest') ? 'guest:guest@' : '';
+    return `${tls ? 'amqps' : 'amqp'}://${guest}${name.includes(':') ? `[${name}]` : name}:${String(this.port)}`;
+  }
+
+  /** A transport for `connect()`: each call of the factory is a new connection to this broker, in memory. */
+  memory(): TransportFactory {
+    return async (_endpoint, signal) => {
+      await Promise.resolve();
+      if (signal.aborted) throw new ConnectionRefusedError('aborted', { cause: signal.reason });
+      if (this.#stopping) throw new ConnectionRefusedError('the embedded broker is stopped');
+      const [clientSide, brokerSide] = memoryPair('memory');
+      this.accept(brokerSide);
+      return clientSide;
+    };
+  }
+
+  /** Serves a client at the other end of a transport, whatever carries it. */
+  accept(transport: Transport): void {
+    if (this.#stopping) {
+      transport.destroy();
+      return;
+    }
+    const connection = new ConnectionSession(++this.#lastConnectionId, transport, this.#context, (ended) => {
+      this.#connections.delete(ended);
+    });
+    this.#connections.add(connection);
+  }
+
+  /** Observes the broker; an error of the listener becomes a process warning. */
+  on<Name extends keyof BrokerEventMap>(name: Name, listener: (...event: BrokerEventMap[Name]) => void): this {
+    (this.#context.events as NodeJS.EventEmitter).on(name, listener);
+    return this;
+  }
+
+  /** Ends an observation. */
+  off<Name extends keyof BrokerEventMap>(name: Name, listener: (...event: BrokerEventMap[Name]) => void): this {
+    (this.#context.events as NodeJS.EventEmitter).off(name, listener);
+    return this;
+  }
+
+  /** Cuts every connection, frees the port and forgets everything. Calling it again changes nothing. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    const server = this.#server;
+    const closed = new Promise<void>((resolve) => {
+      if (!server) resolve();
+      else
+        server.close(() => {
+          resolve();
+        });
+    });
+    this.faults.dropAll();
+    for (const virtualHost of this.#context.virtualHosts.values()) virtualHost.close();
+    await closed;
+  }
+
+  async #listen(): Promise<void> {
+    const { port, host, tls } = this.#options;
+    if (port === undefined) return;
+    const onSocket = (socket: Socket): void => {
+      socket.setNoDelay(true);
+      const description = `${socket.remoteAddress ?? 'unknown'}:${String(socket.remotePort ?? 0)}`;
+      this.accept(streamTransport(socket, { description, isPrivate: tls !== undefined }));
+    };
+    const server = tls ? createTlsServer(tls, onSocket) : createServer(onSocket);
+    this.#server = server;
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(port, host, () => {
+        server.off('error', reject);
+        // A client that cannot be accepted must not take the broker down.
+        server.on('error', (error: Error) => {
+          process.emitWarning(error, 'LeveretBroker');
+        });
+        resolve();
+      });
+    });
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * What an observer of the broker can hear: connections, publishes, deliveries, settlements.
+ *
+ * An observer's error never reaches the broker: it becomes a process warning.
+ */
+import { EventEmitter } from 'node:events';
+import type { Message } from './store/message.js';
+
+export interface ConnectionEvent {
+  /** `connection_name` of the client properties, else the addresses. */
+  readonly name: string;
+  readonly user: string;
+  readonly virtualHost: string;
+}
+
+export interface PublishedEvent {
+  readonly virtualHost: string;
+  readonly exchange: string;
+  readonly routingKey: string;
+  readonly message: Message;
+  /** The queues that took it. */
+  readonly queues: readonly string[];
+}
+
+export interface DeliveredEvent {
+  readonly virtualHost: string;
+  readonly queue: string;
+  readonly message: Message;
+  /** Hand-overs of this message from this queue so far, this one included. */
+  readonly attempts: number;
+}
+
+/**
+ * How a delivery, or a message, ended in a queue.
+ * `ack`: taken for good, also by a no-ack consumer or get. `requeue`: back in the queue. `reject`: gone, by reject or
+ * nack. `expired`, `maxlen`, `delivery_limit`: gone without a delivery.
+ */
+export type Outcome = 'ack' | 'requeue' | 'reject' | 'expired' | 'maxlen' | 'delivery_limit';
+
+export interface SettledEvent extends DeliveredEvent {
+  readonly outcome: Outcome;
+  /** A copy went to the queue's dead-letter exchange. */
+  readonly isDeadLettered: boolean;
+}
+
+export interface BrokerEventMap {
+  connected: [event: ConnectionEvent];
+  disconnected: [event: ConnectionEvent];
+  published: [event: PublishedEvent];
+  delivered: [event: DeliveredEvent];
+  settled: [event: SettledEvent];
+}
+
+export class BrokerEvents extends EventEmitter<BrokerEventMap> {
+  /** Tells observers, if there are any; `event` is made only then. */
+  tell<Name extends keyof BrokerEventMap>(name: Name, event: () => BrokerEventMap[Name][0]): void {
+    if (this.listenerCount(name) === 0) return;
+    try {
+      // The map's tuples have one element each, which the generic signature cannot see.
+      (this as EventEmitter).emit(name, event());
+    } catch (error) {
+      process.emitWarning(error instanceof Error ? error : String(error), 'LeveretBrokerObserver');
+    }
+  }
+}

@@ -1,0 +1,68 @@
+/** The options of the embedded broker, and their defaults. */
+import { ArgumentError } from '../amqp/errors.js';
+import type { TlsOptions as TlsServerOptions } from 'node:tls';
+import { emulatedVersions, type EmulatedVersion } from './store/behaviour.js';
+import type { UserOptions } from './serve/users.js';
+
+export interface BrokerOptions {
+  /** TCP port; 0 takes any free one. Without it the broker is in memory only: use `broker.memory()`. */
+  port?: number | false | undefined;
+  /** Address to listen on. Default `127.0.0.1`. */
+  host?: string | undefined;
+  /** The RabbitMQ version whose behaviour is played. Default `4.3`. */
+  emulate?: EmulatedVersion | undefined;
+  /** Users beside guest/guest. One named `guest` replaces it. */
+  users?: readonly UserOptions[] | undefined;
+  /** Virtual hosts beside `/`. */
+  virtualHosts?: readonly string[] | undefined;
+  /** Heartbeat time-out that is proposed to clients, in seconds; 0 is off. Default 60. */
+  heartbeat?: number | undefined;
+  /** frame_max that is proposed to clients, in bytes; 0 is no limit. Default 131072. */
+  frameMax?: number | undefined;
+  /** channel_max that is proposed to clients; 0 is no limit. Default 2047. */
+  channelMax?: number | undefined;
+  /** Milliseconds that a client has for its handshake. Default 10 000. */
+  handshakeTimeout?: number | undefined;
+  /** Serve TLS on the port, with Node's own server options (`cert`, `key`, `ca`, `requestCert`, ...). */
+  tls?: TlsServerOptions | undefined;
+}
+
+/** All options, with nothing left open. */
+export interface ResolvedOptions {
+  /** Undefined: in memory only. */
+  readonly port: number | undefined;
+  readonly host: string;
+  readonly emulate: EmulatedVersion;
+  readonly users: readonly UserOptions[];
+  readonly virtualHosts: readonly string[];
+  readonly heartbeat: number;
+  readonly frameMax: number;
+  readonly channelMax: number;
+  readonly handshakeTimeout: number;
+  readonly tls: TlsServerOptions | undefined;
+}
+
+/** Fills in the defaults, or throws ArgumentError. */
+export function resolveOptions(options: BrokerOptions): ResolvedOptions {
+  const { port, emulate = '4.3' } = options;
+  if (!emulatedVersions.includes(emulate)) {
+    throw new ArgumentError('emulate', `must be one of ${emulatedVersions.join(', ')}, not ${emulate as string}`);
+  }
+  return {
+    port: port === false || port === undefined ? undefined : integer('port', port, 0xffff),
+    host: options.host ?? '127.0.0.1',
+    emulate,
+    users: options.users ?? [],
+    virtualHosts: options.virtualHosts ?? [],
+    heartbeat: integer('heartbeat', options.heartbeat ?? 60, 0xffff),
+    frameMax: integer('frameMax', options.frameMax ?? 131_072, 0xffff_ffff),
+    channelMax: integer('channelMax', options.channelMax ?? 2047, 0xffff),
+    handshakeTimeout: integer('handshakeTimeout', options.handshakeTimeout ?? 10_000, 0x7fff_ffff),
+    tls: options.tls,
+  };
+}
+
+function integer(name: string, value: number, most: number): number {
+  if (Number.isInteger(value) && value >= 0 && value <= most) return value;
+  throw new ArgumentError(name, `must be an integer from 0 to ${String(most)}, not ${String(value)}`);
+}

@@ -1,0 +1,141 @@
+/** Class basic, but for publish: qos, consume, cancel, get, ack, nack, reject, recover. */
+import type { FieldTable } from '../../amqp/protocol/index.js';
+import { channelRefusal, connectionRefusal } from '../store/reply-error.js';
+import { generatedName, type ChannelSession, type UnackedDelivery } from './channel-session.js';
+import { Consumer } from './consumer.js';
+import { cancelDirectReplies, consumeDirectReplies, directReplyPrefix } from './direct-reply.js';
+import type { Handlers } from './handler.js';
+
+type BasicMethods =
+  | 'basic.qos'
+  | 'basic.consume'
+  | 'basic.cancel'
+  | 'basic.get'
+  | 'basic.ack'
+  | 'basic.reject'
+  | 'basic.nack'
+  | 'basic.recover'
+  | 'basic.recover-async';
+
+export const basicHandlers: Handlers<BasicMethods> = {
+  'basic.qos': (session, { prefetchSize, prefetchCount, global }) => {
+    if (prefetchSize !== 0) throw connectionRefusal('notImplemented', `prefetch_size!=0 (${prefetchSize})`);
+    if (global) session.channelPrefetch = prefetchCount;
+    else session.consumerPrefetch = prefetchCount;
+    session.send('basic.qos-ok', {});
+    if (global) session.pump();
+  },
+
+  'basic.consume': (session, fields) => {
+    const { virtualHost, connection } = session;
+    const { noAck, noWait, exclusive: isExclusive } = fields;
+    const tag = fields.consumerTag === '' ? generatedName('amq.ctag-') : fields.consumerTag;
+    if (session.consumers.has(tag) || session.directReply?.consumerTag === tag) {
+      throw connectionRefusal('notAllowed', `attempt to reuse consumer tag '${tag}'`);
+    }
+    if (fields.queue === directReplyPrefix) {
+      consumeDirectReplies(session, tag, noAck);
+      if (!noWait) session.send('basic.consume-ok', { consumerTag: tag });
+      return;
+    }
+    const name = session.queueName(fields.queue);
+    connection.user.authorise(virtualHost, 'read', 'queue', name);
+    const queue = session.queue(name);
+    if (queue.hasExclusiveConsumer || (isExclusive && queue.consumerCount > 0)) {
+      throw channelRefusal('accessRefused', `queue '${name}' in vhost '${virtualHost.name}' in exclusive use`);
+    }
+    const priority = consumerPriority(fields.arguments);
+    const prefetch = session.consumerPrefetch;
+    const consumer = new Consumer({ tag, queue, noAck, isExclusive, priority, prefetch }, session);
+    session.consumers.set(tag, consumer);
+    queue.addConsumer(consumer);
+    if (!noWait) session.send('basic.consume-ok', { consumerTag: tag });
+    queue.pump();
+  },
+
+  'basic.cancel': (session, { consumerTag, noWait }) => {
+    const consumer = session.consumers.get(consumerTag);
+    if (consumer) session.removeConsumer(consumer);
+    else cancelDirectReplies(session, consumerTag);
+    if (!noWait) session.send('basic.cancel-ok', { consumerTag });
+  },
+
+  'basic.get': (session, { queue: givenName, noAck }) => {
+    const name = session.queueName(givenName);
+    session.connection.user.authorise(session.virtualHost, 'read', 'queue', name);
+    const queue = session.queue(name);
+    const queued = queue.get(noAck);
+    if (!queued) {
+      session.send('basic.get-empty', {});
+      return;
+    }
+    const deliveryTag = session.hold(queue, queued, noAck, undefined);
+    const { isRedelivered: redelivered, message } = queued;
+    const { exchange, routingKey } = message;
+    const fields = { deliveryTag, redelivered, exchange, routingKey, messageCount: queue.messageCount };
+    session.confirms?.flush();
+    session.sendMessage('basic.get-ok', fields, message);
+  },
+
+  'basic.ack': (session, { deliveryTag, multiple }) => {
+    settle(session, session.takeUnacked(deliveryTag, multiple), 'ack');
+  },
+
+  'basic.reject': (session, { deliveryTag, requeue }) => {
+    settle(session, session.takeUnacked(deliveryTag, false), requeue ? 'requeue' : 'reject');
+  },
+
+  'basic.nack': (session, { deliveryTag, multiple, requeue }) => {
+    settle(session, session.takeUnacked(deliveryTag, multiple), requeue ? 'requeue' : 'reject');
+  },
+
+  'basic.recover': (session, { requeue }) => {
+    recover(session, requeue);
+    session.send('basic.recover-ok', {});
+  },
+
+  'basic.recover-async': (session, { requeue }) => {
+    recover(session, requeue);
+  },
+};
+
+function settle(
+  session: ChannelSession,
+  deliveries: readonly UnackedDelivery[],
+  how: 'ack' | 'requeue' | 'reject',
+): void {
+  const apply = (): void => {
+    session.release(deliveries);
+    if (how === 'requeue') {
+      session.requeue(deliveries, session.virtualHost.behaviour.requeueCountsAsDelivery);
+    } else {
+      for (const { queue, queued } of deliveries) {
+        if (how === 'ack') queue.acknowledge(queued);
+        else queue.reject(queued);
+      }
+    }
+    session.pumpAfter(deliveries);
+  };
+  if (!session.transaction) {
+    apply();
+    return;
+  }
+  session.transaction.settled.push(...deliveries);
+  session.transaction.steps.push(apply);
+}
+
+/** RabbitMQ puts messages back; it never gives them to the same consumer again on purpose (requeue=false). */
+function recover(session: ChannelSession, requeue: boolean): void {
+  if (!requeue) throw connectionRefusal('notImplemented', 'requeue=false');
+  const deliveries = session.takeAllUnacked();
+  session.release(deliveries);
+  session.requeue(deliveries, true);
+  session.pumpAfter(deliveries);
+}
+
+function consumerPriority(table: Readonly<FieldTable>): number {
+  const priority = table['x-priority'];
+  if (priority === undefined) return 0;
+  if (typeof priority === 'number' && Number.isInteger(priority)) return priority;
+  throw channelRefusal('preconditionFailed', `invalid x-priority`);
+}

@@ -1,0 +1,533 @@
+/**
+ * One connection, from the protocol header to the last byte: handshake, channels, closing, blocking.
+ *
+ *   state: header -> start -> tune -> open -> running -> closing (the broker sent connection.close) -> closed
+ *          any -> closed (the client closed, the stream ended, or a fault cut it)
+ *
+ * Must not know what methods on channels do; dispatch.ts does.
+ */
+import { FrameSyntaxError, messageOf, UnexpectedFrameError } from '../../amqp/errors.js';
+import {
+  ByteReader,
+  ByteWriter,
+  FrameParser,
+  minimumFrameMax,
+  protocolHeader,
+  readMethod,
+  replyCodes,
+  writeHeartbeat,
+  writeMethod,
+  type FieldTable,
+  type FrameSink,
+  type Method,
+  type MethodInputs,
+  type MethodName,
+} from '../../amqp/protocol/index.js';
+import type { Transport, TransportListener } from '../../amqp/transport/index.js';
+import { connectionRefusal, ReplyError } from '../store/reply-error.js';
+import type { VirtualHost } from '../store/virtual-host.js';
+import { authenticate, isLoginRefusal, mechanisms } from './authentication.js';
+import type { BrokerContext } from './broker-context.js';
+import { ChannelSession } from './channel-session.js';
+import type { ConnectionPort } from './connection-port.js';
+import { ContentAssembler } from './content-assembler.js';
+import { dispatch } from './dispatch.js';
+import { Heartbeat } from './heartbeat.js';
+import { publish, type ReceivedPublish } from './publish.js';
+import { serverProperties } from './server-properties.js';
+import type { User } from './users.js';
+
+type State = 'header' | 'start' | 'tune' | 'open' | 'running' | 'closing' | 'closed';
+
+/** Bytes that wait for the client above which nothing more is delivered to it. */
+const congestedAt = 1024 * 1024;
+/** Bytes that wait for the client above which the broker stops reading from it. */
+const unreadLimit = 16 * 1024 * 1024;
+/** Milliseconds that a client has to answer connection.close. */
+const closeTimeout = 10_000;
+/** Milliseconds after which a refused login that may not be told is cut, as RabbitMQ does against guessing. */
+const loginPenalty = 1_000;
+
+interface OpenChannel {
+  readonly session: ChannelSession;
+  readonly content: ContentAssembler;
+}
+
+export class ConnectionSession implements ConnectionPort, FrameSink, TransportListener {
+  readonly writer = new ByteWriter();
+  readonly #context: BrokerContext;
+  readonly #transport: Transport;
+  readonly #onEnd: (session: ConnectionSession) => void;
+  readonly #parser: FrameParser;
+  readonly #reader = new ByteReader();
+  readonly #channels = new Map<number, OpenChannel>();
+  #state: State = 'header';
+  #header: Buffer = Buffer.alloc(0);
+  #clientProperties: FieldTable = {};
+  #user: User | undefined;
+  #virtualHost: VirtualHost | undefined;
+  #channelMax = 0;
+  #heartbeat: Heartbeat | undefined;
+  #deadline: NodeJS.Timeout | undefined;
+  #isFlushScheduled = false;
+  /** The transport asked to wait. */
+  #isSaturated = false;
+  #wasCongested = false;
+  #hasPublished = false;
+  #isBlocked = false;
+  #isReadingPaused = false;
+  frameMax = 0;
+
+  constructor(
+    readonly id: number,
+    transport: Transport,
+    context: BrokerContext,
+    onEnd: (session: ConnectionSession) => void,
+  ) {
+    this.#context = context;
+    this.#transport = transport;
+    this.#onEnd = onEnd;
+    const least = Math.max(context.tuning.frameMax, minimumFrameMax);
+    this.#parser = new FrameParser(this, { frameMax: least, headerFrameMax: least });
+    this.#setDeadline(context.handshakeTimeout, () => {
+      this.destroy();
+    });
+    transport.listen(this);
+  }
+
+  // --- what others ask -----------------------------------------------------------------------------
+
+  /** `connection_name` of the client properties, else where it comes from. */
+  get name(): string {
+    const name = this.#clientProperties['connection_name'];
+    return typeof name === 'string' ? name : this.#transport.description;
+  }
+
+  get clientProperties(): Readonly<FieldTable> {
+    return this.#clientProperties;
+  }
+
+  get isOpen(): boolean {
+    return this.#state === 'running';
+  }
+
+  get isBlocked(): boolean {
+    return this.#isBlocked;
+  }
+
+  get channelCount(): number {
+    return this.#channels.size;
+  }
+
+  get user(): User {
+    if (!this.#user) throw connectionRefusal('internalError', 'no user');
+    return this.#user;
+  }
+
+  get virtualHost(): VirtualHost {
+    if (!this.#virtualHost) throw connectionRefusal('notAllowed', 'no virtual host');
+    return this.#virtualHost;
+  }
+
+  get isCongested(): boolean {
+    return (this.#wasCongested ||= this.#isSaturated || this.writer.length > congestedAt);
+  }
+
+  get confirmDelay(): number | undefined {
+    return this.#context.faults.confirmDelay;
+  }
+
+  hasCapability(name: string): boolean {
+    const { capabilities } = this.#clientProperties;
+    return typeof capabilities === 'object' && capabilities !== null && (capabilities as FieldTable)[name] === true;
+  }
+
+  /** The channels, for whoever inspects or breaks them. */
+  *sessions(): Generator<ChannelSession> {
+    for (const { session } of this.#channels.values()) yield session;
+  }
+
+  // --- writing -------------------------------------------------------------------------------------
+
+  requestFlush(): void {
+    if (this.#isFlushScheduled) return;
+    this.#isFlushScheduled = true;
+    setImmediate(() => {
+      this.#isFlushScheduled = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#state === 'closed') return;
+    for (const { session } of this.#channels.values()) session.confirms?.flush();
+    if (!this.#isSaturated) {
+      const chunks = this.writer.take();
+      if (chunks.length > 0) {
+        this.#heartbeat?.noteSent();
+        this.#isSaturated = !this.#transport.write(chunks);
+      }
+    }
+    this.#updateReading();
+    if (!this.#wasCongested || this.#isSaturated) return;
+    this.#wasCongested = false;
+    for (const { session } of this.#channels.values()) session.pump();
+  }
+
+  #send<Name extends MethodName>(name: Name, fields: MethodInputs[Name], channel = 0): void {
+    writeMethod(this.writer, channel, name, fields, 0);
+    this.requestFlush();
+  }
+
+  /** Reading stops while the client leaves too much unread, and while it is blocked. */
+  #updateReading(): void {
+    const isPaused = this.#isBlocked || this.writer.length > unreadLimit;
+    if (isPaused === this.#isReadingPaused) return;
+    this.#isReadingPaused = isPaused;
+    if (this.#heartbeat) this.#heartbeat.isMonitoringPaused = isPaused;
+    this.#transport.pauseReading(isPaused);
+  }
+
+  // --- the transport -------------------------------------------------------------------------------
+
+  onData(chunk: Buffer): void {
+    if (this.#state === 'closed') return;
+    this.#heartbeat?.noteHeard();
+    const frames = this.#state === 'header' ? this.#readHeader(chunk) : chunk;
+    if (!frames) return;
+    try {
+      this.#parser.push(frames);
+    } catch (error) {
+      // Nothing that follows can be read: say why, and hang up.
+      this.#close(error instanceof ReplyError ? error : connectionRefusal('frameError', messageOf(error)));
+      this.#flush();
+      this.#end();
+      this.#transport.end();
+    }
+  }
+
+  onDrain(): void {
+    this.#isSaturated = false;
+    this.#flush();
+  }
+
+  onClose(): void {
+    this.#end();
+  }
+
+  /** Drops the connection without a word. */
+  destroy(): void {
+    this.#transport.destroy();
+    this.#end();
+  }
+
+  #readHeader(chunk: Buffer): Buffer | undefined {
+    this.#header = Buffer.concat([this.#header, chunk]);
+    if (this.#header.length < protocolHeader.length) return undefined;
+    const header = this.#header.subarray(0, protocolHeader.length);
+    const rest = this.#header.subarray(protocolHeader.length);
+    this.#header = Buffer.alloc(0);
+    if (!header.equals(protocolHeader)) {
+      // AMQP 4.2.2: answer with the version that would be understood, and close.
+      this.#transport.write([protocolHeader]);
+      this.#end();
+      this.#transport.end();
+      return undefined;
+    }
+    this.#state = 'start';
+    this.#send('connection.start', {
+      versionMajor: 0,
+      versionMinor: 9,
+      serverProperties: serverProperties(this.#context.behaviour),
+      mechanisms,
+      locales: 'en_US',
+    });
+    return rest.length > 0 ? rest : undefined;
+  }
+
+  #setDeadline(milliseconds: number, action: () => void): void {
+    clearTimeout(this.#deadline);
+    this.#deadline = setTimeout(action, milliseconds);
+  }
+
+  // --- frames --------------------------------------------------------------------------------------
+
+  onHeartbeat(): void {}
+
+  onMethod(channel: number, methodId: number, buffer: Buffer, start: number, end: number): void {
+    if (this.#state === 'closed') return;
+    this.#guard(channel, methodId, () => {
+      this.#reader.reset(buffer, start, end);
+      const method = readMethod(methodId, this.#reader);
+      if (channel === 0) this.#connectionMethod(method);
+      else this.#channelMethod(channel, method);
+    });
+  }
+
+  onHeader(channel: number, classId: number, bodySize: number, buffer: Buffer, start: number, end: number): void {
+    this.#content(channel, ({ content }) => content.header(classId, bodySize, buffer.subarray(start, end)));
+  }
+
+  onBody(channel: number, buffer: Buffer, start: number, end: number): void {
+    this.#content(channel, ({ content }) => content.body(buffer, start, end));
+  }
+
+  #content(channel: number, assemble: (open: OpenChannel) => ReceivedPublish | undefined): void {
+    if (this.#state === 'closed' || this.#state === 'closing') return;
+    this.#guard(channel, 0x003c0028, () => {
+      const open = this.#channels.get(channel);
+      if (!open) throw connectionRefusal('channelError', `expected 'channel.open'`);
+      if (open.session.state !== 'open') return;
+      const received = assemble(open);
+      if (received) publish(open.session, received);
+    });
+  }
+
+  /** Runs a step, and turns what it throws into channel.close or connection.close. */
+  #guard(channel: number, methodId: number, step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#refuse(channel, methodId, refusalOf(error));
+    }
+  }
+
+  #refuse(channel: number, methodId: number, refusal: ReplyError): void {
+    const session = this.#channels.get(channel)?.session;
+    if (refusal.scope === 'channel' && session?.state === 'open') {
+      session.end('closing');
+      this.#send('channel.close', closeFields(refusal, methodId), channel);
+    } else {
+      this.#close(refusal, methodId);
+    }
+  }
+
+  // --- methods on channel 0 ------------------------------------------------------------------------
+
+  #connectionMethod(method: Method): void {
+    if (method.name === 'connection.close') {
+      this.#send('connection.close-ok', {});
+      this.#flush();
+      this.#end();
+      this.#transport.end();
+      return;
+    }
+    if (this.#state === 'closing') {
+      if (method.name !== 'connection.close-ok') return;
+      this.#end();
+      this.#transport.end();
+      return;
+    }
+    switch (`${this.#state} ${method.name}` as const) {
+      case 'start connection.start-ok':
+        if (method.name === 'connection.start-ok') this.#startOk(method.fields);
+        return;
+      case 'tune connection.tune-ok':
+        if (method.name === 'connection.tune-ok') this.#tuneOk(method.fields);
+        return;
+      case 'open connection.open':
+        if (method.name === 'connection.open') this.#open(method.fields.virtualHost);
+        return;
+      case 'running connection.update-secret':
+        this.#send('connection.update-secret-ok', {});
+        return;
+      default:
+        throw connectionRefusal('commandInvalid', `unexpected ${method.name}`);
+    }
+  }
+
+  #startOk(fields: Extract<Method, { name: 'connection.start-ok' }>['fields']): void {
+    this.#clientProperties = fields.clientProperties;
+    const users = this.#context.faults.refusesLogins ? new Map<string, User>() : this.#context.users;
+    this.#user = authenticate(users, fields);
+    this.#state = 'tune';
+    this.#send('connection.tune', this.#context.tuning);
+  }
+
+  #tuneOk({ channelMax, frameMax, heartbeat }: Extract<Method, { name: 'connection.tune-ok' }>['fields']): void {
+    const { tuning, behaviour } = this.#context;
+    const limits = [
+      ['frame_max', frameMax, tuning.frameMax],
+      ['channel_max', channelMax, tuning.channelMax],
+    ] as const;
+    for (const [name, asked, offered] of limits) {
+      if (offered === 0 || (asked !== 0 && asked <= offered)) continue;
+      const problem = asked === 0 ? 'unlimited' : String(asked);
+      throw connectionRefusal(
+        'notAllowed',
+        `negotiated ${name} = ${problem} is higher than the maximum allowed value (${offered})`,
+      );
+    }
+    if (frameMax !== 0 && frameMax < behaviour.leastFrameMax) {
+      throw connectionRefusal(
+        'notAllowed',
+        `negotiated frame_max = ${frameMax} is lower than the minimum allowed value (${behaviour.leastFrameMax})`,
+      );
+    }
+    this.frameMax = frameMax;
+    this.#channelMax = channelMax;
+    const inbound = frameMax === 0 ? 0xffff_ffff : frameMax;
+    this.#parser.limits = { frameMax, headerFrameMax: inbound };
+    if (heartbeat > 0) {
+      this.#heartbeat = new Heartbeat(heartbeat, {
+        sendHeartbeat: () => {
+          writeHeartbeat(this.writer);
+          this.requestFlush();
+        },
+        onSilence: () => {
+          this.destroy();
+        },
+      });
+    }
+    this.#state = 'open';
+  }
+
+  #open(name: string): void {
+    const virtualHost = this.#context.virtualHosts.get(name);
+    if (!virtualHost) throw connectionRefusal('notAllowed', `vhost ${name} not found`);
+    if (!this.user.mayOpen(name)) {
+      throw connectionRefusal('notAllowed', `access to vhost '${name}' refused for user '${this.user.name}'`);
+    }
+    clearTimeout(this.#deadline);
+    this.#virtualHost = virtualHost;
+    this.#state = 'running';
+    this.#send('connection.open-ok', {});
+    this.#context.events.tell('connected', () => this.#description());
+  }
+
+  #description(): { name: string; user: string; virtualHost: string } {
+    return { name: this.name, user: this.user.name, virtualHost: this.virtualHost.name };
+  }
+
+  // --- methods on channels -------------------------------------------------------------------------
+
+  #channelMethod(channel: number, method: Method): void {
+    if (this.#state === 'closing') return;
+    if (this.#state !== 'running') throw connectionRefusal('channelError', 'a channel before connection.open');
+    const open = this.#channels.get(channel);
+    if (!open) {
+      this.#openChannel(channel, method.name);
+      return;
+    }
+    const { session, content } = open;
+    if (method.name === 'channel.close') {
+      session.end('closed');
+      this.#channels.delete(channel);
+      this.#send('channel.close-ok', {}, channel);
+    } else if (method.name === 'channel.close-ok') {
+      if (session.state === 'closing') this.#channels.delete(channel);
+    } else if (session.state === 'open') {
+      content.assertIdle();
+      if (method.name === 'channel.open') throw connectionRefusal('channelError', `second 'channel.open' seen`);
+      if (method.name === 'basic.publish') {
+        content.begin(method.fields);
+        this.notePublish();
+      } else {
+        dispatch(session, method);
+      }
+    }
+  }
+
+  #openChannel(channel: number, method: MethodName): void {
+    if (method !== 'channel.open') throw connectionRefusal('channelError', `expected 'channel.open'`);
+    if (this.#channelMax > 0 && channel > this.#channelMax) {
+      throw connectionRefusal(
+        'notAllowed',
+        `number of channels opened (${this.#channels.size}) has reached the negotiated channel_max (${this.#channelMax})`,
+      );
+    }
+    this.#channels.set(channel, { session: new ChannelSession(this, channel), content: new ContentAssembler() });
+    this.#send('channel.open-ok', {}, channel);
+  }
+
+  /** Closes one channel as the broker would on an error of its own (a fault). */
+  closeChannel(channel: number, refusal: ReplyError): void {
+    if (this.#channels.has(channel)) this.#refuse(channel, 0, refusal);
+  }
+
+  // --- blocking ------------------------------------------------------------------------------------
+
+  notePublish(): void {
+    this.#hasPublished = true;
+    const reason = this.#context.faults.blockedReason;
+    if (reason !== undefined) this.block(reason);
+  }
+
+  /** Only connections that publish are blocked, as on RabbitMQ: others when they first do. */
+  block(reason: string): void {
+    if (!this.#hasPublished || this.#isBlocked || this.#state !== 'running') return;
+    this.#isBlocked = true;
+    if (this.hasCapability('connection.blocked')) this.#send('connection.blocked', { reason });
+    this.#updateReading();
+  }
+
+  unblock(): void {
+    if (!this.#isBlocked) return;
+    this.#isBlocked = false;
+    if (this.hasCapability('connection.blocked')) this.#send('connection.unblocked', {});
+    this.#updateReading();
+  }
+
+  // --- the end -------------------------------------------------------------------------------------
+
+  /** Closes the connection with a reason, as an operator does. */
+  close(refusal: ReplyError): void {
+    this.#close(refusal);
+  }
+
+  #close(refusal: ReplyError, methodId = 0): void {
+    if (this.#state === 'closing' || this.#state === 'closed') return;
+    const isUntold = isLoginRefusal(refusal) && !this.hasCapability('authentication_failure_close');
+    if (this.#state === 'header' || isUntold) {
+      this.#state = 'closing';
+      this.#setDeadline(loginPenalty, () => {
+        this.destroy();
+      });
+      return;
+    }
+    this.#endChannels();
+    this.#state = 'closing';
+    this.#send('connection.close', closeFields(refusal, methodId));
+    this.#setDeadline(closeTimeout, () => {
+      this.destroy();
+    });
+  }
+
+  #endChannels(): void {
+    for (const { session } of this.#channels.values()) session.end('closed');
+    this.#channels.clear();
+    if (this.#virtualHost) this.#virtualHost.deleteExclusiveQueues(this.id);
+  }
+
+  #end(): void {
+    if (this.#state === 'closed') return;
+    this.#endChannels();
+    this.#state = 'closed';
+    clearTimeout(this.#deadline);
+    this.#heartbeat?.stop();
+    if (this.#virtualHost) this.#context.events.tell('disconnected', () => this.#description());
+    this.#onEnd(this);
+  }
+}
+
+function closeFields(refusal: ReplyError, methodId: number): MethodInputs['connection.close'] {
+  return {
+    replyCode: refusal.replyCode,
+    replyText: shortened(refusal.replyText),
+    classId: methodId >>> 16,
+    methodId: methodId & 0xffff,
+  };
+}
+
+/** A reply text is a short string: 255 bytes at most. */
+function shortened(text: string): string {
+  const bytes = Buffer.from(text);
+  return bytes.length <= 255 ? text : bytes.toString('utf8', 0, 252).replaceAll('\ufffd', '');
+}
+
+function refusalOf(error: unknown): ReplyError {
+  if (error instanceof ReplyError) return error;
+  if (error instanceof FrameSyntaxError) return connectionRefusal('syntaxError', error.message);
+  if (error instanceof UnexpectedFrameError) return connectionRefusal('commandInvalid', error.message);
+  return new ReplyError('connection', replyCodes.internalError, `INTERNAL_ERROR - ${messageOf(error)}`);
+}

@@ -1,0 +1,36 @@
+/** Class tx: publishes and settlements that wait for commit or rollback. */
+import { channelRefusal } from '../store/reply-error.js';
+import type { ChannelSession, Transaction } from './channel-session.js';
+import type { Handlers } from './handler.js';
+
+export const txHandlers: Handlers<'tx.select' | 'tx.commit' | 'tx.rollback'> = {
+  'tx.select': (session) => {
+    if (session.confirms) throw channelRefusal('preconditionFailed', 'cannot switch from confirm to tx mode');
+    session.transaction ??= { steps: [], settled: [] };
+    session.send('tx.select-ok', {});
+  },
+
+  'tx.commit': (session) => {
+    const { steps } = transactionOf(session);
+    // The steps run outside of the transaction they end.
+    session.transaction = undefined;
+    try {
+      for (const step of steps) step();
+    } finally {
+      session.transaction = { steps: [], settled: [] };
+    }
+    session.send('tx.commit-ok', {});
+  },
+
+  'tx.rollback': (session) => {
+    const { settled } = transactionOf(session);
+    session.transaction = { steps: [], settled: [] };
+    session.restoreUnacked(settled);
+    session.send('tx.rollback-ok', {});
+  },
+};
+
+function transactionOf(session: ChannelSession): Transaction {
+  if (!session.transaction) throw channelRefusal('preconditionFailed', 'channel is not transactional');
+  return session.transaction;
+}

@@ -1,0 +1,116 @@
+/**
+ * A message as the broker keeps it: where it was sent, its properties and its body.
+ *
+ * Properties stay encoded, so that they are passed on as the publisher wrote them; they are decoded once, at publish.
+ * Must not know queues, channels or sockets.
+ */
+import { ByteWriter, writeProperties, type BasicProperties, type FieldTable } from '../../amqp/protocol/index.js';
+
+/** One death of a message, as an entry of x-death tells it. */
+export interface Death {
+  readonly queue: string;
+  readonly reason: DeathReason;
+  readonly count: number;
+  /** Milliseconds since 1970. */
+  readonly time: number;
+  readonly exchange: string;
+  readonly routingKeys: readonly string[];
+  /** The `expiration` that was taken off the message. */
+  readonly originalExpiration: string | undefined;
+}
+
+export type DeathReason = 'rejected' | 'expired' | 'maxlen' | 'delivery_limit';
+
+export interface Message {
+  readonly exchange: string;
+  readonly routingKey: string;
+  /** Property flags and list, as they stand in the content header. */
+  readonly encodedProperties: Buffer;
+  readonly properties: Readonly<BasicProperties>;
+  readonly body: Buffer;
+  /** The routing keys of the CC and BCC headers. */
+  readonly copies: readonly string[];
+  /** Deaths, the last first; undefined: none that this broker saw. */
+  readonly deaths: readonly Death[] | undefined;
+}
+
+/** A message in one queue. */
+export interface QueuedMessage {
+  readonly message: Message;
+  /** Order of arrival; a requeued message goes back to where its number puts it. */
+  readonly sequence: number;
+  readonly priority: number;
+  /** Milliseconds since 1970; undefined: never. */
+  readonly expiresAt: number | undefined;
+  isRedelivered: boolean;
+  /** Deliveries that failed, as quorum queues count them. */
+  deliveryCount: number;
+  /** Hand-overs to a consumer or a get, for whoever inspects. */
+  attempts: number;
+}
+
+const scratch = new ByteWriter();
+
+/** Encodes properties as they stand in a content header. */
+export function encodeProperties(properties: Readonly<BasicProperties>): Buffer {
+  scratch.begin();
+  try {
+    writeProperties(scratch, properties);
+  } catch (error) {
+    scratch.rollback();
+    throw error;
+  }
+  scratch.commit();
+  return Buffer.concat(scratch.take());
+}
+
+/** A message as a publisher sent it. The BCC header is for routing only, and goes no further. */
+export function receivedMessage(
+  exchange: string,
+  routingKey: string,
+  encodedProperties: Buffer,
+  properties: Readonly<BasicProperties>,
+  body: Buffer,
+): Message {
+  const { headers } = properties;
+  const message: Message = {
+    exchange,
+    routingKey,
+    encodedProperties,
+    properties,
+    body,
+    copies: noCopies,
+    deaths: undefined,
+  };
+  if (!headers || !('CC' in headers || 'BCC' in headers)) return message;
+  const copies = [...textsOf(headers['CC']), ...textsOf(headers['BCC'])];
+  if (!('BCC' in headers)) return { ...message, copies };
+  return { ...withProperties(message, { ...properties, headers: without(headers, 'BCC') }), copies };
+}
+
+/** The same message with other properties. */
+export function withProperties(message: Message, properties: Readonly<BasicProperties>): Message {
+  return { ...message, properties, encodedProperties: encodeProperties(properties) };
+}
+
+/** The same message with more headers. */
+export function withHeaders(message: Message, headers: Readonly<FieldTable>): Message {
+  const { properties } = message;
+  return withProperties(message, { ...properties, headers: { ...properties.headers, ...headers } });
+}
+
+/** All routing keys of a message: its own, and those of CC and BCC. */
+export function routingKeysOf(message: Message): readonly string[] {
+  return message.copies.length === 0 ? [message.routingKey] : [message.routingKey, ...message.copies];
+}
+
+/** Headers without one of them. */
+export function without(headers: Readonly<FieldTable>, name: string): FieldTable {
+  return Object.fromEntries(Object.entries(headers).filter(([key]) => key !== name));
+}
+
+const noCopies: readonly string[] = [];
+
+function textsOf(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : [];
+}

@@ -1,0 +1,163 @@
+// `npm test`: runs Jest against the best broker there is.
+//
+//   1. AMQP_URL, where it is set;
+//   2. a RabbitMQ node of our own, where RabbitMQ is installed, stopped again whatever happens;
+//   3. the embedded broker alone, saying so loudly.
+//
+// What the tests find in their environment: AMQP_URL (a real broker; unset in case 3), LEVERET_TEST_RABBITMQCTL (a
+// program that runs rabbitmqctl against our own node; case 2 only), LEVERET_TEST_BROKER_VERSION (where the broker says
+// it). Arguments are Jest's. The last line of the output is always `N passed, N failed, N skipped`.
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { constants, tmpdir } from 'node:os';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { askVersion, isRabbitmqInstalled, startRabbitmqNode } from './rabbitmq-node.mjs';
+
+/** With a real broker at hand nothing has a reason to be skipped; raise this only with the reason beside it. */
+const skipsAllowedInCi = 0;
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const jest = createRequire(import.meta.url).resolve('jest/bin/jest');
+const environment = { ...process.env };
+let node;
+let jestProcess;
+let interruptedBy;
+
+// A signal ends Jest first, then the node, then us: the code below `await runJest()` does that in order.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.on(signal, () => {
+    const again = interruptedBy !== undefined;
+    interruptedBy = signal;
+    jestProcess?.kill(again ? 'SIGKILL' : signal);
+    if (jestProcess === undefined) void node?.stop();
+  });
+}
+process.on('exit', () => node?.stopNow());
+
+function say(text) {
+  console.error(text);
+}
+
+function frame(lines) {
+  const width = Math.max(...lines.map((line) => line.length));
+  const edge = '+'.padEnd(width + 3, '-') + '+';
+  say([edge, ...lines.map((line) => `| ${line.padEnd(width)} |`), edge].join('\n'));
+}
+
+async function chooseBroker() {
+  if (environment.AMQP_URL) {
+    const url = new URL(environment.AMQP_URL);
+    const version = url.protocol === 'amqp:' ? await versionOf(url) : '';
+    if (version) environment.LEVERET_TEST_BROKER_VERSION = version;
+    // Never the whole URL: it holds a password.
+    say(`broker: ${url.host} from AMQP_URL${version ? `, RabbitMQ ${version}` : ''}`);
+    return;
+  }
+  if (isRabbitmqInstalled()) {
+    const started = Date.now();
+    node = startRabbitmqNode();
+    const { url, version, control, name } = await node.ready;
+    environment.AMQP_URL = url;
+    environment.LEVERET_TEST_RABBITMQCTL = control;
+    if (version) environment.LEVERET_TEST_BROKER_VERSION = version;
+    say(
+      `broker: RabbitMQ ${version}, our own node ${name}, started in ${((Date.now() - started) / 1000).toFixed(1)} s`,
+    );
+    return;
+  }
+  frame([
+    'NO RABBITMQ: only the embedded broker is used.',
+    '',
+    'AMQP_URL is not set and RabbitMQ is not installed on this machine. Tests of',
+    'real broker behaviour (test/integration, test/conformance, test/chaos) are',
+    'skipped, or run against the embedded broker where it can serve.',
+    '',
+    'To run all of them: apt-get install rabbitmq-server, or set AMQP_URL.',
+  ]);
+}
+
+async function versionOf(url) {
+  try {
+    return await askVersion(url.hostname.replace(/^\[|\]$/g, ''), Number(url.port || 5672));
+  } catch (error) {
+    say(`broker: ${url.host} did not answer: ${error.message}`);
+    return '';
+  }
+}
+
+async function runJest(reportFile) {
+  environment.NODE_OPTIONS = `${environment.NODE_OPTIONS ?? ''} --experimental-vm-modules --disable-warning=ExperimentalWarning`;
+  const jestArguments = [jest, ...process.argv.slice(2), '--json', '--outputFile', reportFile];
+  return await new Promise((resolve, reject) => {
+    jestProcess = spawn(process.execPath, jestArguments, {
+      cwd: root,
+      env: environment,
+      stdio: 'inherit',
+    });
+    jestProcess.once('error', reject);
+    jestProcess.once('exit', (code, signal) => resolve(code ?? 128 + (constants.signals[signal] ?? 0)));
+  });
+}
+
+function readReport(report) {
+  const totals = { passed: 0, failed: 0, skipped: 0 };
+  const skipped = [];
+  for (const suite of report.testResults) {
+    const file = relative(root, suite.name);
+    // A file that could not be loaded has run no test, and is one failure all the same.
+    if (suite.status === 'failed' && suite.assertionResults.every((test) => test.status !== 'failed')) {
+      totals.failed += 1;
+    }
+    for (const test of suite.assertionResults) {
+      if (test.status === 'passed') totals.passed += 1;
+      else if (test.status === 'failed') totals.failed += 1;
+      else {
+        totals.skipped += 1;
+        skipped.push(`${file}: ${test.fullName}${test.status === 'todo' ? ' (to do)' : ''}`);
+      }
+    }
+  }
+  return { totals, skipped };
+}
+
+const temporary = await mkdtemp(join(tmpdir(), 'leveret-test-'));
+const reportFile = join(temporary, 'report.json');
+let totals = { passed: 0, failed: 0, skipped: 0 };
+let exitCode = 1;
+try {
+  await chooseBroker();
+  if (interruptedBy === undefined) exitCode = await runJest(reportFile);
+  const report = await readFile(reportFile, 'utf8').then(JSON.parse, () => undefined);
+  if (report === undefined) {
+    say('test: Jest left no report');
+    exitCode ||= 1;
+  } else {
+    const result = readReport(report);
+    totals = result.totals;
+    if (result.skipped.length > 0) say(['', 'Skipped:', ...result.skipped.map((line) => `  ${line}`)].join('\n'));
+    if (totals.failed > 0) exitCode ||= 1;
+    if (totals.passed + totals.failed === 0) {
+      say('test: no test ran');
+      exitCode ||= 1;
+    }
+    if (environment.CI && totals.skipped > skipsAllowedInCi) {
+      say(`test: ${totals.skipped} tests were skipped, and in CI ${skipsAllowedInCi} may be`);
+      exitCode ||= 1;
+    }
+  }
+} catch (error) {
+  say(`test: ${error.message}`);
+  totals.failed += 1;
+  exitCode ||= 1;
+} finally {
+  await node?.stop();
+  await rm(temporary, { recursive: true, force: true });
+}
+if (interruptedBy !== undefined) {
+  say(`test: interrupted by ${interruptedBy}`);
+  exitCode ||= 128 + constants.signals[interruptedBy];
+}
+console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
+process.exit(exitCode);

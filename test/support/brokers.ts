@@ -1,0 +1,69 @@
+/**
+ * Runs a suite on every broker there is: the real one that AMQP_URL names, and the embedded one.
+ *
+ * What a suite needs of a broker it is given; a real broker that is not there is one skipped test that says so.
+ */
+import { describe, test } from '@jest/globals';
+import { EmbeddedBroker } from 'leveret/broker';
+
+export interface TestBroker {
+  readonly kind: 'rabbitmq' | 'embedded';
+  /** Set while the suite's tests run. */
+  readonly url: string;
+  /** A name that no other run of the tests uses. */
+  unique(name: string): string;
+}
+
+const runId = `${String(process.pid)}-${Math.random().toString(36).slice(2, 8)}`;
+let nameCount = 0;
+
+function unique(name: string): string {
+  nameCount += 1;
+  return `test.${name}.${runId}.${String(nameCount)}`;
+}
+
+/** The suite once per broker. */
+export function describeOnBrokers(name: string, suite: (broker: TestBroker) => void): void {
+  describeOnRabbitmq(name, suite);
+  describeOnEmbedded(name, suite);
+}
+
+/** For behaviour that only a real broker can show. */
+export function describeOnRabbitmq(name: string, suite: (broker: TestBroker) => void): void {
+  const url = process.env['AMQP_URL'];
+  describe(`${name} (RabbitMQ)`, () => {
+    if (url === undefined || url === '') {
+      test.skip('needs a real RabbitMQ: AMQP_URL is not set', () => undefined);
+      return;
+    }
+    suite({ kind: 'rabbitmq', url, unique });
+  });
+}
+
+/** For behaviour that only the embedded broker can be made to show, such as faults on demand. */
+export function describeOnEmbedded(
+  name: string,
+  suite: (broker: TestBroker & { embedded(): EmbeddedBroker }) => void,
+): void {
+  describe(`${name} (embedded)`, () => {
+    let started: EmbeddedBroker | undefined;
+    const embedded = (): EmbeddedBroker => {
+      if (!started) throw new Error('the embedded broker runs only while tests do');
+      return started;
+    };
+    beforeAll(async () => {
+      started = await EmbeddedBroker.start({ port: 0 });
+    });
+    afterAll(async () => {
+      await started?.stop();
+    });
+    suite({
+      kind: 'embedded',
+      get url() {
+        return embedded().url;
+      },
+      unique,
+      embedded,
+    });
+  });
+}
