@@ -1,5 +1,5 @@
 /** Cuts the client's own sockets, as a network would, on any broker. */
-import { connectTcp, type Transport, type TransportFactory } from 'leveret/amqp';
+import { connectTcp, type Transport, type TransportFactory } from '../../lib/amqp/index.js';
 
 export class Cuts {
   readonly #open = new Set<Transport>();

@@ -73,6 +73,7 @@ export class ChannelKeeper implements ConsumerOwner {
   #life: ChannelLife | undefined;
   #end: AmqpError | undefined;
   #waiters = new Set<LifeWaiter>();
+  readonly #drainWaiters = new Set<{ resolve: () => void; reject: (error: AmqpError) => void }>();
   #sentPrefetch = 0;
   #reopenings = 0;
   #openedAt = 0;
@@ -372,18 +373,18 @@ export class ChannelKeeper implements ConsumerOwner {
     this.#awaitRoom();
   }
 
-  /** Resolves when nothing waits to be sent and there is room for more. */
+  /** Resolves when nothing waits to be sent and there is room for more; rejects with what ended the channel. */
   async drained(): Promise<void> {
-    while (!this.#end && !(this.#queue.length === 0 && this.canSend)) {
-      const life = this.#life ?? (await this.whenOpen('drained'));
-      if (this.#queue.length === 0 && this.canSend) return;
-      await new Promise<void>((resolve) => {
-        if (life.connection.hasRoom && life.isOpen) setTimeout(resolve, 1);
-        else life.connection.onRoom(resolve);
-      });
-      this.#drain();
-    }
-    if (this.#end) throw this.#end;
+    await this.whenOpen('drained');
+    if (this.#hasDrained()) return;
+    await new Promise<void>((resolve, reject) => {
+      this.#drainWaiters.add({ resolve, reject });
+      this.#awaitRoom();
+    });
+  }
+
+  #hasDrained(): boolean {
+    return this.#queue.length === 0 && this.canSend;
   }
 
   /** The broker blocked the connection: what waits has a limit from now on. */
@@ -414,7 +415,12 @@ export class ChannelKeeper implements ConsumerOwner {
         this.#send(publish);
       },
     );
-    if (this.#queue.length > 0) this.#awaitRoom();
+    if (this.#hasDrained()) {
+      for (const { resolve } of this.#drainWaiters) resolve();
+      this.#drainWaiters.clear();
+    } else {
+      this.#awaitRoom();
+    }
   }
 
   #awaitRoom(): void {
@@ -470,6 +476,8 @@ export class ChannelKeeper implements ConsumerOwner {
     this.#host.forget(this);
     for (const { reject } of this.#waiters) reject(cause);
     this.#waiters.clear();
+    for (const { reject } of this.#drainWaiters) reject(cause);
+    this.#drainWaiters.clear();
     this.#queue.fail((publish) => publish.notSent(cause.message, cause));
     this.consumers.clear();
     this.#broken.clear();

@@ -189,9 +189,10 @@ export class ConnectionLife implements FrameSink, TransportListener {
 
   /**
    * Reserves a channel number: the next one in turn, so that late frames of a closed channel do not meet its
-   * successor. Throws WrongStateError when all are taken.
+   * successor. Throws WrongStateError when all are taken, and what ended the life when it is over.
    */
   attach(sink: ChannelSink): number {
+    this.#throwIfEnded();
     const { channelMax } = this.tuning;
     for (let tried = 0; tried < channelMax; tried++) {
       this.#lastNumber = (this.#lastNumber % channelMax) + 1;
@@ -402,7 +403,7 @@ export class ConnectionLife implements FrameSink, TransportListener {
       case 'connection.close-ok':
         if (this.#state !== 'closing') break;
         this.#finish(new ConnectionClosedError());
-        this.#transport.end();
+        this.#hangUp();
         return;
       case 'connection.blocked':
         this.#onBlocked(method.fields.reason);
@@ -427,7 +428,7 @@ export class ConnectionLife implements FrameSink, TransportListener {
   #onClose(reply: MethodFields['connection.close']): void {
     this.send(0, 'connection.close-ok', {});
     this.#flush();
-    this.#transport.end();
+    this.#hangUp();
     this.#finish(this.#closedByBroker(reply));
   }
 
@@ -481,6 +482,7 @@ export class ConnectionLife implements FrameSink, TransportListener {
   }
 
   onClose(error: Error | undefined): void {
+    clearTimeout(this.#farewell);
     if (this.#state === 'closing') {
       this.#finish(new ConnectionClosedError());
       return;
@@ -548,12 +550,21 @@ export class ConnectionLife implements FrameSink, TransportListener {
     }
     this.send(0, 'connection.close', { replyCode, replyText: error.message.slice(0, 80), classId: 0, methodId: 0 });
     this.#flush();
-    this.#transport.end();
-    setTimeout(() => {
-      this.#transport.destroy();
-    }, farewellTime).unref();
+    this.#hangUp();
     this.#finish(error);
   }
+
+  /** Lets what was written go out; a peer that does not hang up as well is cut off after a while. */
+  #hangUp(): void {
+    this.#transport.end();
+    const timer = setTimeout(() => {
+      this.#transport.destroy();
+    }, farewellTime);
+    timer.unref();
+    this.#farewell = timer;
+  }
+
+  #farewell: NodeJS.Timeout | undefined;
 
   #finish(error: ConnectionError): void {
     if (this.#state === 'ended') return;

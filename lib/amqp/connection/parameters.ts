@@ -315,7 +315,7 @@ function resolveEndpoint(
       ? given.credentials
       : {
           username: uri.username ?? given.username ?? 'guest',
-          password: uri.password ?? given.password ?? 'guest',
+          password: uri.password ?? given.password ?? (uri.username === undefined ? 'guest' : ''),
         };
   return [
     {

@@ -12,6 +12,9 @@ export interface TcpOptions {
   keepAlive?: number | false;
 }
 
+/** Bytes that a socket buffers before it asks us to wait: enough for some turns' worth of publishes. */
+const streamOptions: object = { writableHighWaterMark: 512 * 1024 };
+
 /** Node's own TLS options (`ca`, `cert`, `key`, `servername`, ...). Verification is on unless switched off here. */
 export type TlsOptions = TlsConnectionOptions;
 
@@ -38,7 +41,7 @@ export function connectTcp(
           ...(isIP(host) === 0 ? { servername: host } : {}),
           ...tls,
         })
-      : connectSocket({ host, port });
+      : connectSocket({ host, port, ...streamOptions });
     socket.setNoDelay(tcp.noDelay ?? true);
     if (tcp.keepAlive !== false) socket.setKeepAlive(true, tcp.keepAlive ?? 60_000);
     const onAbort = (): void => {
