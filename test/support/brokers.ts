@@ -54,9 +54,6 @@ export function describeOnEmbedded(
     beforeAll(async () => {
       started = await EmbeddedBroker.start({ port: 0 });
     });
-    afterAll(async () => {
-      await started?.stop();
-    });
     suite({
       kind: 'embedded',
       get url() {
@@ -64,6 +61,10 @@ export function describeOnEmbedded(
       },
       unique,
       embedded,
+    });
+    // Jest runs these in the order in which they were written: the suite's own come first.
+    afterAll(async () => {
+      await started?.stop();
     });
   });
 }
