@@ -1,5 +1,6 @@
 /** Class basic, but for publish: qos, consume, cancel, get, ack, nack, reject, recover. */
 import type { FieldTable } from '../../amqp/protocol/index.js';
+import { typeName } from '../store/field-text.js';
 import { channelRefusal, connectionRefusal } from '../store/reply-error.js';
 import { generatedName, type ChannelSession, type UnackedDelivery } from './channel-session.js';
 import { Consumer } from './consumer.js';
@@ -44,7 +45,7 @@ export const basicHandlers: Handlers<BasicMethods> = {
     if (queue.hasExclusiveConsumer || (isExclusive && queue.consumerCount > 0)) {
       throw channelRefusal('accessRefused', `queue '${name}' in vhost '${virtualHost.name}' in exclusive use`);
     }
-    const priority = consumerPriority(fields.arguments);
+    const priority = consumerPriority(fields.arguments, `queue '${name}' in vhost '${virtualHost.name}'`);
     const prefetch = session.consumerPrefetch;
     const consumer = new Consumer({ tag, queue, noAck, isExclusive, priority, prefetch }, session);
     session.consumers.set(tag, consumer);
@@ -70,7 +71,8 @@ export const basicHandlers: Handlers<BasicMethods> = {
       return;
     }
     const deliveryTag = session.hold(queue, queued, noAck, undefined);
-    const { isRedelivered: redelivered, message } = queued;
+    const { isRedelivered: redelivered } = queued;
+    const message = session.deliverable(queue, queued);
     const { exchange, routingKey } = message;
     const fields = { deliveryTag, redelivered, exchange, routingKey, messageCount: queue.messageCount };
     session.confirms?.flush();
@@ -82,7 +84,7 @@ export const basicHandlers: Handlers<BasicMethods> = {
   },
 
   'basic.reject': (session, { deliveryTag, requeue }) => {
-    settle(session, session.takeUnacked(deliveryTag, false), requeue ? 'requeue' : 'reject');
+    settle(session, session.takeUnacked(deliveryTag, false), requeue ? 'fail' : 'reject');
   },
 
   'basic.nack': (session, { deliveryTag, multiple, requeue }) => {
@@ -99,15 +101,14 @@ export const basicHandlers: Handlers<BasicMethods> = {
   },
 };
 
-function settle(
-  session: ChannelSession,
-  deliveries: readonly UnackedDelivery[],
-  how: 'ack' | 'requeue' | 'reject',
-): void {
+/** `fail`: put back, and count it against the delivery limit of a quorum queue. */
+type Settlement = 'ack' | 'requeue' | 'fail' | 'reject';
+
+function settle(session: ChannelSession, deliveries: readonly UnackedDelivery[], how: Settlement): void {
   const apply = (): void => {
     session.release(deliveries);
-    if (how === 'requeue') {
-      session.requeue(deliveries, session.virtualHost.behaviour.requeueCountsAsDelivery);
+    if (how === 'requeue' || how === 'fail') {
+      session.requeue(deliveries, how === 'fail' || session.virtualHost.behaviour.nackCountsAsDelivery);
     } else {
       for (const { queue, queued } of deliveries) {
         if (how === 'ack') queue.acknowledge(queued);
@@ -129,13 +130,16 @@ function recover(session: ChannelSession, requeue: boolean): void {
   if (!requeue) throw connectionRefusal('notImplemented', 'requeue=false');
   const deliveries = session.takeAllUnacked();
   session.release(deliveries);
-  session.requeue(deliveries, true);
+  session.requeue(deliveries, session.virtualHost.behaviour.nackCountsAsDelivery);
   session.pumpAfter(deliveries);
 }
 
-function consumerPriority(table: Readonly<FieldTable>): number {
+function consumerPriority(table: Readonly<FieldTable>, queue: string): number {
   const priority = table['x-priority'];
   if (priority === undefined) return 0;
   if (typeof priority === 'number' && Number.isInteger(priority)) return priority;
-  throw channelRefusal('preconditionFailed', `invalid x-priority`);
+  throw channelRefusal(
+    'preconditionFailed',
+    `invalid arg 'x-priority' for ${queue}: "expected integer, got ${typeName(priority)}"`,
+  );
 }

@@ -8,7 +8,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { writeMethod, type MethodInputs, type MethodName } from '../../amqp/protocol/index.js';
-import { encodeProperties, type Message, type QueuedMessage } from '../store/message.js';
+import { withHeaders, type Message, type QueuedMessage } from '../store/message.js';
 import type { MessageQueue } from '../store/message-queue.js';
 import { channelRefusal } from '../store/reply-error.js';
 import type { VirtualHost } from '../store/virtual-host.js';
@@ -104,7 +104,18 @@ export class ChannelSession implements DeliveryPort {
     const deliveryTag = this.hold(queue, queued, consumer.noAck, consumer);
     const { exchange, routingKey } = queued.message;
     const fields = { consumerTag: consumer.tag, deliveryTag, redelivered: queued.isRedelivered, exchange, routingKey };
-    this.sendMessage('basic.deliver', fields, deliverableMessage(queue, queued));
+    this.sendMessage('basic.deliver', fields, this.deliverable(queue, queued));
+  }
+
+  /** The message as it goes out: a quorum queue tells how often it was delivered before. */
+  deliverable(queue: MessageQueue, { message, deliveryCount, requeueCount }: QueuedMessage): Message {
+    if (queue.settings.type !== 'quorum') return message;
+    const { writesFirstDeliveryCount } = this.virtualHost.behaviour;
+    if (requeueCount === 0 && !writesFirstDeliveryCount) return message;
+    return withHeaders(message, {
+      ...(writesFirstDeliveryCount ? {} : { 'x-acquired-count': requeueCount }),
+      ...(writesFirstDeliveryCount || deliveryCount > 0 ? { 'x-delivery-count': deliveryCount } : {}),
+    });
   }
 
   /** A message that comes from no queue (direct reply-to). */
@@ -221,14 +232,6 @@ export class ChannelSession implements DeliveryPort {
     for (const consumer of [...this.consumers.values()]) this.removeConsumer(consumer);
     for (const queue of new Set(deliveries.map((delivery) => delivery.queue))) queue.pump();
   }
-}
-
-/** A quorum queue tells how often delivering failed before. */
-function deliverableMessage(queue: MessageQueue, queued: QueuedMessage): Message {
-  const { message, deliveryCount } = queued;
-  if (queue.settings.type !== 'quorum' || deliveryCount === 0) return message;
-  const headers = { ...message.properties.headers, 'x-delivery-count': deliveryCount };
-  return { ...message, encodedProperties: encodeProperties({ ...message.properties, headers }) };
 }
 
 /** A name that the broker makes up, as `amq.gen-JzTY20BRgKO-HjmUJj0wLg`. */

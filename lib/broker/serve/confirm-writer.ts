@@ -28,7 +28,7 @@ export class ConfirmWriter {
 
   refuse(tag: number): void {
     this.flush();
-    writeMethod(this.writer, this.channel, 'basic.nack', { deliveryTag: tag }, 0);
+    writeMethod(this.writer, this.channel, 'basic.nack', { deliveryTag: tag, requeue: true }, 0);
   }
 
   /** Writes the acks that wait. */

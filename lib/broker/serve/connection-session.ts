@@ -6,7 +6,7 @@
  *
  * Must not know what methods on channels do; dispatch.ts does.
  */
-import { FrameSyntaxError, messageOf, UnexpectedFrameError } from '../../amqp/errors.js';
+import { messageOf } from '../../amqp/errors.js';
 import {
   ByteReader,
   ByteWriter,
@@ -14,7 +14,6 @@ import {
   minimumFrameMax,
   protocolHeader,
   readMethod,
-  replyCodes,
   writeHeartbeat,
   writeMethod,
   type FieldTable,
@@ -34,7 +33,9 @@ import { ContentAssembler } from './content-assembler.js';
 import { dispatch } from './dispatch.js';
 import { Heartbeat } from './heartbeat.js';
 import { publish, type ReceivedPublish } from './publish.js';
+import { closeFields, refusalOf } from './refusals.js';
 import { serverProperties } from './server-properties.js';
+import { assertTuning } from './tuning.js';
 import type { User } from './users.js';
 
 type State = 'header' | 'start' | 'tune' | 'open' | 'running' | 'closing' | 'closed';
@@ -268,8 +269,8 @@ export class ConnectionSession implements ConnectionPort, FrameSink, TransportLi
     this.#content(channel, ({ content }) => content.header(classId, bodySize, buffer.subarray(start, end)));
   }
 
-  onBody(channel: number, buffer: Buffer, start: number, end: number): void {
-    this.#content(channel, ({ content }) => content.body(buffer, start, end));
+  onBody(channel: number, buffer: Buffer, start: number, end: number, isFrameEnd: boolean): void {
+    this.#content(channel, ({ content }) => content.body(buffer, start, end, isFrameEnd));
   }
 
   #content(channel: number, assemble: (open: OpenChannel) => ReceivedPublish | undefined): void {
@@ -346,24 +347,7 @@ export class ConnectionSession implements ConnectionPort, FrameSink, TransportLi
 
   #tuneOk({ channelMax, frameMax, heartbeat }: Extract<Method, { name: 'connection.tune-ok' }>['fields']): void {
     const { tuning, behaviour } = this.#context;
-    const limits = [
-      ['frame_max', frameMax, tuning.frameMax],
-      ['channel_max', channelMax, tuning.channelMax],
-    ] as const;
-    for (const [name, asked, offered] of limits) {
-      if (offered === 0 || (asked !== 0 && asked <= offered)) continue;
-      const problem = asked === 0 ? 'unlimited' : String(asked);
-      throw connectionRefusal(
-        'notAllowed',
-        `negotiated ${name} = ${problem} is higher than the maximum allowed value (${offered})`,
-      );
-    }
-    if (frameMax !== 0 && frameMax < behaviour.leastFrameMax) {
-      throw connectionRefusal(
-        'notAllowed',
-        `negotiated frame_max = ${frameMax} is lower than the minimum allowed value (${behaviour.leastFrameMax})`,
-      );
-    }
+    assertTuning({ frameMax, channelMax }, tuning, behaviour);
     this.frameMax = frameMax;
     this.#channelMax = channelMax;
     const inbound = frameMax === 0 ? 0xffff_ffff : frameMax;
@@ -430,7 +414,7 @@ export class ConnectionSession implements ConnectionPort, FrameSink, TransportLi
 
   #openChannel(channel: number, method: MethodName): void {
     if (method !== 'channel.open') throw connectionRefusal('channelError', `expected 'channel.open'`);
-    if (this.#channelMax > 0 && channel > this.#channelMax) {
+    if (this.#channelMax > 0 && this.#channels.size >= this.#channelMax) {
       throw connectionRefusal(
         'notAllowed',
         `number of channels opened (${this.#channels.size}) has reached the negotiated channel_max (${this.#channelMax})`,
@@ -477,8 +461,7 @@ export class ConnectionSession implements ConnectionPort, FrameSink, TransportLi
 
   #close(refusal: ReplyError, methodId = 0): void {
     if (this.#state === 'closing' || this.#state === 'closed') return;
-    const isUntold = isLoginRefusal(refusal) && !this.hasCapability('authentication_failure_close');
-    if (this.#state === 'header' || isUntold) {
+    if (!this.#mayBeTold(refusal)) {
       this.#state = 'closing';
       this.#setDeadline(loginPenalty, () => {
         this.destroy();
@@ -487,10 +470,18 @@ export class ConnectionSession implements ConnectionPort, FrameSink, TransportLi
     }
     this.#endChannels();
     this.#state = 'closing';
-    this.#send('connection.close', closeFields(refusal, methodId));
+    this.#send('connection.close', closeFields(refusal, isLoginRefusal(refusal) ? 0 : methodId));
     this.#setDeadline(closeTimeout, () => {
       this.destroy();
     });
+  }
+
+  /** Before connection.open RabbitMQ just hangs up, but for a refused login that the client asked to be told. */
+  #mayBeTold(refusal: ReplyError): boolean {
+    if (this.#state === 'start') {
+      return isLoginRefusal(refusal) && this.hasCapability('authentication_failure_close');
+    }
+    return this.#state !== 'header' && this.#state !== 'tune';
   }
 
   #endChannels(): void {
@@ -508,26 +499,4 @@ export class ConnectionSession implements ConnectionPort, FrameSink, TransportLi
     if (this.#virtualHost) this.#context.events.tell('disconnected', () => this.#description());
     this.#onEnd(this);
   }
-}
-
-function closeFields(refusal: ReplyError, methodId: number): MethodInputs['connection.close'] {
-  return {
-    replyCode: refusal.replyCode,
-    replyText: shortened(refusal.replyText),
-    classId: methodId >>> 16,
-    methodId: methodId & 0xffff,
-  };
-}
-
-/** A reply text is a short string: 255 bytes at most. */
-function shortened(text: string): string {
-  const bytes = Buffer.from(text);
-  return bytes.length <= 255 ? text : bytes.toString('utf8', 0, 252).replaceAll('\ufffd', '');
-}
-
-function refusalOf(error: unknown): ReplyError {
-  if (error instanceof ReplyError) return error;
-  if (error instanceof FrameSyntaxError) return connectionRefusal('syntaxError', error.message);
-  if (error instanceof UnexpectedFrameError) return connectionRefusal('commandInvalid', error.message);
-  return new ReplyError('connection', replyCodes.internalError, `INTERNAL_ERROR - ${messageOf(error)}`);
 }

@@ -25,11 +25,10 @@ export class ContentAssembler {
   /** A method came: it must not cut into a content. */
   assertIdle(): void {
     if (!this.#fields) return;
-    const expected = this.#encodedProperties ? 'body' : 'header for class 60';
-    throw connectionRefusal(
-      'unexpectedFrame',
-      `expected content ${expected}, got non content ${expected} frame instead`,
-    );
+    const expected = this.#encodedProperties
+      ? 'expected content body, got non content body frame instead'
+      : 'expected content header for class 60, got non content header frame instead';
+    throw connectionRefusal('unexpectedFrame', expected);
   }
 
   begin(fields: MethodFields['basic.publish']): void {
@@ -39,7 +38,7 @@ export class ContentAssembler {
   /** Answers the publish when it has no body. */
   header(classId: number, bodySize: number, encodedProperties: Buffer): ReceivedPublish | undefined {
     if (!this.#fields || this.#encodedProperties) {
-      throw connectionRefusal('unexpectedFrame', 'expected method frame, got content header frame instead');
+      throw connectionRefusal('unexpectedFrame', 'expected method frame, got non method frame instead');
     }
     if (classId !== basicClass) {
       throw connectionRefusal(
@@ -54,22 +53,22 @@ export class ContentAssembler {
     return undefined;
   }
 
-  /** Answers the publish when its body is complete. */
-  body(buffer: Buffer, start: number, end: number): ReceivedPublish | undefined {
+  /** Answers the publish when its body, and the frame that ends it, are complete. */
+  body(buffer: Buffer, start: number, end: number, isFrameEnd: boolean): ReceivedPublish | undefined {
     if (!this.#fields || !this.#encodedProperties) {
-      throw connectionRefusal('unexpectedFrame', 'expected method frame, got content body frame instead');
+      throw connectionRefusal('unexpectedFrame', 'expected method frame, got non method frame instead');
     }
     const offset = this.#received;
     this.#received += end - start;
     if (this.#received > this.#bodySize) {
-      throw connectionRefusal('frameError', `a body of ${this.#bodySize} bytes was announced, and more came`);
+      throw connectionRefusal('frameError', 'content body frame exceeds remaining content size');
     }
     if (this.#bodySize <= preparedBodyLimit) {
       buffer.copy(this.#prepared, offset, start, end);
-      return this.#received === this.#bodySize ? this.#finish(this.#prepared) : undefined;
+      return isFrameEnd && this.#received === this.#bodySize ? this.#finish(this.#prepared) : undefined;
     }
     this.#pieces.push(buffer.subarray(start, end));
-    return this.#received === this.#bodySize ? this.#finish(Buffer.concat(this.#pieces)) : undefined;
+    return isFrameEnd && this.#received === this.#bodySize ? this.#finish(Buffer.concat(this.#pieces)) : undefined;
   }
 
   #finish(body: Buffer): ReceivedPublish | undefined {

@@ -1,5 +1,6 @@
 /** Class exchange: declare, delete, bind, unbind. */
 import { exchangeTypes, type Binding, type ExchangeType } from '../store/exchange.js';
+import { typeName } from '../store/field-text.js';
 import { channelRefusal, connectionRefusal, type ReplyError } from '../store/reply-error.js';
 import type { VirtualHost } from '../store/virtual-host.js';
 import type { ChannelSession } from './channel-session.js';
@@ -11,13 +12,22 @@ export const exchangeHandlers: Handlers<ExchangeMethods> = {
   'exchange.declare': (session, fields) => {
     const { virtualHost, connection } = session;
     const name = withoutLineBreaks(fields.exchange);
+    if (name === '') throw operationOnDefault();
     if (fields.passive) {
+      connection.user.authoriseLook(virtualHost, 'exchange', name);
       virtualHost.exchange(name);
     } else {
       const type = exchangeType(fields.type, virtualHost);
       connection.user.authorise(virtualHost, 'configure', 'exchange', name);
-      if (name === '') throw operationOnDefault();
       if (!virtualHost.findExchange(name)) assertNotReserved(name, 'exchange');
+      const alternate = fields.arguments['alternate-exchange'];
+      if (alternate !== undefined && typeof alternate !== 'string') {
+        throw channelRefusal(
+          'preconditionFailed',
+          `invalid type '${typeName(alternate)}' for arg 'alternate-exchange' in exchange '${name}' ` +
+            `in vhost '${virtualHost.name}'`,
+        );
+      }
       virtualHost.declareExchange({
         name,
         type,
@@ -34,7 +44,12 @@ export const exchangeHandlers: Handlers<ExchangeMethods> = {
     const { virtualHost, connection } = session;
     const name = withoutLineBreaks(exchange);
     if (name === '') throw operationOnDefault();
-    assertNotReserved(name, 'exchange');
+    if (name.startsWith('amq.')) {
+      throw channelRefusal(
+        'accessRefused',
+        `deletion of system exchange '${name}' in vhost '${virtualHost.name}' not allowed`,
+      );
+    }
     connection.user.authorise(virtualHost, 'configure', 'exchange', name);
     virtualHost.deleteExchange(name, ifUnused);
     if (!noWait) session.send('exchange.delete-ok', {});
@@ -42,6 +57,7 @@ export const exchangeHandlers: Handlers<ExchangeMethods> = {
 
   'exchange.bind': (session, fields) => {
     const binding = exchangeBinding(session, fields);
+    session.virtualHost.exchange(binding.source);
     session.virtualHost.exchange(binding.destination);
     session.virtualHost.bind(binding);
     if (!fields.noWait) session.send('exchange.bind-ok', {});
@@ -68,7 +84,7 @@ function exchangeBinding(
 function exchangeType(name: string, virtualHost: VirtualHost): ExchangeType {
   const type = exchangeTypes.find((known) => known === name);
   if (type) return type;
-  const text = `unknown exchange type '${name}'`;
+  const text = `invalid exchange type '${name}'`;
   throw virtualHost.behaviour.unknownExchangeTypeClosesConnection
     ? connectionRefusal('commandInvalid', text)
     : channelRefusal('preconditionFailed', text);

@@ -19,7 +19,8 @@ export function publish(session: ChannelSession, { fields, encodedProperties, bo
   const { exchange: exchangeName, routingKey } = fields;
   propertiesReader.reset(encodedProperties, 0, encodedProperties.length);
   const properties = readProperties(propertiesReader);
-  if (propertiesReader.remaining > 0) throw connectionRefusal('syntaxError', 'bytes after the last property');
+  if (propertiesReader.remaining > 0)
+    throw connectionRefusal('frameError', 'cannot decode: bytes after the last property');
   const received = receivedMessage(exchangeName, routingKey, encodedProperties, properties, body);
   assertSize(body.length, virtualHost.behaviour.maximumMessageSize);
   if (fields.immediate) throw connectionRefusal('notImplemented', 'immediate=true');
@@ -81,10 +82,18 @@ function assertOwnUser(claimed: string | undefined, actual: string): void {
   );
 }
 
+/** The longest time to live, in milliseconds. */
+const longestExpiration = 0xffff_ffff;
+
 function assertExpiration(expiration: string | undefined): void {
   if (expiration === undefined) return;
-  if (!/^\d+$/.test(expiration)) {
-    const reason = /^-\d+$/.test(expiration) ? `{value_negative,${expiration}}` : 'not_an_integer';
+  const [, digits, rest = ''] = /^(-?\d+)([^]*)$/.exec(expiration) ?? [];
+  let reason: string | undefined;
+  if (digits === undefined) reason = 'no_integer';
+  else if (rest !== '') reason = `{leftover_string,"${rest}"}`;
+  else if (Number(digits) < 0) reason = `{value_negative,${digits}}`;
+  else if (Number(digits) > longestExpiration) reason = `{value_too_large,${digits}}`;
+  if (reason !== undefined) {
     throw channelRefusal('preconditionFailed', `invalid expiration '${expiration}': ${reason}`);
   }
 }

@@ -12,11 +12,11 @@ type QueueMethods = 'queue.declare' | 'queue.bind' | 'queue.purge' | 'queue.dele
 
 export const queueHandlers: Handlers<QueueMethods> = {
   'queue.declare': (session, fields) => {
-    if (fields.queue.startsWith(`${directReplyPrefix}.`)) {
+    if (fields.queue.startsWith(directReplyPrefix)) {
       declareDirectReply(session, fields);
       return;
     }
-    const queue = fields.passive ? session.queue(fields.queue) : declare(session, fields);
+    const queue = fields.passive ? look(session, fields.queue) : declare(session, fields);
     session.lastDeclaredQueue = queue.name;
     queue.touch();
     if (fields.noWait) return;
@@ -26,6 +26,7 @@ export const queueHandlers: Handlers<QueueMethods> = {
 
   'queue.bind': (session, fields) => {
     const binding = queueBinding(session, fields);
+    session.virtualHost.exchange(binding.source);
     session.queue(binding.destination);
     session.virtualHost.bind(binding);
     if (!fields.noWait) session.send('queue.bind-ok', {});
@@ -33,8 +34,7 @@ export const queueHandlers: Handlers<QueueMethods> = {
 
   'queue.unbind': (session, fields) => {
     const binding = queueBinding(session, fields);
-    // What is not there is unbound already; a queue of another connection stays locked.
-    if (session.virtualHost.findQueue(binding.destination)) session.queue(binding.destination);
+    // What is not there is unbound already, and RabbitMQ does not ask whose queue it is.
     session.virtualHost.unbind(binding);
     session.send('queue.unbind-ok', {});
   },
@@ -64,6 +64,12 @@ export const queueHandlers: Handlers<QueueMethods> = {
   },
 };
 
+function look(session: ChannelSession, givenName: string): MessageQueue {
+  const name = session.queueName(givenName);
+  session.connection.user.authoriseLook(session.virtualHost, 'queue', name);
+  return session.queue(name);
+}
+
 function declare(session: ChannelSession, fields: MethodFields['queue.declare']): MessageQueue {
   const { virtualHost, connection } = session;
   const givenName = withoutLineBreaks(fields.queue);
@@ -90,7 +96,7 @@ function declare(session: ChannelSession, fields: MethodFields['queue.declare'])
 
 /** A declare tells whether the requester is still there: it is there, or 404. */
 function declareDirectReply(session: ChannelSession, { queue, noWait }: MethodFields['queue.declare']): void {
-  if (!session.virtualHost.directReplies.has(queue)) {
+  if (queue !== directReplyPrefix && !session.virtualHost.directReplies.has(queue)) {
     throw channelRefusal('notFound', `no queue '${queue}' in vhost '${session.virtualHost.name}'`);
   }
   if (!noWait) session.send('queue.declare-ok', { queue, messageCount: 0, consumerCount: 1 });

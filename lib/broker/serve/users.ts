@@ -46,6 +46,14 @@ export class User {
     return this.#virtualHosts?.has(virtualHost) ?? true;
   }
 
+  /** Throws 403 when the user has no permission at all: what a passive declare asks for. */
+  authoriseLook(virtualHost: VirtualHost, kind: 'queue' | 'exchange', name: string): void {
+    const granted = this.#virtualHosts?.get(virtualHost.name);
+    if (!granted || !virtualHost.behaviour.guardsPassiveDeclares) return;
+    if (granted.read.test(name) || granted.write.test(name)) return;
+    this.authorise(virtualHost, 'configure', kind, name);
+  }
+
   /** Throws 403 when the user lacks the permission. */
   authorise(virtualHost: VirtualHost, permission: PermissionName, kind: 'queue' | 'exchange', name: string): void {
     const granted = this.#virtualHosts?.get(virtualHost.name);

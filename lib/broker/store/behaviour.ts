@@ -18,14 +18,26 @@ export interface Behaviour {
   readonly maximumMessageSize: number;
   /** Delivery limit of quorum queues that set none; undefined: no limit. */
   readonly defaultDeliveryLimit: number | undefined;
-  /** An explicit nack or reject with requeue counts towards the delivery limit. */
-  readonly requeueCountsAsDelivery: boolean;
+  /** basic.nack with requeue, and basic.recover, count towards the delivery limit; basic.reject always does. */
+  readonly nackCountsAsDelivery: boolean;
+  /** Quorum queues write x-delivery-count from the first delivery on; else from 1 on, beside x-acquired-count. */
+  readonly writesFirstDeliveryCount: boolean;
+  /** A message that was delivered once keeps the redelivered flag wherever it is dead-lettered to. */
+  readonly deadLettersStayRedelivered: boolean;
+  /** The CC header stays where x-dead-letter-routing-key replaces the routing keys. */
+  readonly keepsCopiesOfDeadLetters: boolean;
+  /** A second declaration without x-queue-type is compared as a classic one. */
+  readonly defaultsQueueType: boolean;
+  /** x-queue-mode is checked. */
+  readonly knowsQueueMode: boolean;
   /** x-death headers that a client wrote are continued by the broker. */
   readonly readsClientDeaths: boolean;
   /** Dead letters carry x-last-death-* headers too. */
   readonly writesLastDeath: boolean;
   /** Refusals name the permission that is missing, as `write access to ...`. */
   readonly namesMissingPermission: boolean;
+  /** A passive declare needs some permission, whichever; else none. */
+  readonly guardsPassiveDeclares: boolean;
 }
 
 const behaviours: Record<EmulatedVersion, Behaviour> = {
@@ -35,10 +47,16 @@ const behaviours: Record<EmulatedVersion, Behaviour> = {
     leastFrameMax: 4096,
     maximumMessageSize: 128 * 1024 * 1024,
     defaultDeliveryLimit: undefined,
-    requeueCountsAsDelivery: true,
+    nackCountsAsDelivery: true,
+    writesFirstDeliveryCount: true,
+    deadLettersStayRedelivered: false,
+    keepsCopiesOfDeadLetters: false,
+    defaultsQueueType: false,
+    knowsQueueMode: true,
     readsClientDeaths: true,
     writesLastDeath: false,
     namesMissingPermission: false,
+    guardsPassiveDeclares: false,
   },
   '4.3': {
     reportedVersion: '4.3.0',
@@ -46,10 +64,16 @@ const behaviours: Record<EmulatedVersion, Behaviour> = {
     leastFrameMax: 8192,
     maximumMessageSize: 16 * 1024 * 1024,
     defaultDeliveryLimit: 20,
-    requeueCountsAsDelivery: false,
+    nackCountsAsDelivery: false,
+    writesFirstDeliveryCount: false,
+    deadLettersStayRedelivered: true,
+    keepsCopiesOfDeadLetters: true,
+    defaultsQueueType: true,
+    knowsQueueMode: false,
     readsClientDeaths: false,
     writesLastDeath: true,
     namesMissingPermission: true,
+    guardsPassiveDeclares: true,
   },
 };
 

@@ -5,7 +5,7 @@
  */
 import { TypedField, type FieldTable, type FieldValue } from '../../amqp/protocol/index.js';
 import type { Behaviour } from './behaviour.js';
-import { routingKeysOf, withProperties, without, type Death, type DeathReason, type Message } from './message.js';
+import { withProperties, without, type Death, type DeathReason, type Message } from './message.js';
 
 export interface DeathCircumstances {
   readonly queue: string;
@@ -23,10 +23,10 @@ export function deadLetter(message: Message, circumstances: DeathCircumstances, 
   const { expiration, headers = {}, ...properties } = message.properties;
   const known = deathsOf(message, behaviour);
   const deaths = withDeath(known, message, circumstances);
-  const first = known.at(-1);
-  const kept = deadLetterRoutingKey === undefined ? headers : without(headers, 'CC');
+  const dropsCopies = deadLetterRoutingKey !== undefined && !behaviour.keepsCopiesOfDeadLetters;
+  const kept = dropsCopies ? without(headers, 'CC') : headers;
   const firstDeath: FieldTable =
-    first && 'x-first-death-queue' in headers
+    known.length > 0
       ? {}
       : { 'x-first-death-exchange': message.exchange, 'x-first-death-queue': queue, 'x-first-death-reason': reason };
   const lastDeath: FieldTable = behaviour.writesLastDeath
@@ -40,6 +40,7 @@ export function deadLetter(message: Message, circumstances: DeathCircumstances, 
     exchange: deadLetterExchange,
     routingKey: deadLetterRoutingKey ?? message.routingKey,
     copies: deadLetterRoutingKey === undefined ? message.copies : [],
+    visibleCopies: deadLetterRoutingKey === undefined ? message.visibleCopies : [],
     deaths,
   };
 }
@@ -72,7 +73,7 @@ function withDeath(known: readonly Death[], message: Message, circumstances: Dea
     count: 1,
     time,
     exchange: message.exchange,
-    routingKeys: routingKeysOf(message),
+    routingKeys: [message.routingKey, ...message.visibleCopies],
     originalExpiration: message.properties.expiration,
   };
   return [death, ...others];

@@ -181,6 +181,10 @@ class HeadersIndex implements BindingIndex {
   }
 }
 
+export function isMatchMode(value: FieldValue): boolean {
+  return value === 'all' || value === 'any' || value === 'all-with-x' || value === 'any-with-x';
+}
+
 /** `x-match` of a headers binding: all or any of its arguments; `-with-x` counts those that begin with x- too. */
 function matchesHeaders(expected: Readonly<FieldTable>, headers: Readonly<FieldTable>): boolean {
   const mode = typeof expected['x-match'] === 'string' ? expected['x-match'] : 'all';

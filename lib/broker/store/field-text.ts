@@ -29,8 +29,16 @@ export function areEqualFields(left: FieldValue, right: FieldValue): boolean {
   return canonicalValue(left) === canonicalValue(right);
 }
 
-/** As RabbitMQ names a value in a refusal: `none`, or `the value '10' of type 'signedint'`. */
-export function describedField(value: FieldValue): string {
+/** How RabbitMQ names two values that differ in a refusal. */
+export function describedDifference(received: FieldValue, current: FieldValue): { received: string; current: string } {
+  if (received !== undefined && current !== undefined) {
+    return { received: `'${plainText(received)}'`, current: `'${plainText(current)}'` };
+  }
+  return { received: describedField(received), current: describedField(current) };
+}
+
+/** `none`, or `the value '10' of type 'signedint'`. */
+function describedField(value: FieldValue): string {
   if (value === undefined) return 'none';
   return `the value '${plainText(value)}' of type '${typeName(value)}'`;
 }
@@ -41,7 +49,8 @@ function plainText(value: FieldValue): string {
   return String(value);
 }
 
-function typeName(value: FieldValue): string {
+/** RabbitMQ's name of a field type. An integer's width on the wire is not known here: it goes by its value. */
+export function typeName(value: FieldValue): string {
   switch (typeof value) {
     case 'string':
       return 'longstr';

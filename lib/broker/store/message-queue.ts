@@ -24,8 +24,8 @@ export interface QueueHost {
   readonly name: string;
   readonly behaviour: Behaviour;
   readonly events: BrokerEvents;
-  /** Sends a dead message on; answers whether a copy was made. */
-  deadLetter(queue: MessageQueue, message: Message, reason: DeathReason): boolean;
+  /** Sends a dead message on; answers whether a copy was made. `wasDelivered`: somebody had it before. */
+  deadLetter(queue: MessageQueue, message: Message, reason: DeathReason, wasDelivered: boolean): boolean;
   /** The queue was unused for as long as x-expires allows. */
   expire(queue: MessageQueue): void;
 }
@@ -88,12 +88,12 @@ export class MessageQueue {
   // --- messages in ---------------------------------------------------------------------------------
 
   /** Takes a message; false when the queue is full and its overflow says to reject. */
-  publish(message: Message): boolean {
+  publish(message: Message, isRedelivered = false): boolean {
     if (this.#isDeleted) return true;
     this.#dropExpired();
     const { overflow, maximumLength, maximumBytes, messageTtl } = this.settings;
     if (overflow !== 'drop-head' && this.#isFullFor(message)) {
-      if (overflow === 'reject-publish-dlx') this.#host.deadLetter(this, message, 'maxlen');
+      if (overflow === 'reject-publish-dlx') this.#host.deadLetter(this, message, 'maxlen', isRedelivered);
       return false;
     }
     this.#ready.push({
@@ -101,8 +101,9 @@ export class MessageQueue {
       sequence: this.#sequence++,
       priority: message.properties.priority ?? 0,
       expiresAt: expiryOf(message, messageTtl),
-      isRedelivered: false,
+      isRedelivered,
       deliveryCount: 0,
+      requeueCount: 0,
       attempts: 0,
     });
     this.#deliverReady();
@@ -196,6 +197,7 @@ export class MessageQueue {
     this.#unackedCount--;
     if (this.#isDeleted) return;
     queued.isRedelivered = true;
+    queued.requeueCount++;
     if (isFailure) queued.deliveryCount++;
     const { deliveryLimit } = this.settings;
     if (deliveryLimit !== undefined && queued.deliveryCount > deliveryLimit) {
@@ -207,7 +209,8 @@ export class MessageQueue {
   }
 
   #die(queued: QueuedMessage, outcome: Outcome, reason: DeathReason): void {
-    const isDeadLettered = !this.#isDeleted && this.#host.deadLetter(this, queued.message, reason);
+    const wasDelivered = queued.isRedelivered || queued.attempts > 0;
+    const isDeadLettered = !this.#isDeleted && this.#host.deadLetter(this, queued.message, reason, wasDelivered);
     this.#tellSettled(queued, outcome, isDeadLettered);
   }
 

@@ -4,7 +4,15 @@
  * Properties stay encoded, so that they are passed on as the publisher wrote them; they are decoded once, at publish.
  * Must not know queues, channels or sockets.
  */
-import { ByteWriter, writeProperties, type BasicProperties, type FieldTable } from '../../amqp/protocol/index.js';
+import {
+  ByteWriter,
+  writeProperties,
+  type BasicProperties,
+  type FieldTable,
+  type FieldValue,
+} from '../../amqp/protocol/index.js';
+import { typeName } from './field-text.js';
+import { channelRefusal } from './reply-error.js';
 
 /** One death of a message, as an entry of x-death tells it. */
 export interface Death {
@@ -30,6 +38,8 @@ export interface Message {
   readonly body: Buffer;
   /** The routing keys of the CC and BCC headers. */
   readonly copies: readonly string[];
+  /** Those of CC alone, which others may see. */
+  readonly visibleCopies: readonly string[];
   /** Deaths, the last first; undefined: none that this broker saw. */
   readonly deaths: readonly Death[] | undefined;
 }
@@ -45,6 +55,8 @@ export interface QueuedMessage {
   isRedelivered: boolean;
   /** Deliveries that failed, as quorum queues count them. */
   deliveryCount: number;
+  /** Times it was put back, for whatever reason. */
+  requeueCount: number;
   /** Hand-overs to a consumer or a get, for whoever inspects. */
   attempts: number;
 }
@@ -80,12 +92,14 @@ export function receivedMessage(
     properties,
     body,
     copies: noCopies,
+    visibleCopies: noCopies,
     deaths: undefined,
   };
   if (!headers || !('CC' in headers || 'BCC' in headers)) return message;
-  const copies = [...textsOf(headers['CC']), ...textsOf(headers['BCC'])];
-  if (!('BCC' in headers)) return { ...message, copies };
-  return { ...withProperties(message, { ...properties, headers: without(headers, 'BCC') }), copies };
+  const visibleCopies = copiesOf('CC', headers['CC']);
+  const copies = [...visibleCopies, ...copiesOf('BCC', headers['BCC'])];
+  if (!('BCC' in headers)) return { ...message, copies, visibleCopies };
+  return { ...withProperties(message, { ...properties, headers: without(headers, 'BCC') }), copies, visibleCopies };
 }
 
 /** The same message with other properties. */
@@ -111,6 +125,11 @@ export function without(headers: Readonly<FieldTable>, name: string): FieldTable
 
 const noCopies: readonly string[] = [];
 
-function textsOf(value: unknown): string[] {
-  return Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : [];
+function copiesOf(header: 'CC' | 'BCC', value: FieldValue): readonly string[] {
+  if (value === undefined) return noCopies;
+  if (Array.isArray(value)) return value.filter((item): item is string => typeof item === 'string');
+  throw channelRefusal(
+    'preconditionFailed',
+    `invalid message: {unacceptable_type_in_header,"${header}",${typeName(value)}}`,
+  );
 }

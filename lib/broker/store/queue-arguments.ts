@@ -3,8 +3,9 @@
  *
  * Pure; knows RabbitMQ's words for what is wrong with them, not what is done with them.
  */
-import type { FieldTable, FieldValue } from '../../amqp/protocol/index.js';
-import { areEqualFields, describedField } from './field-text.js';
+import type { FieldTable } from '../../amqp/protocol/index.js';
+import type { Behaviour } from './behaviour.js';
+import { areEqualFields, describedDifference, typeName } from './field-text.js';
 import { channelRefusal, type ReplyError } from './reply-error.js';
 
 export type QueueType = 'classic' | 'quorum';
@@ -56,7 +57,7 @@ const comparedArguments = [
 ] as const;
 
 /** Reads a queue's arguments, or throws the refusal that RabbitMQ answers. */
-export function queueSettings(declaration: QueueDeclaration, vhost: string, defaultLimit?: number): QueueSettings {
+export function queueSettings(declaration: QueueDeclaration, vhost: string, behaviour: Behaviour): QueueSettings {
   const table = declaration.arguments;
   const refuse = (name: string, reason: string): ReplyError =>
     channelRefusal(
@@ -67,7 +68,7 @@ export function queueSettings(declaration: QueueDeclaration, vhost: string, defa
     const value = table[name];
     if (value === undefined) return undefined;
     if (typeof value !== 'number' || !Number.isInteger(value)) {
-      throw refuse(name, `{unacceptable_type,${erlangType(value)}}`);
+      throw refuse(name, `"expected integer, got ${typeName(value)}"`);
     }
     if (value < least) {
       throw refuse(name, value === 0 ? '{value_zero,0}' : `{value_negative,${String(value)}}`);
@@ -77,10 +78,25 @@ export function queueSettings(declaration: QueueDeclaration, vhost: string, defa
   const text = (name: string): string | undefined => {
     const value = table[name];
     if (value === undefined || typeof value === 'string') return value;
-    throw refuse(name, `{unacceptable_type,${erlangType(value)}}`);
+    throw refuse(name, `{unacceptable_type,${typeName(value)}}`);
   };
   const type = queueType(text('x-queue-type') ?? 'classic', declaration, vhost);
-  const deadLetterExchange = text('x-dead-letter-exchange');
+  const isSingleActiveConsumer = table['x-single-active-consumer'] ?? false;
+  if (typeof isSingleActiveConsumer !== 'boolean') {
+    throw refuse('x-single-active-consumer', `{unacceptable_type,${typeName(isSingleActiveConsumer)}}`);
+  }
+  const mode = table['x-queue-mode'] ?? 'default';
+  if (behaviour.knowsQueueMode && mode !== 'default' && mode !== 'lazy') {
+    throw refuse('x-queue-mode', `"unsupported queue mode '${mode as string}'"`);
+  }
+  const deadLetterExchange = table['x-dead-letter-exchange'];
+  if (deadLetterExchange !== undefined && typeof deadLetterExchange !== 'string') {
+    throw channelRefusal(
+      'preconditionFailed',
+      `invalid type '${typeName(deadLetterExchange)}' for arg 'x-dead-letter-exchange' in queue ` +
+        `'${declaration.name}' in vhost '${vhost}'`,
+    );
+  }
   const deadLetterRoutingKey = text('x-dead-letter-routing-key');
   if (deadLetterRoutingKey !== undefined && deadLetterExchange === undefined) {
     throw refuse('x-dead-letter-routing-key', 'routing_key_but_no_dlx_defined');
@@ -91,7 +107,7 @@ export function queueSettings(declaration: QueueDeclaration, vhost: string, defa
   if (maximumPriority !== undefined && maximumPriority > 255) {
     throw refuse('x-max-priority', `{max_value_exceeded,${String(maximumPriority)}}`);
   }
-  const limit = integer('x-delivery-limit', -1) ?? defaultLimit;
+  const limit = integer('x-delivery-limit', -Infinity) ?? behaviour.defaultDeliveryLimit;
   return {
     type,
     messageTtl: integer('x-message-ttl', 0),
@@ -102,18 +118,21 @@ export function queueSettings(declaration: QueueDeclaration, vhost: string, defa
     maximumPriority: type === 'quorum' ? 0 : (maximumPriority ?? 0),
     deadLetterExchange,
     deadLetterRoutingKey,
-    isSingleActiveConsumer: table['x-single-active-consumer'] === true,
+    isSingleActiveConsumer,
     deliveryLimit: type === 'quorum' && limit !== undefined && limit >= 0 ? limit : undefined,
   };
 }
 
 function queueType(type: string, declaration: QueueDeclaration, vhost: string): QueueType {
   const { name } = declaration;
-  if (type === 'classic') return type;
+  if (type === 'classic') {
+    if (declaration.arguments['x-delivery-limit'] === undefined) return type;
+    throw unknownArgument('x-delivery-limit', 'rabbit_classic_queue', declaration, vhost);
+  }
   if (type !== 'quorum') {
     throw channelRefusal(
       'preconditionFailed',
-      `invalid arg 'x-queue-type' for queue '${name}' in vhost '${vhost}': unknown queue type '${type}'`,
+      `invalid arg 'x-queue-type' for queue '${name}' in vhost '${vhost}': "unsupported queue type '${type}'"`,
     );
   }
   const refuse = (property: string): ReplyError =>
@@ -123,17 +142,26 @@ function queueType(type: string, declaration: QueueDeclaration, vhost: string): 
   if (declaration.exclusiveOwner !== undefined) throw refuse('exclusive-owner');
   for (const argument of ['x-max-priority', 'x-queue-mode'] as const) {
     if (declaration.arguments[argument] !== undefined) {
-      throw channelRefusal(
-        'preconditionFailed',
-        `invalid arg '${argument}' for queue '${name}' in vhost '${vhost}' of queue type rabbit_quorum_queue`,
-      );
+      throw unknownArgument(argument, 'rabbit_quorum_queue', declaration, vhost);
     }
   }
   return type;
 }
 
+function unknownArgument(argument: string, type: string, { name }: QueueDeclaration, vhost: string): ReplyError {
+  return channelRefusal(
+    'preconditionFailed',
+    `invalid arg '${argument}' for queue '${name}' in vhost '${vhost}' of queue type ${type}`,
+  );
+}
+
 /** Throws RabbitMQ's refusal where a second declaration differs; the first argument that does is the one named. */
-export function assertSameQueue(current: QueueDeclaration, received: QueueDeclaration, vhost: string): void {
+export function assertSameQueue(
+  current: QueueDeclaration,
+  received: QueueDeclaration,
+  vhost: string,
+  behaviour: Behaviour,
+): void {
   const differs = (argument: string, was: string, is: string): ReplyError =>
     inequivalent(argument, `queue '${current.name}' in vhost '${vhost}'`, was, is);
   if (current.isDurable !== received.isDurable) {
@@ -142,17 +170,17 @@ export function assertSameQueue(current: QueueDeclaration, received: QueueDeclar
   if (current.isAutoDelete !== received.isAutoDelete) {
     throw differs('auto_delete', `'${received.isAutoDelete}'`, `'${current.isAutoDelete}'`);
   }
+  const isQuorum = current.arguments['x-queue-type'] === 'quorum';
   for (const argument of comparedArguments) {
-    const was = effectiveArgument(received, argument);
-    const is = effectiveArgument(current, argument);
-    if (!areEqualFields(was, is)) throw differs(argument, describedField(was), describedField(is));
+    if (argument === 'x-delivery-limit' && !isQuorum) continue;
+    const was = received.arguments[argument];
+    const is = current.arguments[argument];
+    const implied = argument === 'x-queue-type' ? 'classic' : undefined;
+    if (areEqualFields(was ?? implied, is ?? implied)) continue;
+    const shown = behaviour.defaultsQueueType ? implied : undefined;
+    const described = describedDifference(was ?? shown, is ?? shown);
+    throw differs(argument, described.received, described.current);
   }
-}
-
-/** No queue type is the same as the classic one. */
-function effectiveArgument(declaration: QueueDeclaration, argument: string): FieldValue {
-  const value = declaration.arguments[argument];
-  return argument === 'x-queue-type' ? (value ?? 'classic') : value;
 }
 
 /** RabbitMQ's refusal of a declaration that differs; `received` and `current` come quoted. */
@@ -165,17 +193,4 @@ export function inequivalent(argument: string, entity: string, received: string,
 
 function isOverflow(value: string): value is Overflow {
   return value === 'drop-head' || value === 'reject-publish' || value === 'reject-publish-dlx';
-}
-
-function erlangType(value: FieldValue): string {
-  switch (typeof value) {
-    case 'string':
-      return 'longstr';
-    case 'boolean':
-      return 'bool';
-    case 'number':
-      return 'double';
-    default:
-      return 'table';
-  }
 }

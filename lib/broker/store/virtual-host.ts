@@ -6,8 +6,8 @@
 import type { BrokerEvents } from '../events.js';
 import type { Behaviour } from './behaviour.js';
 import { deadLetter, isDeadLetterCycle } from './dead-letter.js';
-import { Exchange, type Binding, type ExchangeDeclaration } from './exchange.js';
-import { areEqualFields, describedField } from './field-text.js';
+import { Exchange, isMatchMode, type Binding, type ExchangeDeclaration } from './exchange.js';
+import { areEqualFields, describedDifference } from './field-text.js';
 import type { DeathReason, Message } from './message.js';
 import { MessageQueue, type QueueConsumer, type QueueHost } from './message-queue.js';
 import { assertSameQueue, inequivalent, queueSettings, type QueueDeclaration } from './queue-arguments.js';
@@ -116,7 +116,9 @@ export class VirtualHost implements QueueHost {
     for (const [name, is, was] of flags) if (is !== was) throw differs(name, `'${was}'`, `'${is}'`);
     const is = current.arguments['alternate-exchange'];
     const was = received.arguments['alternate-exchange'];
-    if (!areEqualFields(is, was)) throw differs('alternate-exchange', describedField(was), describedField(is));
+    if (areEqualFields(is, was)) return;
+    const { received: asked, current: kept } = describedDifference(was, is);
+    throw differs('alternate-exchange', asked, kept);
   }
 
   /** Deletes an exchange and all bindings from and to it; one that is not there is deleted already. */
@@ -132,7 +134,15 @@ export class VirtualHost implements QueueHost {
 
   /** Binds; both ends were looked up before. */
   bind(binding: Binding): void {
-    this.exchange(binding.source).bind(binding);
+    const source = this.exchange(binding.source);
+    const mode = binding.arguments['x-match'];
+    if (source.declaration.type === 'headers' && mode !== undefined && !isMatchMode(mode)) {
+      throw channelRefusal(
+        'preconditionFailed',
+        `Invalid x-match field value <<"${mode as string}">>; expected all, any, all-with-x, or any-with-x`,
+      );
+    }
+    source.bind(binding);
   }
 
   unbind(binding: Binding): void {
@@ -162,11 +172,11 @@ export class VirtualHost implements QueueHost {
     if (existing) {
       const { exclusiveOwner } = existing.declaration;
       this.#assertAccess(existing, exclusiveOwner, declaration.exclusiveOwner === undefined ? undefined : connectionId);
-      assertSameQueue(existing.declaration, declaration, this.name);
+      assertSameQueue(existing.declaration, declaration, this.name, this.behaviour);
       existing.touch();
       return existing;
     }
-    const settings = queueSettings(declaration, this.name, this.behaviour.defaultDeliveryLimit);
+    const settings = queueSettings(declaration, this.name, this.behaviour);
     const queue = new MessageQueue(declaration, settings, this);
     this.#queues.set(declaration.name, queue);
     return queue;
@@ -178,7 +188,7 @@ export class VirtualHost implements QueueHost {
       throw channelRefusal('preconditionFailed', `${described} in use`);
     }
     if (conditions.ifEmpty && queue.messageCount > 0) {
-      throw channelRefusal('preconditionFailed', `${described} is not empty`);
+      throw channelRefusal('preconditionFailed', `${described} not empty`);
     }
     if (this.#queues.get(queue.name) === queue) {
       this.#queues.delete(queue.name);
@@ -220,7 +230,7 @@ export class VirtualHost implements QueueHost {
     return { queues, isAccepted };
   }
 
-  deadLetter(queue: MessageQueue, message: Message, reason: DeathReason): boolean {
+  deadLetter(queue: MessageQueue, message: Message, reason: DeathReason, wasDelivered: boolean): boolean {
     const { deadLetterExchange, deadLetterRoutingKey } = queue.settings;
     const exchange = deadLetterExchange === undefined ? undefined : this.#exchanges.get(deadLetterExchange);
     if (deadLetterExchange === undefined || !exchange) return false;
@@ -229,7 +239,8 @@ export class VirtualHost implements QueueHost {
     const targets = routeMessage(this, exchange, dead).filter(
       (target) => reason === 'rejected' || !isDeadLetterCycle(dead, target.name),
     );
-    for (const target of targets) target.publish(dead);
+    const isRedelivered = wasDelivered && this.behaviour.deadLettersStayRedelivered;
+    for (const target of targets) target.publish(dead, isRedelivered);
     return targets.length > 0;
   }
 }
