@@ -12,6 +12,7 @@ import {
   asError,
   ChannelClosedByBrokerError,
   ChannelClosedError,
+  ConnectionClosedByBrokerError,
   ConsumerCancelledError,
   DuplicateConsumerTagError,
   TimeoutError,
@@ -136,7 +137,8 @@ export class ChannelKeeper implements ConsumerOwner {
 
   /**
    * Does something that may be done twice (a declare, a bind, a consume) in the present life; where the connection is
-   * lost meanwhile, again in the next one, for at most methodTimeout.
+   * lost meanwhile, again in the next one, for at most methodTimeout. What the broker closed the connection for (an
+   * unknown exchange type, 503 on RabbitMQ 3.10) is not done again.
    */
   async onLife<Result>(step: string, action: (life: ChannelLife) => Promise<Result>): Promise<Result> {
     const { methodTimeout, recovery } = this.#host.parameters;
@@ -146,7 +148,8 @@ export class ChannelKeeper implements ConsumerOwner {
       try {
         return await action(life);
       } catch (error) {
-        const isWorthRepeating = life.connection.endedBy && !this.#end && recovery !== false;
+        const { endedBy } = life.connection;
+        const isWorthRepeating = endedBy && !isBlamedOn(endedBy, step) && !this.#end && recovery !== false;
         if (!isWorthRepeating || performance.now() >= deadline) throw error;
       }
     }
@@ -492,6 +495,13 @@ export class ChannelKeeper implements ConsumerOwner {
       );
     }
   }
+}
+
+/** True when the broker closed the connection because of this method. */
+function isBlamedOn(cause: AmqpError, method: string): boolean {
+  if (!(cause instanceof ConnectionClosedByBrokerError)) return false;
+  const { classId, methodId } = cause;
+  return classId !== undefined && classId !== 0 && failedMethodName(classId, methodId ?? 0) === method;
 }
 
 /** True when somebody else hears of it: the caller of a synchronous method, or of a confirmed publish. */

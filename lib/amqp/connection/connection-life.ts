@@ -9,10 +9,8 @@
  * other channels to their sinks. Must not know what a channel does with them.
  */
 import {
-  AccessRefusedError,
   asConnectionError,
   asError,
-  AuthenticationError,
   BlockedTimeoutError,
   ConnectionClosedByBrokerError,
   ConnectionClosedError,
@@ -21,10 +19,8 @@ import {
   FrameError,
   FrameSyntaxError,
   HeartbeatTimeoutError,
-  ProtocolMismatchError,
   TimeoutError,
   UnexpectedFrameError,
-  WrongStateError,
 } from '../errors.js';
 import {
   ByteReader,
@@ -45,34 +41,16 @@ import {
   type MethodName,
 } from '../protocol/index.js';
 import type { Transport, TransportListener } from '../transport/index.js';
-import { clientProperties } from './client-properties.js';
-import { plainResponse } from './credentials.js';
+import { ChannelTable, type ChannelSink } from './channel-table.js';
+import { leadHandshake, refusalAt, type HandshakePort, type Tuning } from './handshake.js';
 import { Heartbeat } from './heartbeat.js';
 import type { ResolvedEndpoint, ResolvedParameters } from './parameters.js';
-
-/** One life of a channel, as its connection sees it. */
-export interface ChannelSink {
-  onMethod(methodId: number, buffer: Buffer, start: number, end: number): void;
-  onHeader(bodySize: number, buffer: Buffer, start: number, end: number): void;
-  onBody(buffer: Buffer, start: number, end: number, isFrameEnd: boolean): void;
-  /** The connection is gone; nothing more will come. */
-  onConnectionEnd(error: ConnectionError): void;
-}
 
 export interface ConnectionLifeListener {
   onBlocked(reason: string): void;
   onUnblocked(): void;
   /** Called exactly once, after every channel sink was told. */
   onEnd(error: ConnectionError): void;
-}
-
-/** What client and broker agreed on. */
-export interface Tuning {
-  channelMax: number;
-  /** Bytes. */
-  frameMax: number;
-  /** Seconds; 0 is off. */
-  heartbeat: number;
 }
 
 type State = 'handshake' | 'open' | 'closing' | 'ended';
@@ -92,7 +70,6 @@ const farewellTime = 1_000;
 
 export class ConnectionLife implements FrameSink, TransportListener {
   readonly writer = new ByteWriter();
-  readonly tuning: Tuning = { channelMax: 2047, frameMax: minimumFrameMax, heartbeat: 0 };
   /** What the broker says of itself (connection.start). */
   serverProperties: Readonly<FieldTable> = {};
   readonly parameters: ResolvedParameters;
@@ -101,11 +78,8 @@ export class ConnectionLife implements FrameSink, TransportListener {
   readonly #transport: Transport;
   readonly #parser: FrameParser;
   readonly #reader = new ByteReader();
-  /** By channel number; channel 0 is the connection itself. */
-  readonly #sinks: (ChannelSink | undefined)[] = [];
-  /** Numbers whose channel is closed. RabbitMQ may still send deliveries behind its own channel.close. */
-  readonly #closedNumbers = new Set<number>();
-  #lastNumber = 0;
+  readonly #channels = new ChannelTable();
+  #tuning: Tuning = { channelMax: 0, frameMax: minimumFrameMax, heartbeat: 0 };
   #state: State = 'handshake';
   #step = 'connection.start';
   #expected: ExpectedMethod | undefined;
@@ -143,7 +117,7 @@ export class ConnectionLife implements FrameSink, TransportListener {
     if (signal.aborted) onAbort();
     else signal.addEventListener('abort', onAbort, { once: true });
     try {
-      await life.#handshake();
+      await life.#leadHandshake();
     } catch (error) {
       const failure = life.#end ?? asConnectionError(error);
       life.destroy(failure);
@@ -156,6 +130,11 @@ export class ConnectionLife implements FrameSink, TransportListener {
 
   get isOpen(): boolean {
     return this.#state === 'open';
+  }
+
+  /** What was agreed on with the broker. */
+  get tuning(): Readonly<Tuning> {
+    return this.#tuning;
   }
 
   /** Why the life ended; undefined while it has not. */
@@ -187,26 +166,14 @@ export class ConnectionLife implements FrameSink, TransportListener {
 
   // --- channels -----------------------------------------------------------------------------------
 
-  /**
-   * Reserves a channel number: the next one in turn, so that late frames of a closed channel do not meet its
-   * successor. Throws WrongStateError when all are taken, and what ended the life when it is over.
-   */
+  /** Reserves a channel number. Throws WrongStateError when all are taken, and what ended the life when it is over. */
   attach(sink: ChannelSink): number {
     this.#throwIfEnded();
-    const { channelMax } = this.tuning;
-    for (let tried = 0; tried < channelMax; tried++) {
-      this.#lastNumber = (this.#lastNumber % channelMax) + 1;
-      if (this.#sinks[this.#lastNumber]) continue;
-      this.#sinks[this.#lastNumber] = sink;
-      this.#closedNumbers.delete(this.#lastNumber);
-      return this.#lastNumber;
-    }
-    throw new WrongStateError(`all ${String(channelMax)} channels of the connection are in use`);
+    return this.#channels.attach(sink, this.#tuning.channelMax);
   }
 
   detach(number: number): void {
-    this.#sinks[number] = undefined;
-    this.#closedNumbers.add(number);
+    this.#channels.detach(number);
   }
 
   // --- writing ------------------------------------------------------------------------------------
@@ -259,65 +226,40 @@ export class ConnectionLife implements FrameSink, TransportListener {
 
   // --- handshake ----------------------------------------------------------------------------------
 
-  async #handshake(): Promise<void> {
-    const { endpoint, parameters } = this;
-    this.writer.begin();
-    this.writer.bytes(protocolHeader);
-    this.writer.commit();
-    const startReply = this.#expect('connection.start', ['connection.start']);
-    this.#flush();
-    const start = (await startReply) as { fields: MethodFields['connection.start'] };
-    const { versionMajor, versionMinor, mechanisms } = start.fields;
-    if (versionMajor !== 0 || versionMinor !== 9) {
-      throw new ProtocolMismatchError(`the broker speaks AMQP ${String(versionMajor)}.${String(versionMinor)}`);
-    }
-    this.serverProperties = start.fields.serverProperties;
-    if (!mechanisms.split(' ').includes('PLAIN')) {
-      throw new AuthenticationError(`the broker offers no mechanism that we know: ${mechanisms}`);
-    }
-    const credentials = await endpoint.credentials.obtain();
-    this.#throwIfEnded();
-    const tuneReply = this.#expect('connection.tune', ['connection.tune', 'connection.secure']);
-    this.send(0, 'connection.start-ok', {
-      clientProperties: clientProperties(parameters.clientProperties),
-      mechanism: 'PLAIN',
-      response: plainResponse(credentials),
-      locale: parameters.locale,
-    });
-    const tune = await tuneReply;
-    if (tune.name !== 'connection.tune') {
-      throw new AuthenticationError('the broker asks for a second step of PLAIN, which has none');
-    }
-    this.#tune(tune.fields);
-    const openReply = this.#expect('connection.open', ['connection.open-ok']);
-    this.send(0, 'connection.tune-ok', this.tuning);
-    this.send(0, 'connection.open', { virtualHost: endpoint.virtualHost });
-    await openReply;
+  #leadHandshake(): Promise<void> {
+    const port: HandshakePort = {
+      sendProtocolHeader: () => {
+        this.writer.begin();
+        this.writer.bytes(protocolHeader);
+        this.writer.commit();
+        this.#flush();
+      },
+      send: (name, fields) => {
+        this.#throwIfEnded();
+        this.send(0, name, fields);
+      },
+      expect: (step, names) => this.#expect(step, names),
+      onServerProperties: (properties) => {
+        this.serverProperties = properties;
+      },
+      onTuned: (tuning) => {
+        this.#tune(tuning);
+      },
+    };
+    return leadHandshake(port, this.endpoint, this.parameters);
   }
 
-  #tune(proposed: Tuning): void {
-    const { endpoint, parameters, tuning } = this;
-    // 0 is "no limit" for both.
-    tuning.channelMax = Math.min(proposed.channelMax || 65_535, endpoint.channelMax || 65_535);
-    tuning.frameMax = Math.min(proposed.frameMax || parameters.frameMax, parameters.frameMax);
-    const { heartbeat } = endpoint;
-    const chosen = typeof heartbeat === 'function' ? heartbeat(proposed.heartbeat) : (heartbeat ?? proposed.heartbeat);
-    if (!Number.isInteger(chosen) || chosen < 0 || chosen > 65_535) {
-      throw new ConnectionError(`heartbeat: the function must give whole seconds, not ${String(chosen)}`, {
-        recoverable: false,
-      });
-    }
-    tuning.heartbeat = chosen;
+  #tune(tuning: Tuning): void {
+    this.#tuning = tuning;
     this.#parser.limits = { frameMax: tuning.frameMax, headerFrameMax };
-    this.#heartbeat = new Heartbeat(chosen, {
+    this.#heartbeat = new Heartbeat(tuning.heartbeat, {
       send: () => {
         writeHeartbeat(this.writer);
         this.#flush();
       },
       fail: () => {
-        this.#fail(
-          new HeartbeatTimeoutError(`nothing was heard from ${this.description} for ${String(chosen * 1.5)} s`),
-        );
+        const seconds = String(tuning.heartbeat * 1.5);
+        this.#fail(new HeartbeatTimeoutError(`nothing was heard from ${this.description} for ${seconds} s`));
       },
     });
   }
@@ -388,8 +330,8 @@ export class ConnectionLife implements FrameSink, TransportListener {
   }
 
   #sinkOf(channel: number): ChannelSink | undefined {
-    const sink = this.#sinks[channel];
-    if (!sink && this.#state === 'open' && !this.#closedNumbers.has(channel)) {
+    const sink = this.#channels.find(channel);
+    if (!sink && this.#state === 'open' && !this.#channels.wasClosed(channel)) {
       throw new UnexpectedFrameError(`a frame for channel ${String(channel)}, which is not open`);
     }
     return sink;
@@ -433,19 +375,10 @@ export class ConnectionLife implements FrameSink, TransportListener {
   }
 
   #closedByBroker(reply: MethodFields['connection.close']): ConnectionError {
-    const text = `${String(reply.replyCode)} ${reply.replyText}`;
     if (this.#state === 'closing') return new ConnectionClosedError();
-    if (
-      this.#state === 'handshake' &&
-      this.#step === 'connection.tune' &&
-      reply.replyCode === replyCodes.accessRefused
-    ) {
-      return new AuthenticationError(`the broker refused the login: ${text}`, { reply });
-    }
-    if (this.#state === 'handshake' && this.#step === 'connection.open') {
-      return new AccessRefusedError(`the broker refused virtual host "${this.endpoint.virtualHost}": ${text}`, {
-        reply,
-      });
+    if (this.#state === 'handshake') {
+      const refusal = refusalAt(this.#step, this.endpoint.virtualHost, reply);
+      if (refusal) return refusal;
     }
     const failed = failedMethodName(reply.classId, reply.methodId);
     return new ConnectionClosedByBrokerError(
@@ -575,8 +508,7 @@ export class ConnectionLife implements FrameSink, TransportListener {
     const expected = this.#expected;
     this.#expected = undefined;
     expected?.reject(error);
-    for (const sink of this.#sinks) sink?.onConnectionEnd(error);
-    this.#sinks.length = 0;
+    this.#channels.end(error);
     this.#tellRoom();
     const waiters = this.#endWaiters;
     this.#endWaiters = [];

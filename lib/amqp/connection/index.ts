@@ -1,8 +1,10 @@
 /** The connection layer's face. */
 export { clientVersion } from './client-properties.js';
-export { ConnectionLife, type ChannelSink, type ConnectionLifeListener, type Tuning } from './connection-life.js';
+export type { ChannelSink } from './channel-table.js';
+export { ConnectionLife, type ConnectionLifeListener } from './connection-life.js';
 export type { Credentials, CredentialsSource } from './credentials.js';
 export { openEndpoint } from './open-endpoint.js';
+export type { Tuning } from './handshake.js';
 export {
   resolveParameters,
   type ConnectionParameters,
