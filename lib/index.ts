@@ -1,0 +1,2 @@
+/** `leveret`: RabbitMQ for NestJS. The client alone is `leveret/amqp`. */
+export * from './nest/index.js';

@@ -1,0 +1,95 @@
+/** What a handler, guard, pipe, interceptor or filter may know of the delivery at hand: `@Ctx() context: AmqpContext`. */
+import { BaseRpcContext } from '@nestjs/microservices';
+import type { BasicProperties, Channel, Delivery, FieldTable } from '../../amqp/index.js';
+import { channelReference, type ChannelReference } from './channel-reference.js';
+import type { Settlement } from './settlement.js';
+
+export interface AmqpContextParts {
+  readonly delivery: Delivery;
+  /** The channel that it came over. */
+  readonly channel: Channel;
+  readonly queue: string;
+  /** Default: the routing key. */
+  readonly pattern?: string | undefined;
+  /** `Class.method`. Default: the pattern. */
+  readonly handler?: string | undefined;
+  /** Name of the connection. Default `default`. */
+  readonly connection?: string | undefined;
+  /** Default: one that never aborts. */
+  readonly signal?: AbortSignal | undefined;
+  readonly settlement?: Settlement | undefined;
+}
+
+/** `getArgs()` gives the delivery, its channel and its pattern, as the context of Nest's own RabbitMQ transport does. */
+export class AmqpContext extends BaseRpcContext<[Delivery, Channel, string]> {
+  /** Settles the delivery by hand; see `@Ack`. */
+  readonly settlement: Settlement | undefined;
+  /**
+   * Aborts when nobody waits for the handler any more: its `timeout` passed (reason: HandlerTimeoutError), or the
+   * application closes and `drainTimeout` passed (reason: ShutdownError; the message goes back to the queue).
+   */
+  readonly signal: AbortSignal;
+  readonly #parts: AmqpContextParts;
+
+  constructor(parts: AmqpContextParts) {
+    super([parts.delivery, parts.channel, parts.pattern ?? parts.delivery.routingKey]);
+    this.#parts = parts;
+    this.signal = parts.signal ?? new AbortController().signal;
+    this.settlement = parts.settlement;
+  }
+
+  /** The delivery as the client gave it. */
+  get delivery(): Delivery {
+    return this.#parts.delivery;
+  }
+
+  /** As `delivery`; the name that Nest's own transport uses. */
+  getMessage(): Delivery {
+    return this.#parts.delivery;
+  }
+
+  /** The channel that the delivery came over. */
+  get channel(): Channel {
+    return this.#parts.channel;
+  }
+
+  /** For handlers written for Nest's RmqContext, which settle by it: `ack(message)`, `nack(message)`, `reject(message)`. */
+  getChannelRef(): ChannelReference {
+    return channelReference;
+  }
+
+  getQueue(): string {
+    return this.#parts.queue;
+  }
+
+  /** `Class.method`. */
+  getHandler(): string {
+    return this.#parts.handler ?? this.args[2];
+  }
+
+  /** Name of the connection. */
+  getConnection(): string {
+    return this.#parts.connection ?? 'default';
+  }
+
+  getExchange(): string {
+    return this.#parts.delivery.exchange;
+  }
+
+  getRoutingKey(): string {
+    return this.#parts.delivery.routingKey;
+  }
+
+  /** The pattern of a handler of the transport, the routing key of one with `@Consume`. */
+  getPattern(): string {
+    return this.args[2];
+  }
+
+  getProperties(): Readonly<BasicProperties> {
+    return this.#parts.delivery.properties;
+  }
+
+  getHeaders(): Readonly<FieldTable> {
+    return this.#parts.delivery.properties.headers ?? {};
+  }
+}

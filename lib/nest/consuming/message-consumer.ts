@@ -1,0 +1,123 @@
+/**
+ * A handler's consumer at work: a channel of its own, at most `concurrency` handlers at a time, and an orderly end.
+ *
+ *   made --start()--> consuming --stop()--> draining --> stopped
+ */
+import { Logger } from '@nestjs/common';
+import type { Channel, Consumer, Delivery } from '../../amqp/index.js';
+import type { ConsumerPlan } from './consumer-plan.js';
+import { DeliveryRun } from './delivery-run.js';
+import type { Invoke } from './handler-invoker.js';
+
+/** Milliseconds between two looks at whether everything is settled, while draining. */
+const drainInterval = 10;
+
+export class MessageConsumer {
+  readonly #plan: ConsumerPlan;
+  readonly #invoke: Invoke;
+  readonly #logger: Logger;
+  #channel: Channel | undefined;
+  #consumer: Consumer | undefined;
+  #isDraining = false;
+  #running = 0;
+  #staleCount = 0;
+  #waiting: DeliveryRun[] = [];
+  /** Deliveries whose handler runs, or that are still to be settled by hand. */
+  readonly #started = new Set<DeliveryRun>();
+
+  constructor(plan: ConsumerPlan, invoke: Invoke) {
+    this.#plan = plan;
+    this.#invoke = invoke;
+    this.#logger = new Logger('AmqpConsumer');
+  }
+
+  /** Settlements that came after their connection or channel was lost; the broker delivers such messages again. */
+  get staleCount(): number {
+    return this.#staleCount;
+  }
+
+  async start(): Promise<void> {
+    const { connection, queue, prefetch, handler } = this.#plan;
+    const channel = await connection.connection.openChannel();
+    this.#channel = channel;
+    channel
+      .on('lost', ({ cause }) => {
+        this.#logger.warn(`${handler.name}: the channel was closed: ${cause.message}; it is reopened`);
+      })
+      .on('consumerCancelled', () => {
+        this.#logger.warn(`${handler.name}: the broker cancelled the consumer of "${queue}"; waiting for its return`);
+      })
+      .on('consumerRecovered', () => {
+        this.#logger.log(`${handler.name}: consuming "${queue}" again`);
+      });
+    this.#consumer = await channel.basicConsume(queue, (delivery) => this.#onDelivery(channel, delivery), { prefetch });
+    this.#logger.log(`${handler.name} consumes "${queue}"`);
+  }
+
+  /** Takes no more, waits at most `limit` milliseconds for running handlers, and gives the rest back. Never rejects. */
+  async stop(limit: number): Promise<void> {
+    if (this.#isDraining) return;
+    this.#isDraining = true;
+    const deadline = performance.now() + limit;
+    await this.#consumer?.cancel().catch((error: unknown) => {
+      this.#logger.warn(`${this.#plan.handler.name}: could not be cancelled: ${String(error)}`);
+    });
+    for (const run of this.#waiting.splice(0)) run.giveBack();
+    for (;;) {
+      for (const run of this.#started) run.hurry();
+      this.#forgetOver();
+      if (this.#started.size === 0 || performance.now() >= deadline) break;
+      await new Promise((resolve) => setTimeout(resolve, drainInterval));
+    }
+    this.#abandon(limit);
+    await this.#channel?.close();
+  }
+
+  #abandon(limit: number): void {
+    const abandoned = [...this.#started].filter((run) => run.abandon(limit)).length;
+    if (abandoned === 0) return;
+    this.#logger.warn(
+      `${this.#plan.handler.name}: ${String(abandoned)} deliveries were not settled within ${String(limit)} ms ` +
+        'of the shutdown and went back to the queue',
+    );
+  }
+
+  #onDelivery(channel: Channel, delivery: Delivery): void {
+    const run = new DeliveryRun(this.#plan, channel, delivery, this.#invoke, this.#logger, () => this.#onStale());
+    if (this.#isDraining) run.giveBack();
+    else {
+      this.#waiting.push(run);
+      this.#startWaiting();
+    }
+  }
+
+  #startWaiting(): void {
+    while (this.#running < this.#plan.concurrency) {
+      const run = this.#waiting.shift();
+      if (!run) return;
+      // What was lost with its connection comes again.
+      if (run.delivery.isStale) continue;
+      this.#started.add(run);
+      this.#running += 1;
+      void this.#run(run);
+    }
+  }
+
+  async #run(run: DeliveryRun): Promise<void> {
+    await run.run();
+    this.#running -= 1;
+    if (run.isOver) this.#started.delete(run);
+    // More than the broker hands out at a time: some were settled by hand since.
+    else if (this.#plan.prefetch > 0 && this.#started.size > this.#plan.prefetch) this.#forgetOver();
+    this.#startWaiting();
+  }
+
+  #forgetOver(): void {
+    for (const run of this.#started) if (run.isOver) this.#started.delete(run);
+  }
+
+  #onStale(): void {
+    this.#staleCount += 1;
+    this.#logger.debug(`${this.#plan.handler.name}: settled too late, its connection was lost; it comes again`);
+  }
+}

@@ -1,0 +1,60 @@
+/** From a handler's policy and an error to what becomes of the message. Pure. */
+import { BadRequestException } from '@nestjs/common';
+import type { AckPolicy, ErrorClass, FailureOutcome } from '../decorators/ack-policy.js';
+import { HandlerTimeoutError, UnreadableBodyError } from '../errors.js';
+
+export interface SettlementPolicy {
+  readonly when: 'after' | 'before' | 'manual';
+  readonly then: FailureOutcome;
+  readonly errors: readonly { readonly errorClass: ErrorClass; readonly then: FailureOutcome }[];
+  /** True where retries are asked for, which are not done yet. */
+  readonly asksForRetry: boolean;
+}
+
+/** A method's policy over that of its module over the default. `isByHand`: the handler takes its Settlement. */
+export function resolvePolicy(own: AckPolicy, shared: AckPolicy, isByHand: boolean): SettlementPolicy {
+  const then = own.then ?? shared.then ?? 'park';
+  const errors = [...(own.errors ?? []), ...(shared.errors ?? [])];
+  return {
+    when: own.when ?? (isByHand ? 'manual' : (shared.when ?? 'after')),
+    then,
+    errors: errors.map(([errorClass, policy]) => ({ errorClass, then: policy.then ?? then })),
+    asksForRetry: [own, shared, ...errors.map(([, policy]) => policy)].some(({ retry }) => asksFor(retry)),
+  };
+}
+
+function asksFor(retry: AckPolicy['retry']): boolean {
+  return typeof retry === 'object' ? retry.attempts > 0 : (retry ?? 0) > 0;
+}
+
+/** The error and what it wraps: its cause, or what an RpcException was made of; the nearest first. */
+function chainOf(error: unknown): unknown[] {
+  const chain: unknown[] = [];
+  let next: unknown = error;
+  while (typeof next === 'object' && next !== null && chain.length < 8 && !chain.includes(next)) {
+    chain.push(next);
+    const { cause, getError } = next as { cause?: unknown; getError?: unknown };
+    const inner: unknown = typeof getError === 'function' ? getError.call(next) : undefined;
+    next = typeof inner === 'object' && inner !== null ? inner : cause;
+  }
+  return chain;
+}
+
+/** What becomes of a message whose handler failed so: the nearest error that a class stands for, else `then`. */
+export function outcomeOf(policy: SettlementPolicy, error: unknown): FailureOutcome {
+  for (const link of chainOf(error)) {
+    const match = policy.errors.find(({ errorClass }) => link instanceof errorClass);
+    if (match) return match.then;
+  }
+  return policy.then;
+}
+
+/** Why a message is not handled, in one word for its headers. */
+export function reasonOf(error: unknown): 'unreadable' | 'invalid' | 'timeout' | 'error' {
+  for (const link of chainOf(error)) {
+    if (link instanceof UnreadableBodyError) return 'unreadable';
+    if (link instanceof BadRequestException) return 'invalid';
+    if (link instanceof HandlerTimeoutError) return 'timeout';
+  }
+  return 'error';
+}

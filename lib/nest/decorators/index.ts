@@ -1,0 +1,5 @@
+export type { AckPolicy, ErrorClass, FailureOutcome, FailurePolicy, RetryDelay } from './ack-policy.js';
+export { Ack } from './ack.decorator.js';
+export type { ConsumeFactory, ConsumeOptions, QueueOptions } from './consume-options.js';
+export { Consume } from './consume.decorator.js';
+export { InjectPublisher, type PublisherOptions } from './inject-publisher.decorator.js';

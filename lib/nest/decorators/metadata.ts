@@ -1,0 +1,16 @@
+/**
+ * The metadata that decorators write and explorers read. Keys are registered symbols: two copies of the package in one
+ * process (ES modules and CommonJS) must understand each other.
+ */
+import 'reflect-metadata';
+
+export const consumeKey = Symbol.for('leveret:consume');
+export const ackKey = Symbol.for('leveret:ack');
+export const settlementParameterKey = Symbol.for('leveret:settlement-parameter');
+export const publishersKey = Symbol.for('leveret:publishers');
+
+/** `Class.method`, for errors. */
+export function handlerName(target: object, method: string | symbol): string {
+  const owner = typeof target === 'function' ? target : target.constructor;
+  return `${owner.name}.${String(method)}`;
+}

@@ -1,0 +1,69 @@
+/** What can go wrong in the Nest layer, beside the errors of the client. None ever holds a credential or a payload. */
+import { AmqpError, TimeoutError } from '../amqp/index.js';
+
+/**
+ * The application asks for something impossible: an unknown option, two consumers that contradict each other, a queue
+ * that is there with other arguments. Thrown by decorators, and at start, where it ends the start.
+ */
+export class ConfigurationError extends AmqpError {
+  /** Who asks: `Orders.onOrder`, or the module with the name of its connection. */
+  readonly where: string;
+
+  constructor(where: string, problem: string, options: { cause?: unknown } = {}) {
+    super(`${where}: ${problem}`, options);
+    this.where = where;
+  }
+}
+
+/** A decorator names a connection that no `AmqpModule` was configured for. */
+export class UnknownConnectionError extends ConfigurationError {
+  readonly connection: string;
+
+  constructor(where: string, connection: string, known: readonly string[]) {
+    const names = known.map((name) => `"${name}"`).join(', ');
+    super(where, `there is no connection "${connection}"; configured are ${names === '' ? 'none' : names}`);
+    this.connection = connection;
+  }
+}
+
+/** A message's body cannot be read as what it should be. Settled by the handler's policy; the handler never sees it. */
+export class UnreadableBodyError extends AmqpError {
+  constructor(problem: string) {
+    super(`the body cannot be read: ${problem}`);
+  }
+}
+
+/** A handler took longer than its `timeout`. Settled by its policy; what the handler does afterwards is ignored. */
+export class HandlerTimeoutError extends TimeoutError {
+  /** `Class.method`. */
+  readonly handler: string;
+
+  constructor(handler: string, limit: number) {
+    super(handler, limit);
+    this.handler = handler;
+    this.message = `${handler}: not done within ${String(limit)} ms`;
+  }
+}
+
+/** The reason of a context's `signal` when a handler outlived `drainTimeout`: its message went back to the queue. */
+export class ShutdownError extends AmqpError {
+  constructor(handler: string, limit: number) {
+    super(`${handler}: not done within ${String(limit)} ms of the shutdown; its message went back to the queue`, {
+      recoverable: true,
+    });
+  }
+}
+
+/** What a person may read of anything that was thrown: name and message, at most `limit` characters. */
+export function describeError(thrown: unknown, limit = 1_000): { name: string; message: string } {
+  if (thrown instanceof Error) {
+    // Few classes set the name; that of the class says more than `Error`.
+    const name = thrown.name === 'Error' ? thrown.constructor.name : thrown.name;
+    return { name: name.slice(0, 100), message: thrown.message.slice(0, limit) };
+  }
+  if (typeof thrown === 'object' && thrown !== null) {
+    const message: unknown = (thrown as { message?: unknown }).message;
+    return { name: 'object', message: (typeof message === 'string' ? message : 'no message').slice(0, limit) };
+  }
+  return { name: typeof thrown, message: String(thrown).slice(0, limit) };
+}

@@ -1,0 +1,14 @@
+/** The public face of the Nest layer. */
+export * from './consuming/index.js';
+export * from './decorators/index.js';
+export {
+  ConfigurationError,
+  HandlerTimeoutError,
+  ShutdownError,
+  UnknownConnectionError,
+  UnreadableBodyError,
+} from './errors.js';
+export * from './module/index.js';
+export { Publisher, PublisherFactory, type MessageOptions } from './publishing/index.js';
+export * from './recovery/index.js';
+export * from './transport/index.js';

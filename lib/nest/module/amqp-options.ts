@@ -1,0 +1,167 @@
+/** What an AmqpModule is configured with, and its check. Connection parameters are checked by the client itself. */
+import type { ConnectionParameters, FieldTable } from '../../amqp/index.js';
+import { ackPolicyFaults, type AckPolicy } from '../decorators/ack-policy.js';
+import { queueContradictions, queueOptionChecks, type QueueOptions } from '../decorators/consume-options.js';
+import { ConfigurationError } from '../errors.js';
+import {
+  faultsOf,
+  isBoolean,
+  isFilledName,
+  isMilliseconds,
+  isName,
+  isRecord,
+  isTable,
+  isWhole,
+  type Check,
+} from '../option-checks.js';
+
+export interface ExchangeDefinition {
+  name: string;
+  /** `direct`, `fanout`, `topic`, `headers`, or the type of a plugin. */
+  type: string;
+  /** Survives a restart of the broker. Default true. */
+  durable?: boolean | undefined;
+  /** Deleted when its last binding goes. Default false. */
+  autoDelete?: boolean | undefined;
+  /** Takes no publishes, only bindings. Default false. */
+  internal?: boolean | undefined;
+  /** For instance `alternate-exchange`. */
+  arguments?: FieldTable | undefined;
+}
+
+export interface QueueDefinition extends QueueOptions {
+  name: string;
+}
+
+/** From an exchange to a queue, or to another exchange. */
+export interface BindingDefinition {
+  exchange: string;
+  /** The queue that is bound; give this or `toExchange`. */
+  queue?: string | undefined;
+  toExchange?: string | undefined;
+  /** Default `''`. */
+  routingKey?: string | undefined;
+  /** For a headers exchange. */
+  arguments?: FieldTable | undefined;
+}
+
+/** What holds for all consumers of the connection that do not say otherwise. */
+export interface ConsumerDefaults {
+  /** Unsettled deliveries of a consumer at a time. Default 20. */
+  prefetch?: number | undefined;
+  /** Handlers of a consumer that run at a time. Default: as many as are delivered. */
+  concurrency?: number | undefined;
+  /** Default `{ when: 'after', then: 'park' }`. */
+  ack?: AckPolicy | undefined;
+  /** Milliseconds that running handlers are given when the application closes. Default 10 000. */
+  drainTimeout?: number | undefined;
+}
+
+/** The connection parameters of the client, and what the application has on this connection. */
+export interface AmqpModuleOptions extends ConnectionParameters {
+  /** Declared at start. */
+  exchanges?: readonly ExchangeDefinition[] | undefined;
+  /** Declared at start; the queues of `@Consume` declare themselves. */
+  queues?: readonly QueueDefinition[] | undefined;
+  /** Made at start. */
+  bindings?: readonly BindingDefinition[] | undefined;
+  defaults?: ConsumerDefaults | undefined;
+  /**
+   * Milliseconds that the start waits for the broker, over all endpoints and attempts; then it fails with the cause. A
+   * wrong password fails at once. Default 30 000.
+   */
+  startTimeout?: number | undefined;
+}
+
+/** Beside the options, and beside `useFactory` in `forRootAsync`. */
+export interface AmqpModuleExtras {
+  /** Name of the connection, which decorators refer to. Default `default`. */
+  name?: string | undefined;
+  /** True: publishers and services can be injected in every module. Default true. */
+  isGlobal?: boolean | undefined;
+}
+
+const exchangeChecks: Readonly<Record<keyof ExchangeDefinition, Check>> = {
+  name: isFilledName,
+  type: isFilledName,
+  durable: isBoolean,
+  autoDelete: isBoolean,
+  internal: isBoolean,
+  arguments: isTable,
+};
+
+const queueChecks: Readonly<Record<keyof QueueDefinition, Check>> = { name: isFilledName, ...queueOptionChecks };
+
+const bindingChecks: Readonly<Record<keyof BindingDefinition, Check>> = {
+  exchange: isFilledName,
+  queue: isFilledName,
+  toExchange: isFilledName,
+  routingKey: isName,
+  arguments: isTable,
+};
+
+const defaultsChecks: Readonly<Record<keyof ConsumerDefaults, Check>> = {
+  prefetch: isWhole(0, 65_535),
+  concurrency: isWhole(1, 65_535),
+  ack: (value) => ackPolicyFaults(value)[0],
+  drainTimeout: isMilliseconds,
+};
+
+export const defaultConnection = 'default';
+
+/** The name under which errors speak of a connection's module. */
+export function moduleName(connection: string): string {
+  return `AmqpModule (connection "${connection}")`;
+}
+
+/** Throws ConfigurationError with all faults that do not concern the connection parameters. */
+export function checkModuleOptions(connection: string, options: unknown): asserts options is AmqpModuleOptions {
+  if (!isRecord(options)) throw new ConfigurationError(moduleName(connection), 'the options must be an object');
+  const faults = [
+    ...listFaults('exchanges', options['exchanges'], exchangeChecks, ['name', 'type']),
+    ...listFaults('queues', options['queues'], queueChecks, ['name']),
+    ...listFaults('bindings', options['bindings'], bindingChecks, ['exchange']),
+  ];
+  for (const queue of listOf(options['queues'])) {
+    faults.push(...queueContradictions(queue).map((fault) => `queues "${String(queue['name'])}": ${fault}`));
+  }
+  for (const binding of listOf(options['bindings'])) {
+    if ((binding['queue'] === undefined) === (binding['toExchange'] === undefined)) {
+      faults.push('bindings: each needs queue or toExchange');
+    }
+  }
+  if (options['defaults'] !== undefined) faults.push(...faultsOf(options['defaults'], defaultsChecks, 'defaults.'));
+  if (options['startTimeout'] !== undefined) {
+    const problem = isMilliseconds(options['startTimeout']);
+    if (problem !== undefined) faults.push(`option "startTimeout" ${problem}`);
+  }
+  for (const name of ['name', 'isGlobal']) {
+    if (options[name] !== undefined) faults.push(`option "${name}" stands beside useFactory, not in its result`);
+  }
+  if (faults.length > 0) throw new ConfigurationError(moduleName(connection), faults.join('; '));
+}
+
+function listOf(value: unknown): Record<string, unknown>[] {
+  return Array.isArray(value) ? value.filter(isRecord) : [];
+}
+
+function listFaults(
+  name: string,
+  value: unknown,
+  checks: Readonly<Record<string, Check>>,
+  required: readonly string[],
+): string[] {
+  if (value === undefined) return [];
+  if (!Array.isArray(value)) return [`option "${name}" must be a list`];
+  return (value as unknown[]).flatMap((entry, index) => {
+    const prefix = `${name}[${String(index)}].`;
+    const missing = required.filter((key) => isRecord(entry) && entry[key] === undefined);
+    return [...faultsOf(entry, checks, prefix), ...missing.map((key) => `option "${prefix}${key}" is missing`)];
+  });
+}
+
+/** The part of the options that the client takes. */
+export function connectionParameters(options: AmqpModuleOptions): ConnectionParameters {
+  const { exchanges: _e, queues: _q, bindings: _b, defaults: _d, startTimeout: _s, ...parameters } = options;
+  return parameters;
+}

@@ -1,0 +1,45 @@
+/** Makes the publishers of one application. Tests may override it to see what is published without a broker. */
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { publisherFaults, type PublisherOptions } from '../decorators/inject-publisher.decorator.js';
+import { ConfigurationError } from '../errors.js';
+import { defaultConnection } from '../module/amqp-options.js';
+import { AmqpConnections } from '../module/connections.js';
+import { Publisher } from './publisher.js';
+
+@Injectable()
+export class PublisherFactory {
+  readonly #connections: AmqpConnections;
+  readonly #logger = new Logger(Publisher.name);
+  /** Which connections were asked for, and by whom first: looked at when all connections are known. */
+  readonly #asked = new Map<string, string>();
+
+  constructor(@Inject(AmqpConnections) connections: AmqpConnections) {
+    this.#connections = connections;
+  }
+
+  /** A publisher. `where` names who asks, for errors. Throws ConfigurationError for wrong options. */
+  create<Events extends object = Record<string, unknown>>(
+    options: PublisherOptions = {},
+    where = 'PublisherFactory.create',
+  ): Publisher<Events> {
+    const faults = publisherFaults(options);
+    if (faults.length > 0) throw new ConfigurationError(where, faults.join('; '));
+    const { exchange = '', connection = defaultConnection, mandatory, persistent, timeout } = options;
+    if (!this.#asked.has(connection)) this.#asked.set(connection, where);
+    return new Publisher<Events>(
+      {
+        channel: async () =>
+          this.#connections.get(connection, where).publishChannel(`to publish to exchange "${exchange}"`),
+        onUnheard: (message) => {
+          this.#logger.error(message);
+        },
+      },
+      { exchange, isMandatory: mandatory ?? exchange === '', isPersistent: persistent ?? true, timeout },
+    );
+  }
+
+  /** @internal Throws UnknownConnectionError where a publisher names a connection that is not there. */
+  checkConnections(): void {
+    for (const [connection, where] of this.#asked) this.#connections.get(connection, where);
+  }
+}

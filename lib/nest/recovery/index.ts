@@ -1,0 +1,1 @@
+export { RecoveryService, type ConnectionStatus, type RecoveryEvents } from './recovery.service.js';

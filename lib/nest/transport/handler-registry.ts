@@ -1,0 +1,52 @@
+/** Which handlers a pattern has. Nest keeps one chain for requests and events; here each knows what it is. */
+import type { MessageHandler } from '@nestjs/microservices';
+import { DuplicateHandlerError } from './errors.js';
+import { isTopicPattern, topicMatches } from './topic-pattern.js';
+
+interface PatternHandlers {
+  request: MessageHandler | undefined;
+  readonly events: MessageHandler[];
+}
+
+export class HandlerRegistry {
+  readonly #handlers = new Map<string, PatternHandlers>();
+  readonly #topics: string[] = [];
+
+  /** Throws DuplicateHandlerError for a second request handler of the pattern. */
+  add(pattern: string, handler: MessageHandler, isEventHandler: boolean): void {
+    let entry = this.#handlers.get(pattern);
+    if (!entry) {
+      entry = { request: undefined, events: [] };
+      this.#handlers.set(pattern, entry);
+      if (typeof pattern === 'string' && isTopicPattern(pattern)) this.#topics.push(pattern);
+    }
+    if (isEventHandler) entry.events.push(handler);
+    else if (entry.request) throw new DuplicateHandlerError(pattern);
+    else entry.request = handler;
+  }
+
+  get patterns(): readonly string[] {
+    return [...this.#handlers.keys()];
+  }
+
+  /** The handler that replies. As with Nest, an event handler answers where the pattern has no other. */
+  forRequest(route: string, hasWildcards: boolean): MessageHandler | undefined {
+    const entry = this.#find(route, hasWildcards);
+    return entry?.request ?? entry?.events[0];
+  }
+
+  /** All handlers of an event. As with Nest, a request handler takes it where the pattern has no other. */
+  forEvent(route: string, hasWildcards: boolean): readonly MessageHandler[] {
+    const entry = this.#find(route, hasWildcards);
+    if (!entry) return [];
+    return entry.events.length === 0 && entry.request ? [entry.request] : entry.events;
+  }
+
+  /** The pattern itself first, then the first topic pattern that matches, in the order they were added. */
+  #find(route: string, hasWildcards: boolean): PatternHandlers | undefined {
+    const exact = this.#handlers.get(route);
+    if (exact || !hasWildcards || typeof route !== 'string') return exact;
+    const topic = this.#topics.find((pattern) => topicMatches(pattern, route));
+    return topic === undefined ? undefined : this.#handlers.get(topic);
+  }
+}

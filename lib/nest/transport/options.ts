@@ -1,0 +1,252 @@
+/**
+ * The options of AmqpServer and AmqpClient: those of the connection, and those of the transport under the names that
+ * Nest's own RabbitMQ transport gives them. One object may serve both sides; each reads what concerns it.
+ */
+import type {
+  ConsumerDeserializer,
+  ConsumerSerializer,
+  ProducerDeserializer,
+  ProducerSerializer,
+} from '@nestjs/microservices';
+import type { ConnectionParameters, FieldTable } from '../../amqp/index.js';
+import { ConfigurationError } from '../errors.js';
+import {
+  faultsOf,
+  isBoolean,
+  isMilliseconds,
+  isName,
+  isRecord,
+  isTable,
+  isWhole,
+  type Check,
+} from '../option-checks.js';
+import { fromSocketOptions, fromUrls, type NestEndpoint, type NestSocketOptions } from './nest-connection.js';
+
+/** `queueOptions`, by amqplib's names; what is not given is not sent. */
+export interface TransportQueueOptions {
+  /** Default true. */
+  durable?: boolean | undefined;
+  exclusive?: boolean | undefined;
+  autoDelete?: boolean | undefined;
+  arguments?: FieldTable | undefined;
+  /** `x-message-ttl`, milliseconds. */
+  messageTtl?: number | undefined;
+  /** `x-expires`, milliseconds. */
+  expires?: number | undefined;
+  deadLetterExchange?: string | undefined;
+  deadLetterRoutingKey?: string | undefined;
+  maxLength?: number | undefined;
+  maxPriority?: number | undefined;
+  overflow?: string | undefined;
+  queueMode?: string | undefined;
+  /** As the option of that name beside `queueOptions`. */
+  noAssert?: boolean | undefined;
+}
+
+export interface AmqpTransportOptions extends ConnectionParameters {
+  /** As `url`, and objects by amqplib's names. */
+  urls?: string | readonly (string | NestEndpoint)[] | undefined;
+  socketOptions?: NestSocketOptions | undefined;
+  /** The queue that is consumed, or sent to. Default: '', which for a server is one that the broker names. */
+  queue?: string | undefined;
+  /** How the queue is declared: exactly as given, so that it fits one that Nest's own transport declared. */
+  queueOptions?: TransportQueueOptions | undefined;
+  /** True: the queue is taken as it is. Default: false for AmqpServer; true for AmqpClient, which declares nothing. */
+  noAssert?: boolean | undefined;
+  /** An exchange to bind the queue to, or to publish to. Default with `wildcards`: named as the queue. */
+  exchange?: string | undefined;
+  /** Default `topic`. */
+  exchangeType?: string | undefined;
+  exchangeArguments?: FieldTable | undefined;
+  /** Binds the queue to the exchange with this key. */
+  routingKey?: string | undefined;
+  /** Patterns are routing keys of the exchange; `*` stands for one word and `#` for any number. Default false. */
+  wildcards?: boolean | undefined;
+  /** Milliseconds to wait for the broker at the start, over all endpoints. Default 30 000; a wrong password fails at once. */
+  startTimeout?: number | undefined;
+  /** Rounds over the endpoints at the start; -1: without limit. Default: as `startTimeout` allows. */
+  maxConnectionAttempts?: number | undefined;
+  /** Client: replies are taken without acknowledgement from a named `replyQueue`. Server: see AmqpServerOptions. */
+  noAck?: boolean | undefined;
+  /** Server only. Unsettled deliveries at a time; 0 is without limit. Default 20. */
+  prefetch?: number | undefined;
+  /** As `prefetch`. */
+  prefetchCount?: number | undefined;
+  /** Server only. The prefetch counts for the channel as a whole. Default false. */
+  isGlobalPrefetchCount?: boolean | undefined;
+  /** Server only. Default: one of ours. */
+  consumerTag?: string | undefined;
+  /** Server only. Milliseconds that `close()` waits for running handlers before it gives their messages back. Default 10 000. */
+  drainTimeout?: number | undefined;
+  /** Client only. Messages survive a restart of the broker. Default true. */
+  persistent?: boolean | undefined;
+  /** Client only. `amq.rabbitmq.reply-to` (the default), '' for an exclusive queue, or a queue that is there. */
+  replyQueue?: string | undefined;
+  /** Client only. Headers of every message. */
+  headers?: FieldTable | undefined;
+  /** Client only. Milliseconds that `request()` waits for its reply. Default 30 000. */
+  requestTimeout?: number | undefined;
+}
+
+export interface AmqpServerOptions extends AmqpTransportOptions {
+  /** Packs replies. Default: JSON as Nest's own. */
+  serializer?: ConsumerSerializer | undefined;
+  /** Reads requests and events. Default: JSON as Nest's own. */
+  deserializer?: ConsumerDeserializer | undefined;
+}
+
+export interface AmqpClientOptions extends AmqpTransportOptions {
+  /** Packs requests and events. Default: JSON as Nest's own. */
+  serializer?: ProducerSerializer | undefined;
+  /** Reads replies. Default: JSON as Nest's own. */
+  deserializer?: ProducerDeserializer | undefined;
+}
+
+/** What both sides share once read. */
+export interface ResolvedTransport {
+  readonly connection: ConnectionParameters;
+  readonly startTimeout: number;
+  readonly queue: string;
+  readonly queueOptions: TransportQueueOptions;
+  /** Undefined: each side has its own default. */
+  readonly noAssert: boolean | undefined;
+  /** Undefined: queues are spoken to directly. */
+  readonly exchange: string | undefined;
+  readonly exchangeType: string;
+  readonly exchangeArguments: FieldTable;
+  readonly routingKey: string | undefined;
+  readonly hasWildcards: boolean;
+}
+
+const isCount = isWhole(0, 65_535);
+
+const transportChecks: Record<
+  Exclude<keyof AmqpServerOptions | keyof AmqpClientOptions, keyof ConnectionParameters>,
+  Check
+> = {
+  urls: isUrls,
+  socketOptions: isTable,
+  queue: isName,
+  queueOptions: isTable,
+  noAssert: isBoolean,
+  exchange: isName,
+  exchangeType: isName,
+  exchangeArguments: isTable,
+  routingKey: isName,
+  wildcards: isBoolean,
+  startTimeout: isMilliseconds,
+  maxConnectionAttempts: isWhole(-1, Number.MAX_SAFE_INTEGER),
+  noAck: isBoolean,
+  prefetch: isCount,
+  prefetchCount: isCount,
+  isGlobalPrefetchCount: isBoolean,
+  consumerTag: isName,
+  drainTimeout: isMilliseconds,
+  persistent: isBoolean,
+  replyQueue: isName,
+  headers: isTable,
+  requestTimeout: isMilliseconds,
+  serializer: hasMethod('serialize'),
+  deserializer: hasMethod('deserialize'),
+};
+
+/** Checked by the client when it connects. */
+const connectionChecks: Record<keyof ConnectionParameters, Check> = {
+  url: isAnything,
+  endpoints: isAnything,
+  host: isAnything,
+  port: isAnything,
+  virtualHost: isAnything,
+  username: isAnything,
+  password: isAnything,
+  tls: isAnything,
+  order: isAnything,
+  credentials: isAnything,
+  heartbeat: isAnything,
+  channelMax: isAnything,
+  frameMax: isAnything,
+  maxMessageSize: isAnything,
+  connectTimeout: isAnything,
+  handshakeTimeout: isAnything,
+  methodTimeout: isAnything,
+  blockedTimeout: isAnything,
+  closeTimeout: isAnything,
+  attempts: isAnything,
+  retryDelay: isAnything,
+  connectionName: isAnything,
+  clientProperties: isAnything,
+  locale: isAnything,
+  tcp: isAnything,
+  transport: isAnything,
+  recovery: isAnything,
+  publishBuffer: isAnything,
+  maxUnconfirmed: isAnything,
+};
+
+/** Reads the options of `owner`. Throws ConfigurationError with every fault; the connection's own are told by connect. */
+export function resolveTransport(
+  options: AmqpServerOptions | AmqpClientOptions,
+  owner: 'AmqpServer' | 'AmqpClient',
+): ResolvedTransport {
+  const faults = faultsOf(options, { ...transportChecks, ...connectionChecks });
+  if (faults.length > 0) throw new ConfigurationError(owner, faults.join('; '));
+  const { queue = '', queueOptions = {}, wildcards = false, exchangeType = 'topic' } = options;
+  const connection = connectionOf(
+    options,
+    `${owner} ${queue === '' ? (options.exchange ?? '') : queue}`.trim(),
+    faults,
+  );
+  const isRouted =
+    owner === 'AmqpServer' ? Boolean(options.exchange) || wildcards : wildcards || exchangeType === 'fanout';
+  const exchange = options.exchange !== undefined && options.exchange !== '' ? options.exchange : queue;
+  if (isRouted && exchange === '') faults.push('exchange: is needed where there is no queue to name it after');
+  if (owner === 'AmqpClient' && !isRouted && queue === '') faults.push('queue: is needed to send to');
+  if (faults.length > 0) throw new ConfigurationError(owner, faults.join('; '));
+  const attempts = options.maxConnectionAttempts;
+  return {
+    connection:
+      attempts === undefined || attempts < 0 ? connection : { ...connection, attempts: Math.max(1, attempts) },
+    startTimeout: options.startTimeout ?? (attempts === undefined ? 30_000 : Infinity),
+    queue,
+    queueOptions,
+    noAssert: options.noAssert ?? queueOptions.noAssert,
+    exchange: isRouted ? exchange : undefined,
+    exchangeType,
+    exchangeArguments: options.exchangeArguments ?? {},
+    routingKey: options.routingKey,
+    hasWildcards: wildcards,
+  };
+}
+
+function connectionOf(options: AmqpTransportOptions, connectionName: string, faults: string[]): ConnectionParameters {
+  const given = Object.fromEntries(
+    Object.entries(options).filter(([name, value]) => Object.hasOwn(connectionChecks, name) && value !== undefined),
+  ) as ConnectionParameters;
+  if (options.urls !== undefined && (given.url !== undefined || given.endpoints !== undefined)) {
+    faults.push('urls, url, endpoints: give one of them');
+  }
+  const known = {
+    connectionName,
+    ...(options.urls === undefined ? {} : fromUrls(options.urls, faults)),
+    ...(options.socketOptions === undefined ? {} : fromSocketOptions(options.socketOptions, faults)),
+  };
+  return { ...known, ...given };
+}
+
+function isAnything(): undefined {
+  return undefined;
+}
+
+function isUrls(value: unknown): string | undefined {
+  const isEntry = (entry: unknown): boolean => typeof entry === 'string' || isRecord(entry);
+  return typeof value === 'string' || (Array.isArray(value) && value.length > 0 && value.every(isEntry))
+    ? undefined
+    : 'must be an AMQP URI or a list of them';
+}
+
+function hasMethod(name: string): Check {
+  return (value) =>
+    typeof value === 'object' && value !== null && typeof (value as Record<string, unknown>)[name] === 'function'
+      ? undefined
+      : `must be an object with a method ${name}`;
+}

@@ -1,0 +1,26 @@
+/** The parking queue of a transport's queue: declared when it is first missed, where that is allowed. */
+import { UnroutableError, type Channel } from '../../amqp/index.js';
+import { park, parkingQueue, type ParkedMessage } from '../consuming/parking.js';
+
+export class Parking {
+  readonly #openChannel: () => Promise<Channel>;
+  readonly #mayDeclare: boolean;
+
+  /** `openChannel` gives one with confirms. */
+  constructor(openChannel: () => Promise<Channel>, mayDeclare: boolean) {
+    this.#openChannel = openChannel;
+    this.#mayDeclare = mayDeclare;
+  }
+
+  /** Resolves when the broker has the copy; rejects with the client's errors when it has not, or may not have it. */
+  async park(message: ParkedMessage): Promise<void> {
+    const channel = await this.#openChannel();
+    try {
+      await park(channel, message);
+    } catch (error) {
+      if (!(error instanceof UnroutableError) || !this.#mayDeclare) throw error;
+      await channel.queueDeclare(parkingQueue(message.queue), { durable: true });
+      await park(channel, message);
+    }
+  }
+}

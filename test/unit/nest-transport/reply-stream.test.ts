@@ -1,0 +1,62 @@
+import { EMPTY, NEVER, Observable, of, Subject, throwError } from 'rxjs';
+import { runReplies, type ReplyPacket } from '../../../lib/nest/transport/reply-stream.js';
+
+describe('replies', () => {
+  const collect = async (handle: () => unknown): Promise<ReplyPacket[]> => {
+    const packets: ReplyPacket[] = [];
+    const respond = async (packet: ReplyPacket): Promise<void> => {
+      packets.push({ ...packet });
+    };
+    await runReplies(handle, respond, new AbortController().signal);
+    return packets;
+  };
+
+  test('have the form of Nest', async () => {
+    await expect(collect(() => 1)).resolves.toEqual([{ response: 1, isDisposed: true }]);
+    await expect(collect(async () => of(1, 2))).resolves.toEqual([{ response: 1 }, { response: 2, isDisposed: true }]);
+    await expect(collect(() => EMPTY)).resolves.toEqual([{ isDisposed: true }]);
+    await expect(collect(() => throwError(() => 'no'))).resolves.toEqual([{ err: 'no', isDisposed: true }]);
+    await expect(collect(() => Promise.reject(new Error('no')))).resolves.toEqual([
+      { err: { status: 'error', message: 'no' }, isDisposed: true },
+    ]);
+    // A falsy error would read as success.
+    await expect(collect(() => throwError(() => undefined))).resolves.toMatchObject([{ err: { status: 'error' } }]);
+  });
+
+  test('end with a value that came before the end', async () => {
+    const values = new Subject<number>();
+    const packets = collect(() => values);
+    await new Promise(setImmediate);
+    values.next(1);
+    await new Promise(setImmediate);
+    values.complete();
+    await expect(packets).resolves.toEqual([{ response: 1 }, { isDisposed: true }]);
+  });
+
+  test('stop at an abort, and when one cannot be sent', async () => {
+    const ending = new AbortController();
+    let isSubscribed = false;
+    const source = new Observable(() => {
+      isSubscribed = true;
+      return () => {
+        isSubscribed = false;
+      };
+    });
+    const run = runReplies(
+      () => source,
+      async () => undefined,
+      ending.signal,
+    );
+    await new Promise(setImmediate);
+    expect(isSubscribed).toBe(true);
+    ending.abort(new Error('closing'));
+    await expect(run).rejects.toThrow('closing');
+    expect(isSubscribed).toBe(false);
+    const unsendable = runReplies(
+      () => of(1, NEVER),
+      () => Promise.reject(new Error('not sent')),
+      new AbortController().signal,
+    );
+    await expect(unsendable).rejects.toThrow('not sent');
+  });
+});
