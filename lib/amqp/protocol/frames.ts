@@ -86,11 +86,15 @@ export function writeMethod<Name extends MethodName>(
   writer.commit();
 }
 
+/** The methods that carry content. */
+export type ContentMethod = 'basic.publish' | 'basic.deliver' | 'basic.return' | 'basic.get-ok';
+
 /**
- * Writes a method with its content. `properties` may be encoded already (property flags and list), as a broker
- * passes them on. Bodies over 8 KiB are referenced, not copied: leave them unchanged until they are written.
+ * Writes a method with its content, as a broker sends it: only body frames are held to `frameMax`, as RabbitMQ does it.
+ * `properties` may be encoded already (property flags and list), as a broker passes them on. Bodies over 8 KiB are
+ * referenced, not copied: leave them unchanged until they are written.
  */
-export function writeContent<Name extends 'basic.publish' | 'basic.deliver' | 'basic.return' | 'basic.get-ok'>(
+export function writeContent<Name extends ContentMethod>(
   writer: ByteWriter,
   channel: number,
   name: Name,
@@ -101,8 +105,8 @@ export function writeContent<Name extends 'basic.publish' | 'basic.deliver' | 'b
 ): void {
   writer.begin();
   try {
-    writeMethodFrame(writer, channel, name, fields, frameMax);
-    writeHeaderFrame(writer, channel, properties, body.length, frameMax);
+    writeMethodFrame(writer, channel, name, fields, 0);
+    writeHeaderFrame(writer, channel, properties, body.length, 0);
   } catch (error) {
     writer.rollback();
     throw error;

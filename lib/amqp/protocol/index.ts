@@ -22,6 +22,7 @@ export {
   writeHeartbeat,
   writeMethod,
   writePublish,
+  type ContentMethod,
 } from './frames.js';
 export {
   methodIds,

@@ -7,7 +7,13 @@
  * Must not know methods on their way in; the handlers beside this file do.
  */
 import { randomBytes } from 'node:crypto';
-import { writeMethod, type MethodInputs, type MethodName } from '../../amqp/protocol/index.js';
+import {
+  writeContent,
+  writeMethod,
+  type ContentMethod,
+  type MethodInputs,
+  type MethodName,
+} from '../../amqp/protocol/index.js';
 import { withHeaders, type Message, type QueuedMessage } from '../store/message.js';
 import type { MessageQueue } from '../store/message-queue.js';
 import { channelRefusal } from '../store/reply-error.js';
@@ -15,7 +21,6 @@ import type { VirtualHost } from '../store/virtual-host.js';
 import { ConfirmWriter } from './confirm-writer.js';
 import type { ConnectionPort } from './connection-port.js';
 import type { Consumer, DeliveryPort } from './consumer.js';
-import { writeMessage, type ContentMethod } from './content-writer.js';
 
 export interface UnackedDelivery {
   readonly tag: number;
@@ -68,7 +73,8 @@ export class ChannelSession implements DeliveryPort {
   }
 
   sendMessage<Name extends ContentMethod>(name: Name, fields: MethodInputs[Name], message: Message): void {
-    writeMessage(this.connection.writer, this.number, name, fields, message, this.connection.frameMax);
+    const { writer, frameMax } = this.connection;
+    writeContent(writer, this.number, name, fields, message.encodedProperties, message.body, frameMax);
     this.connection.requestFlush();
   }
 

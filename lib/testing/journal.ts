@@ -1,0 +1,108 @@
+/** Writes down what a broker says of publishes and deliveries, and reads it as a test wants to hear it. */
+import type { Message, PublishedEvent, SettledEvent, EmbeddedBroker } from '../broker/index.js';
+
+/**
+ * How a message ended in a queue.
+ *
+ * - `ack`: acknowledged, or taken by a consumer that need not acknowledge. (A policy that drops acknowledges, too.)
+ * - `park`: a copy went to `<queue>.parked`, then acknowledged.
+ * - `dead-letter`: rejected, expired, or over a limit, and a copy went to the dead-letter exchange of the queue.
+ * - `drop`: rejected, expired, or over a limit, and gone.
+ */
+export type SettledOutcome = 'ack' | 'park' | 'dead-letter' | 'drop';
+
+/** The end of a message in a queue. */
+export interface SettledMessage {
+  readonly outcome: SettledOutcome;
+  /** Deliveries, those that were requeued or lost with their connection included; 0 where there was none. */
+  readonly attempts: number;
+}
+
+/** A message that the application published. */
+export interface PublishedMessage {
+  readonly exchange: string;
+  readonly routingKey: string;
+  /** The value in a JSON body, or the bytes of any other. */
+  readonly payload: unknown;
+  readonly properties: Message['properties'];
+  /** The queues that took it. */
+  readonly queues: readonly string[];
+}
+
+export class Journal {
+  readonly #virtualHost: string;
+  readonly #settled = new Map<string, SettledMessage[]>();
+  readonly #published: PublishedMessage[] = [];
+  /** Copies in parking queues whose originals are not acknowledged yet. */
+  readonly #parked: PublishedEvent[] = [];
+  /** Ids of messages that the test itself publishes. */
+  readonly #foreign = new Set<string>();
+
+  constructor(broker: EmbeddedBroker, virtualHost: string) {
+    this.#virtualHost = virtualHost;
+    broker.on('published', (event) => {
+      if (event.virtualHost === this.#virtualHost) this.#onPublished(event);
+    });
+    broker.on('settled', (event) => {
+      if (event.virtualHost === this.#virtualHost) this.#onSettled(event);
+    });
+  }
+
+  /** The next message with this id is not one of the application. */
+  ignore(messageId: string): void {
+    this.#foreign.add(messageId);
+  }
+
+  published(exchange: string | undefined): PublishedMessage[] {
+    return this.#published.filter((message) => exchange === undefined || message.exchange === exchange);
+  }
+
+  /** What ended in the queue since the last call, in that order. */
+  takeSettled(queue: string): SettledMessage[] {
+    const settled = this.#settled.get(queue) ?? [];
+    this.#settled.delete(queue);
+    return settled;
+  }
+
+  #onPublished(event: PublishedEvent): void {
+    const { exchange, routingKey, message, queues } = event;
+    if (this.#foreign.delete(message.properties.messageId ?? '')) return;
+    if (exchange === '' && routingKey.endsWith('.parked')) this.#parked.push(event);
+    this.#published.push({
+      exchange,
+      routingKey,
+      payload: payloadOf(message),
+      properties: message.properties,
+      queues,
+    });
+  }
+
+  #onSettled({ queue, message, attempts, outcome, isDeadLettered }: SettledEvent): void {
+    // Not an end: it is delivered again.
+    if (outcome === 'requeue') return;
+    const settled = this.#settled.get(queue) ?? [];
+    this.#settled.set(queue, settled);
+    if (outcome === 'ack') settled.push({ outcome: this.#wasParked(queue, message) ? 'park' : 'ack', attempts });
+    else settled.push({ outcome: isDeadLettered ? 'dead-letter' : 'drop', attempts });
+  }
+
+  /** Whoever parks publishes the copy first, with the same id and body, and acknowledges the original then. */
+  #wasParked(queue: string, { properties, body }: Message): boolean {
+    const index = this.#parked.findIndex(
+      ({ routingKey, message }) =>
+        routingKey === `${queue}.parked` &&
+        message.properties.messageId === properties.messageId &&
+        message.body.equals(body),
+    );
+    if (index >= 0) this.#parked.splice(index, 1);
+    return index >= 0;
+  }
+}
+
+function payloadOf({ body }: Message): unknown {
+  try {
+    return JSON.parse(body.toString('utf8')) as unknown;
+  } catch {
+    return body;
+  }
+}

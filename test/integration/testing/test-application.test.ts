@@ -1,0 +1,212 @@
+/** `leveret/testing` as the tests of an application use it. */
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { ValidationPipe } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import { IsInt } from 'class-validator';
+import { Consume, AmqpServer, type AmqpClient } from 'leveret';
+import { UnroutableError } from 'leveret/amqp';
+import { testApplication, type TestApplication, type TestApplicationOptions } from 'leveret/testing';
+import { rejection, until } from '../../support/waiting.js';
+import { Orders, OutOfStock, ShopModule, Stock, Unpayable } from './shop.module.js';
+
+describe('an application module on a private broker', () => {
+  const open: TestApplication[] = [];
+
+  const start = async (
+    options: TestApplicationOptions = {},
+    module: Parameters<typeof testApplication>[0] = ShopModule,
+  ): Promise<TestApplication> => {
+    const app = await testApplication(module, { logger: false, ...options });
+    open.push(app);
+    return app;
+  };
+
+  afterEach(async () => {
+    await Promise.all(open.splice(0).map((app) => app.close()));
+  });
+
+  test('handles a message through its whole pipeline, and tells how it ended', async () => {
+    const app = await start();
+    await app.publish('shop', 'order.created', { id: 'a', amount: 1 });
+    expect(await app.settled('orders')).toEqual([{ outcome: 'ack', attempts: 1 }]);
+    expect(app.get(Orders).seen).toEqual([{ id: 'a', amount: 1 }]);
+  });
+
+  test('tells each end once', async () => {
+    const app = await start();
+    for (const id of ['a', 'b', 'c']) await app.publish('shop', 'order.created', { id, amount: 1 });
+    expect(await app.settled('orders')).toHaveLength(3);
+    expect(await app.settled('orders')).toEqual([]);
+  });
+
+  test('lists what the application published, and not what the test did', async () => {
+    const app = await start();
+    await app.publish('shop', 'order.created', { id: 'a', amount: 1 });
+    await app.settled('orders');
+    expect(app.published('shop')).toMatchObject([
+      { routingKey: 'invoice.created', payload: { order: 'a' }, queues: ['invoices'] },
+    ]);
+    expect(app.published('elsewhere')).toEqual([]);
+  });
+
+  test('tells parked, dead-lettered and requeued messages apart', async () => {
+    const app = await start();
+    const orders = app.get(Orders);
+    orders.work = () => Promise.reject(new Error('no idea'));
+    await app.publish('shop', 'order.created', { id: 'a', amount: 1 });
+    expect(await app.settled('orders')).toEqual([{ outcome: 'park', attempts: 1 }]);
+    expect(app.broker.inspect.messages('orders.parked', 'shop')).toHaveLength(1);
+
+    orders.work = () => Promise.reject(new OutOfStock());
+    await app.publish('shop', 'order.created', { id: 'b', amount: 1 });
+    expect(await app.settled('orders')).toEqual([{ outcome: 'dead-letter', attempts: 1 }]);
+    expect(app.broker.inspect.messages('dead-orders', 'shop')).toHaveLength(1);
+
+    let failures = 2;
+    orders.work = () => (failures-- > 0 ? Promise.reject(new Unpayable()) : undefined);
+    await app.publish('shop', 'order.created', { id: 'c', amount: 1 });
+    expect(await app.settled('orders')).toEqual([{ outcome: 'ack', attempts: 3 }]);
+  });
+
+  test('a body that is no JSON goes as it is', async () => {
+    const app = await start();
+    await app.publish('shop', 'order.created', '{"id":');
+    expect(await app.settled('orders')).toEqual([{ outcome: 'park', attempts: 1 }]);
+  });
+
+  test('a publish that no queue takes is an error, unless the test means it', async () => {
+    const app = await start();
+    expect(await rejection(app.publish('shop', 'nobody.cares', {}))).toBeInstanceOf(UnroutableError);
+    await app.publish('shop', 'nobody.cares', {}, { mandatory: false });
+  });
+
+  test('settled waits no longer than it may, and names what is missing', async () => {
+    const app = await start();
+    await app.publish('shop', 'invoice.created', {});
+    const error = await rejection(app.settled('invoices', { timeout: 30 }));
+    expect(error.message).toContain('"invoices" (1 ready, 0 delivered, 0 consumers)');
+    expect((await rejection(app.settled('order'))).message).toContain('there is no queue "order"');
+  });
+
+  test('the connections are cut while a handler runs: the message comes again', async () => {
+    const app = await start();
+    const orders = app.get(Orders);
+    let finish = (): void => undefined;
+    orders.work = () => new Promise<void>((resolve) => (finish = resolve));
+    await app.publish('shop', 'order.created', { id: 'a', amount: 1 });
+    await until('the handler runs', () => app.broker.inspect.queue('orders', 'shop')?.unackedCount === 1);
+    expect(app.broker.faults.dropAll()).toBeGreaterThanOrEqual(2);
+    orders.work = () => undefined;
+    finish();
+    expect(await app.settled('orders')).toEqual([{ outcome: 'ack', attempts: 2 }]);
+    await app.publish('shop', 'order.created', { id: 'b', amount: 1 });
+    expect(await app.settled('orders')).toEqual([{ outcome: 'ack', attempts: 1 }]);
+  });
+
+  test('strategies serve requests and events, and the clients in the container find them', async () => {
+    const app = await start({ strategies: [{ queue: 'stock' }] });
+    const client = app.get<AmqpClient>('STOCK');
+    expect(await client.request('stock.get', { sku: 'hay' })).toEqual({ sku: 'hay', left: 7 });
+    await app.publish('', 'stock', { pattern: 'stock.changed', data: { sku: 'hay' } });
+    expect(await app.settled('stock')).toEqual([
+      { outcome: 'ack', attempts: 1 },
+      { outcome: 'ack', attempts: 1 },
+    ]);
+    expect(app.get(Stock).events).toEqual([{ sku: 'hay' }]);
+  });
+
+  test('a strategy that is made already is pointed at the broker too', async () => {
+    const server = new AmqpServer({ url: 'amqp://broker.invalid/shop', queue: 'stock' });
+    const app = await start({ strategies: [server] });
+    expect(await app.get<AmqpClient>('STOCK').request('stock.get', { sku: 'hay' })).toMatchObject({ left: 7 });
+  });
+
+  test('two applications in one process share nothing', async () => {
+    const [first, second] = await Promise.all([start(), start()]);
+    await first.publish('shop', 'order.created', { id: 'a', amount: 1 });
+    expect(await first.settled('orders')).toHaveLength(1);
+    expect(await second.settled('orders')).toEqual([]);
+    expect(second.get(Orders).seen).toEqual([]);
+    second.broker.faults.refuseLogins();
+    second.broker.faults.dropAll();
+    await first.publish('shop', 'order.created', { id: 'b', amount: 1 });
+    expect(await first.settled('orders')).toHaveLength(1);
+  });
+
+  test('what configure sets up holds for the handlers of both kinds', async () => {
+    class Amount {
+      @IsInt()
+      amount!: number;
+    }
+    class Strict {
+      @Consume('amounts')
+      onAmount(_amount: Amount): void {}
+    }
+    Reflect.defineMetadata('design:paramtypes', [Amount], Strict.prototype, 'onAmount');
+    const app = await start(
+      { configure: (nest) => nest.useGlobalPipes(new ValidationPipe()) },
+      { imports: [ShopModule], providers: [Strict] },
+    );
+    await app.publish('', 'amounts', { amount: 'much' });
+    await app.publish('', 'amounts', { amount: 3 });
+    const ends = await app.settled('amounts');
+    expect(ends.map(({ outcome }) => outcome).sort()).toEqual(['ack', 'park']);
+  });
+
+  test('what is made with @nestjs/testing and its overrides runs as well', async () => {
+    const seen: unknown[] = [];
+    const moduleRef = await Test.createTestingModule({ imports: [ShopModule] })
+      .overrideProvider(Stock)
+      .useValue({})
+      .compile();
+    const nest = moduleRef.createNestApplication({ logger: false });
+    const app = await start({}, nest);
+    app.get(Orders).work = (order) => seen.push(order);
+    await app.publish('shop', 'order.created', { id: 'a', amount: 1 });
+    expect(await app.settled('orders')).toEqual([{ outcome: 'ack', attempts: 1 }]);
+    expect(seen).toHaveLength(1);
+  });
+
+  test('without start nothing is connected or declared, until it is asked for', async () => {
+    const app = await start({ start: false });
+    expect(app.broker.inspect.queues('shop')).toEqual([]);
+    await Promise.all([app.start(), app.start()]);
+    expect(app.broker.inspect.queue('orders', 'shop')?.consumerCount).toBe(1);
+  });
+
+  test('an application that cannot start says why, and leaves nothing open', async () => {
+    class Wrong {
+      @Consume({ queue: 'orders', connection: 'nowhere' })
+      onOrder(): void {}
+    }
+    const error = await rejection(testApplication({ imports: [ShopModule], providers: [Wrong] }, { logger: false }));
+    expect(error.message).toContain('there is no connection "nowhere"');
+  });
+
+  test('closing waits for running handlers, and ends everything', async () => {
+    const app = await start();
+    const orders = app.get(Orders);
+    orders.work = () => new Promise((resolve) => setTimeout(resolve, 50));
+    await app.publish('shop', 'order.created', { id: 'a', amount: 1 });
+    await until('the handler runs', () => app.broker.inspect.queue('orders', 'shop')?.unackedCount === 1);
+    await app.close();
+    await app.close();
+    expect(orders.seen).toHaveLength(1);
+    expect(app.broker.inspect.connections()).toEqual([]);
+    await expect(app.publish('shop', 'order.created', {})).rejects.toThrow('closed');
+  });
+
+  test('a process whose application is closed ends by itself', async () => {
+    const program = fileURLToPath(new URL('leaves-nothing-open.fixture.ts', import.meta.url));
+    const { NODE_OPTIONS: _options, ...env } = process.env;
+    const output = await new Promise((resolve, reject) => {
+      execFile(process.execPath, ['--import', 'tsx', program], { env, timeout: 20_000 }, (error, stdout, stderr) => {
+        if (error) reject(new Error(stderr, { cause: error }));
+        else resolve(stdout.trim());
+      });
+    });
+    expect(output).toBe('[{"outcome":"ack","attempts":1}]');
+  }, 30_000);
+});
