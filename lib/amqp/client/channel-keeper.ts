@@ -23,7 +23,7 @@ import { failedMethodName } from '../protocol/index.js';
 import { backOffDelay, wait, type BrokenEntity } from '../recovery/index.js';
 import type { Consumer, ConsumerOwner } from './consumer.js';
 import type { PendingPublish } from './pending-publish.js';
-import { PublishQueue } from './publish-queue.js';
+import { PublishFlow } from './publish-flow.js';
 
 export interface ChannelSettings {
   /** Default prefetch of each consumer; 0 is without limit. */
@@ -66,30 +66,25 @@ const stableTime = 10_000;
 export class ChannelKeeper implements ConsumerOwner {
   readonly settings: ChannelSettings;
   readonly consumers = new Map<string, Consumer>();
+  readonly flow: PublishFlow;
   readonly #host: ChannelHost;
   readonly #listener: ChannelKeeperListener;
-  readonly #queue: PublishQueue;
   /** Consumers that the broker does not know at present. */
   readonly #broken = new Set<Consumer>();
   #life: ChannelLife | undefined;
   #end: AmqpError | undefined;
   #waiters = new Set<LifeWaiter>();
-  readonly #drainWaiters = new Set<{ resolve: () => void; reject: (error: AmqpError) => void }>();
   #sentPrefetch = 0;
   #reopenings = 0;
   #openedAt = 0;
   #retryTimer: NodeJS.Timeout | undefined;
   #retries = 0;
-  #isRoomAwaited = false;
 
   constructor(host: ChannelHost, settings: ChannelSettings, listener: ChannelKeeperListener) {
     this.#host = host;
     this.settings = settings;
     this.#listener = listener;
-    this.#queue = new PublishQueue({
-      ...host.parameters.publishBuffer,
-      busyMessages: host.parameters.maxUnconfirmed,
-    });
+    this.flow = new PublishFlow(host.parameters);
   }
 
   /** The present life, while it is open and restored. */
@@ -99,11 +94,6 @@ export class ChannelKeeper implements ConsumerOwner {
 
   get endedBy(): AmqpError | undefined {
     return this.#end;
-  }
-
-  /** Publishes that were sent and not confirmed, or wait to be sent. */
-  get outstandingPublishes(): number {
-    return (this.#life?.confirms?.size ?? 0) + this.#queue.length;
   }
 
   async exists(kind: 'queue' | 'exchange', name: string): Promise<boolean> {
@@ -240,14 +230,14 @@ export class ChannelKeeper implements ConsumerOwner {
     const waiters = this.#waiters;
     this.#waiters = new Set();
     for (const { resolve } of waiters) resolve(life);
-    this.#drain();
+    this.flow.begin(life);
   }
 
   #onLifeEnd(life: ChannelLife, cause: AmqpError): void {
     this.#life = undefined;
     clearTimeout(this.#retryTimer);
     if (this.#end) return;
-    this.#queue.goOffline();
+    this.flow.pause();
     if (!life.connection.isOpen) return;
     if (this.#host.parameters.recovery === false) {
       this.end(cause);
@@ -358,113 +348,25 @@ export class ChannelKeeper implements ConsumerOwner {
 
   // --- publishing ---------------------------------------------------------------------------------
 
-  get canSend(): boolean {
-    const life = this.#life;
-    if (!life?.connection.hasRoom) return false;
-    return !life.confirms || life.confirms.size < this.#host.parameters.maxUnconfirmed;
-  }
-
-  /** Sends a publish, or lets it wait its turn. Throws what ended the channel. */
+  /** Sends a publish, or lets it wait its turn. Throws NotSentError when the channel ended. */
   publish(publish: PendingPublish): void {
     if (this.#end) throw publish.notSent(this.#end.message, this.#end);
-    if (this.#queue.length === 0 && this.canSend) {
-      this.#send(publish);
-      return;
-    }
-    const life = this.#life;
-    this.#queue.add(publish, !life || life.connection.blockedReason !== undefined);
-    this.#awaitRoom();
+    this.flow.publish(publish);
   }
 
   /** Resolves when nothing waits to be sent and there is room for more; rejects with what ended the channel. */
   async drained(): Promise<void> {
     await this.whenOpen('drained');
-    if (this.#hasDrained()) return;
-    await new Promise<void>((resolve, reject) => {
-      this.#drainWaiters.add({ resolve, reject });
-      this.#awaitRoom();
-    });
-  }
-
-  #hasDrained(): boolean {
-    return this.#queue.length === 0 && this.canSend;
-  }
-
-  /** The broker blocked the connection: what waits has a limit from now on. */
-  noteBlocked(): void {
-    this.#queue.goOffline();
-  }
-
-  #send(publish: PendingPublish): void {
-    const life = this.#life;
-    if (!life) {
-      this.#queue.add(publish, true);
-      return;
-    }
-    try {
-      life.publish(publish, publish.isConfirmed ? publish : undefined);
-    } catch (error) {
-      publish.settle(asError(error));
-      return;
-    }
-    publish.isSent = true;
-    if (!publish.isConfirmed) publish.settle(undefined);
-  }
-
-  #drain(): void {
-    this.#queue.drain(
-      () => this.canSend,
-      (publish) => {
-        this.#send(publish);
-      },
-    );
-    if (this.#hasDrained()) {
-      for (const { resolve } of this.#drainWaiters) resolve();
-      this.#drainWaiters.clear();
-    } else {
-      this.#awaitRoom();
-    }
-  }
-
-  #awaitRoom(): void {
-    const life = this.#life;
-    if (!life || this.#isRoomAwaited) return;
-    this.#isRoomAwaited = true;
-    const goOn = (): void => {
-      this.#isRoomAwaited = false;
-      this.#drain();
-    };
-    if (!life.connection.hasRoom) life.connection.onRoom(goOn);
-    else if (life.confirms) life.confirms.onRoom(goOn);
-    else setImmediate(goOn);
+    await this.flow.drained();
   }
 
   // --- the end ------------------------------------------------------------------------------------
-
-  /** Resolves when every publish has its outcome, or when the limit (milliseconds) is over. Never rejects. */
-  async flushed(limit: number): Promise<void> {
-    const deadline = performance.now() + limit;
-    while (this.#life && this.outstandingPublishes > 0) {
-      const left = deadline - performance.now();
-      if (left <= 0) return;
-      const confirms = this.#life.confirms;
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, Math.min(left, this.#queue.length > 0 ? 10 : left));
-        if (confirms) {
-          confirms.onEmpty = () => {
-            clearTimeout(timer);
-            resolve();
-          };
-        }
-      });
-    }
-  }
 
   /** Flushes what was published, then closes, all within `limit` milliseconds. Never rejects. */
   async close(limit = this.#host.parameters.closeTimeout): Promise<void> {
     if (this.#end) return;
     const since = performance.now();
-    await this.flushed(limit);
+    await this.flow.flushed(limit);
     const life = this.#life;
     this.end(new ChannelClosedError());
     if (life) await life.close(Math.max(100, limit - (performance.now() - since)));
@@ -479,9 +381,7 @@ export class ChannelKeeper implements ConsumerOwner {
     this.#host.forget(this);
     for (const { reject } of this.#waiters) reject(cause);
     this.#waiters.clear();
-    for (const { reject } of this.#drainWaiters) reject(cause);
-    this.#drainWaiters.clear();
-    this.#queue.fail((publish) => publish.notSent(cause.message, cause));
+    this.flow.end(cause);
     this.consumers.clear();
     this.#broken.clear();
     this.#listener.onEnd(cause);

@@ -164,7 +164,7 @@ export class Channel extends Events<ChannelEvents> {
 
   /** Publishes that were sent and not confirmed, or wait to be sent. */
   get outstandingPublishes(): number {
-    return this.#keeper.outstandingPublishes;
+    return this.#keeper.flow.outstanding;
   }
 
   /** channel.close, after what was published has its outcome; at most `closeTimeout`. Never rejects, idempotent. */
@@ -306,7 +306,7 @@ export class Channel extends Events<ChannelEvents> {
     keeper.publish(publish);
     hasReturned = true;
     if (failure) throw failure;
-    return keeper.canSend;
+    return keeper.flow.hasRoom;
   }
 
   /**

@@ -109,7 +109,7 @@ export class Connection extends Events<ConnectionEvents> {
         this.emit('failed', { cause });
       },
       onBlocked: (reason) => {
-        for (const keeper of this.#channels.keys()) keeper.noteBlocked();
+        for (const keeper of this.#channels.keys()) keeper.flow.noteBlocked();
         this.emit('blocked', { reason });
       },
       onUnblocked: () => {
@@ -217,7 +217,7 @@ export class Connection extends Events<ConnectionEvents> {
   async #close(): Promise<void> {
     const limit = this.#parameters.closeTimeout;
     if (this.#supervisor.life) {
-      await Promise.all([...this.#channels.keys()].map((keeper) => keeper.flushed(limit)));
+      await Promise.all([...this.#channels.keys()].map((keeper) => keeper.flow.flushed(limit)));
     }
     const closed = this.#supervisor.close();
     this.#endChannels(new ConnectionClosedError());

@@ -1,0 +1,145 @@
+/**
+ * The flow of a channel's publishes: sent at once where there is room, else in order when there is.
+ *
+ * There is no room while the channel is away, while the broker blocks the connection, and while the transport's buffer
+ * or the confirm window is full. Must not know how a channel comes back.
+ */
+import type { ChannelLife } from '../channel/index.js';
+import type { ResolvedParameters } from '../connection/index.js';
+import { asError, type AmqpError } from '../errors.js';
+import type { PendingPublish } from './pending-publish.js';
+import { PublishQueue } from './publish-queue.js';
+
+/** Milliseconds between two looks at a queue that is being flushed. */
+const flushInterval = 10;
+
+export class PublishFlow {
+  readonly #queue: PublishQueue;
+  readonly #maxUnconfirmed: number;
+  #life: ChannelLife | undefined;
+  #drainWaiters: { resolve: () => void; reject: (error: AmqpError) => void }[] = [];
+  #isRoomAwaited = false;
+
+  constructor({ publishBuffer, maxUnconfirmed }: ResolvedParameters) {
+    this.#maxUnconfirmed = maxUnconfirmed;
+    this.#queue = new PublishQueue({ ...publishBuffer, busyMessages: maxUnconfirmed });
+  }
+
+  /** Publishes that were sent and not confirmed, or wait to be sent. */
+  get outstanding(): number {
+    return (this.#life?.confirms?.size ?? 0) + this.#queue.length;
+  }
+
+  get hasRoom(): boolean {
+    const life = this.#life;
+    if (!life?.connection.hasRoom) return false;
+    return !life.confirms || life.confirms.size < this.#maxUnconfirmed;
+  }
+
+  /** The channel is open: what waits is sent. */
+  begin(life: ChannelLife): void {
+    this.#life = life;
+    this.#drain();
+  }
+
+  /** The channel is away: what waits has a limit from now on. */
+  pause(): void {
+    this.#life = undefined;
+    this.#queue.goOffline();
+  }
+
+  /** The broker blocked the connection: what waits has a limit from now on. */
+  noteBlocked(): void {
+    this.#queue.goOffline();
+  }
+
+  /** No life will follow. */
+  end(cause: AmqpError): void {
+    this.#life = undefined;
+    for (const { reject } of this.#drainWaiters.splice(0)) reject(cause);
+    this.#queue.fail((publish) => publish.notSent(cause.message, cause));
+  }
+
+  publish(publish: PendingPublish): void {
+    const life = this.#life;
+    if (life && this.#isIdle()) {
+      send(life, publish);
+      return;
+    }
+    this.#queue.add(publish, !life || life.connection.blockedReason !== undefined);
+    this.#awaitRoom();
+  }
+
+  /** Resolves when nothing waits to be sent and there is room for more; rejects with what ended the channel. */
+  drained(): Promise<void> {
+    if (this.#isIdle()) return Promise.resolve();
+    return new Promise<void>((resolve, reject) => {
+      this.#drainWaiters.push({ resolve, reject });
+      this.#awaitRoom();
+    });
+  }
+
+  /** Resolves when every publish has its outcome, or when the limit (milliseconds) is over. Never rejects. */
+  async flushed(limit: number): Promise<void> {
+    const deadline = performance.now() + limit;
+    while (this.#life && this.outstanding > 0) {
+      const left = deadline - performance.now();
+      if (left <= 0) return;
+      await this.#nextEmpty(this.#queue.length > 0 ? Math.min(left, flushInterval) : left);
+    }
+  }
+
+  #nextEmpty(limit: number): Promise<void> {
+    return new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, limit);
+      const confirms = this.#life?.confirms;
+      if (confirms) {
+        confirms.onEmpty = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      }
+    });
+  }
+
+  #isIdle(): boolean {
+    return this.#queue.length === 0 && this.hasRoom;
+  }
+
+  #drain(): void {
+    const life = this.#life;
+    if (!life) return;
+    this.#queue.drain(
+      () => this.hasRoom,
+      (publish) => {
+        send(life, publish);
+      },
+    );
+    if (this.#isIdle()) for (const { resolve } of this.#drainWaiters.splice(0)) resolve();
+    else this.#awaitRoom();
+  }
+
+  #awaitRoom(): void {
+    const life = this.#life;
+    if (!life || this.#isRoomAwaited) return;
+    this.#isRoomAwaited = true;
+    const goOn = (): void => {
+      this.#isRoomAwaited = false;
+      this.#drain();
+    };
+    if (!life.connection.hasRoom) life.connection.onRoom(goOn);
+    else if (life.confirms) life.confirms.onRoom(goOn);
+    else setImmediate(goOn);
+  }
+}
+
+function send(life: ChannelLife, publish: PendingPublish): void {
+  try {
+    life.publish(publish, publish.isConfirmed ? publish : undefined);
+  } catch (error) {
+    publish.settle(asError(error));
+    return;
+  }
+  publish.isSent = true;
+  if (!publish.isConfirmed) publish.settle(undefined);
+}
