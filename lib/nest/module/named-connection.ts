@@ -9,7 +9,7 @@ import { Logger } from '@nestjs/common';
 import { ParametersError, WrongStateError, type Channel, type Connection } from '../../amqp/index.js';
 import { ConfigurationError, describeError } from '../errors.js';
 import type { RecoveryService } from '../recovery/index.js';
-import { connectWithin } from '../transport/connecting.js';
+import { connectWithin } from '../connecting.js';
 import { checkModuleOptions, connectionParameters, moduleName, type AmqpModuleOptions } from './amqp-options.js';
 
 const defaultStartTimeout = 30_000;

@@ -21,7 +21,7 @@ import {
   type Consumer,
 } from '../../amqp/index.js';
 import { parkingQueue } from '../consuming/parking.js';
-import { connectWithin } from './connecting.js';
+import { connectWithin } from '../connecting.js';
 import { declareForServer } from './declaring.js';
 import { DeliveryHandler } from './delivery-handler.js';
 import { HandlerRegistry } from './handler-registry.js';

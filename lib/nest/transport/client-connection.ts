@@ -1,7 +1,7 @@
 /** The connection of an AmqpClient: made at the first use, once for all who ask, with a channel for each purpose. */
 import type { LoggerService } from '@nestjs/common';
 import type { Channel, Connection, ConnectionParameters } from '../../amqp/index.js';
-import { connectWithin } from './connecting.js';
+import { connectWithin } from '../connecting.js';
 import { declareForClient } from './declaring.js';
 import type { AmqpClientOptions, ResolvedTransport } from './options.js';
 import { directReplyTo, RequestChannel } from './request-channel.js';

@@ -6,7 +6,7 @@ import {
   TimeoutError,
   type Connection,
   type ConnectionParameters,
-} from '../../amqp/index.js';
+} from '../amqp/index.js';
 
 export interface ConnectingOptions {
   /** Milliseconds over all attempts and endpoints. */
