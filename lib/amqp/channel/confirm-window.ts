@@ -26,8 +26,6 @@ export class ConfirmWindow {
   #first = 1;
   #next = 1;
   #size = 0;
-  /** Called whenever nothing is unconfirmed any more. */
-  onEmpty: (() => void) | undefined;
 
   /** Publishes that wait for their confirm. */
   get size(): number {
@@ -44,14 +42,17 @@ export class ConfirmWindow {
     this.#roomWaiters.push(callback);
   }
 
+  /** Calls back, once, when nothing is unconfirmed any more. */
+  onEmpty(callback: () => void): void {
+    this.#emptyWaiters.push(callback);
+  }
+
   #roomWaiters: (() => void)[] = [];
+  #emptyWaiters: (() => void)[] = [];
 
   #tellWaiters(): void {
-    if (this.#size === 0) this.onEmpty?.();
-    if (this.#roomWaiters.length === 0) return;
-    const waiters = this.#roomWaiters;
-    this.#roomWaiters = [];
-    for (const waiter of waiters) waiter();
+    if (this.#roomWaiters.length > 0) for (const waiter of this.#roomWaiters.splice(0)) waiter();
+    if (this.#size === 0) for (const waiter of this.#emptyWaiters.splice(0)) waiter();
   }
 
   /** Notes a publish that was sent; undefined for one whose outcome nobody asks for. */

@@ -1,5 +1,5 @@
 /** A message that came in, and its settlement, which is bound to the life of the channel it came over. */
-import { AlreadySettledError, WrongStateError } from '../errors.js';
+import { AlreadySettledError, ArgumentError, WrongStateError } from '../errors.js';
 import { ByteReader, readProperties, type BasicProperties } from '../protocol/index.js';
 
 /** `sent`: the broker was told. `stale`: the channel it came over is gone, and nothing was sent. */
@@ -98,16 +98,19 @@ export class Delivery extends ReceivedMessage {
 
   /** basic.ack: done with. `multiple`: with all unsettled deliveries of the channel up to this one. */
   ack(options?: { multiple?: boolean }): SettlementResult {
+    checkSettlementOptions(options, 'ack');
     return this.#settle('ack', options?.multiple ?? false, false);
   }
 
   /** basic.nack: back to the queue, or, without `requeue`, dropped or dead-lettered. `requeue` is true unless said. */
   nack(options?: { multiple?: boolean; requeue?: boolean }): SettlementResult {
+    checkSettlementOptions(options, 'nack');
     return this.#settle('nack', options?.multiple ?? false, options?.requeue ?? true);
   }
 
   /** basic.reject: as `nack`, for one message. */
   reject(options?: { requeue?: boolean }): SettlementResult {
+    checkSettlementOptions(options, 'reject');
     return this.#settle('reject', false, options?.requeue ?? true);
   }
 
@@ -123,5 +126,17 @@ export class Delivery extends ReceivedMessage {
     const result = this.#settler.settle(kind, this.deliveryTag, isMultiple, isRequeued);
     this.#isSettled = true;
     return result;
+  }
+}
+
+/** Others take booleans here, in another order: what was meant as `requeue: false` must not become its opposite. */
+function checkSettlementOptions(options: unknown, method: string): void {
+  if (options === undefined) return;
+  if (typeof options !== 'object' || options === null) {
+    throw new ArgumentError('options', `${method} takes an object such as { requeue: false }`);
+  }
+  for (const [name, value] of Object.entries(options)) {
+    if (name !== 'multiple' && name !== 'requeue') throw new ArgumentError(name, `unknown option of ${method}`);
+    if (value !== undefined && typeof value !== 'boolean') throw new ArgumentError(name, 'must be true or false');
   }
 }

@@ -84,6 +84,7 @@ const persistentOnly: BasicProperties = { deliveryMode: 2 };
 
 export function toProperties(given: PublishProperties | undefined): BasicProperties {
   if (given === undefined) return noProperties;
+  check(given, 'table', 'properties');
   let names = 0;
   for (const name in given) {
     names += 1;

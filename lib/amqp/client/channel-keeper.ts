@@ -43,6 +43,10 @@ export interface ChannelHost {
   /** Asks by a passive declare, on a channel made for the question. */
   exists(kind: 'queue' | 'exchange', name: string): Promise<boolean>;
   forget(keeper: ChannelKeeper): void;
+  /** We cancelled a consumer of the queue. */
+  noteCancelled(queue: string): void;
+  /** The present name of a queue that had another in an earlier life. */
+  currentName(queue: string): string;
 }
 
 export interface ChannelKeeperListener {
@@ -72,6 +76,8 @@ export class ChannelKeeper implements ConsumerOwner {
   /** Consumers that the broker does not know at present. */
   readonly #broken = new Set<Consumer>();
   #life: ChannelLife | undefined;
+  /** A life that is being given its consumers. */
+  #restoringLife: ChannelLife | undefined;
   #end: AmqpError | undefined;
   #waiters = new Set<LifeWaiter>();
   #sentPrefetch = 0;
@@ -155,9 +161,15 @@ export class ChannelKeeper implements ConsumerOwner {
     const broken: BrokenEntity[] = [];
     this.#broken.clear();
     for (;;) {
-      if (this.#end) return { consumers: 0, broken };
+      if (this.#hasEnded()) return { consumers: 0, broken };
       const life = await this.#openLife(connection);
+      this.#restoringLife = life;
       const failure = await this.#settle(life);
+      this.#restoringLife = undefined;
+      if (this.#hasEnded()) {
+        await life.close();
+        return { consumers: 0, broken };
+      }
       if (!failure) {
         if (life.endedBy) continue;
         this.#begin(life);
@@ -170,6 +182,10 @@ export class ChannelKeeper implements ConsumerOwner {
       broken.push({ kind: 'consumer', name: failure.consumer.consumerTag, error: failure.error });
       if (life.isOpen) await life.close();
     }
+  }
+
+  #hasEnded(): boolean {
+    return this.#end !== undefined;
   }
 
   async #openLife(connection: ConnectionLife): Promise<ChannelLife> {
@@ -274,6 +290,7 @@ export class ChannelKeeper implements ConsumerOwner {
     if (this.consumers.has(consumerTag)) throw new DuplicateConsumerTagError(consumerTag);
     await this.onLife('basic.consume', async (life) => {
       if (this.consumers.has(consumerTag)) throw new DuplicateConsumerTagError(consumerTag);
+      consumer.followQueue(this.#host.currentName(consumer.queue));
       this.consumers.set(consumerTag, consumer);
       try {
         await this.#consumeOn(life, consumer);
@@ -287,13 +304,15 @@ export class ChannelKeeper implements ConsumerOwner {
   async cancelConsumer(consumer: Consumer): Promise<void> {
     if (this.consumers.get(consumer.consumerTag) !== consumer) return;
     this.consumers.delete(consumer.consumerTag);
-    if (this.#broken.delete(consumer)) return;
+    const wasBroken = this.#broken.delete(consumer);
+    const life = this.#life ?? this.#restoringLife;
     try {
-      await this.#life?.cancel(consumer.consumerTag);
+      if (!wasBroken) await life?.cancel(consumer.consumerTag);
     } catch (error) {
       // A lost channel has no consumers, and the next life will not have this one.
-      if (this.#life?.isOpen) throw error;
+      if (life?.isOpen) throw error;
     }
+    this.#host.noteCancelled(consumer.queue);
   }
 
   #onConsumerCancelled(consumerTag: string): void {
@@ -339,11 +358,9 @@ export class ChannelKeeper implements ConsumerOwner {
     if (this.#broken.size > 0) this.#scheduleRetry();
   }
 
-  renameQueues(renamed: ReadonlyMap<string, string>): void {
-    for (const consumer of this.consumers.values()) {
-      const name = renamed.get(consumer.queue);
-      if (name !== undefined) consumer.followQueue(name);
-    }
+  /** A server-named queue got a new name. */
+  renameQueue(from: string, to: string): void {
+    for (const consumer of this.consumers.values()) if (consumer.queue === from) consumer.followQueue(to);
   }
 
   // --- publishing ---------------------------------------------------------------------------------

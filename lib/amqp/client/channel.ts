@@ -7,7 +7,7 @@
  * ChannelClosedByBrokerError, and the channel is reopened with its consumers.
  */
 import type { Delivery, ReturnedMessage } from '../channel/index.js';
-import { ArgumentError, type AmqpError, type ConsumerCancelledError } from '../errors.js';
+import { ArgumentError, asError, type AmqpError, type ConsumerCancelledError } from '../errors.js';
 import type { FieldTable, MethodFields, MethodInputs, MethodName } from '../protocol/index.js';
 import type { BindingRecord, BrokenEntity, TopologyRecord } from '../recovery/index.js';
 import { check, checkOptions, toBytes, toProperties, type MessageBody, type PublishProperties } from './arguments.js';
@@ -243,7 +243,7 @@ export class Channel extends Events<ChannelEvents> {
     checkOptions(options, { ifUnused: 'boolean', ifEmpty: 'boolean' }, 'queueDelete');
     const fields = { queue, ifUnused: options.ifUnused ?? false, ifEmpty: options.ifEmpty ?? false };
     const { messageCount } = (await this.#call('queue.delete', fields)) as MethodFields['queue.delete-ok'];
-    this.#topology.removeQueue(queue);
+    this.#topology.removeQueue(this.#topology.currentName(queue));
     return messageCount;
   }
 
@@ -257,14 +257,14 @@ export class Channel extends Events<ChannelEvents> {
   async queueBind(queue: string, exchange: string, routingKey = '', table: FieldTable = {}): Promise<void> {
     const binding = this.#binding('queue', exchange, queue, routingKey, table);
     await this.#call('queue.bind', { queue, exchange, routingKey, arguments: table });
-    this.#topology.addBinding(binding);
+    this.#topology.addBinding({ ...binding, destination: this.#topology.currentName(queue) });
   }
 
   /** queue.unbind; a missing binding is no error. */
   async queueUnbind(queue: string, exchange: string, routingKey = '', table: FieldTable = {}): Promise<void> {
     const binding = this.#binding('queue', exchange, queue, routingKey, table);
     await this.#call('queue.unbind', { queue, exchange, routingKey, arguments: table });
-    this.#topology.removeBinding(binding);
+    this.#topology.removeBinding({ ...binding, destination: this.#topology.currentName(queue) });
   }
 
   // --- publishing ---------------------------------------------------------------------------------
@@ -276,7 +276,7 @@ export class Channel extends Events<ChannelEvents> {
   }
 
   /**
-   * basic.publish, fire and forget. False: much is buffered, `await channel.drained()` before more. While the
+   * basic.publish, fire and forget. A large body is not copied: do not change it afterwards. False: much is buffered, `await channel.drained()` before more. While the
    * connection is away or blocked it waits in a bounded buffer; throws NotSentError when that is full.
    */
   basicPublish(
@@ -310,7 +310,7 @@ export class Channel extends Events<ChannelEvents> {
   }
 
   /**
-   * basic.publish with its outcome. Resolves when the broker confirmed it. Rejects with UnroutableError (mandatory, no
+   * basic.publish with its outcome. A large body is not copied: leave it unchanged until the outcome. Resolves when the broker confirmed it. Rejects with UnroutableError (mandatory, no
    * queue took it), NackError, UnknownOutcomeError (sent, then the channel or connection went), NotSentError (safe to
    * send again), ArgumentError, or WrongStateError on a channel without confirms.
    */
@@ -330,7 +330,12 @@ export class Channel extends Events<ChannelEvents> {
         else resolve();
       });
       if (timeout !== undefined || signal) publish.limit(timeout, signal);
-      if (!publish.isSettled) this.#keeper.publish(publish);
+      if (publish.isSettled) return;
+      try {
+        this.#keeper.publish(publish);
+      } catch (error) {
+        publish.settle(asError(error));
+      }
     });
   }
 
@@ -368,7 +373,11 @@ export class Channel extends Events<ChannelEvents> {
     return consumer;
   }
 
-  /** Consumes as an async iterable; it starts with the first `next()`. See DeliveryStream. */
+  /**
+   * Consumes as an async iterable; it starts with the first `next()`. It buffers as many messages as the prefetch
+   * allows, 100 unless said; with `noAck` the broker knows no prefetch: the whole queue comes, and what is left in the
+   * buffer when the loop is left is gone.
+   */
   consume(queue: string, options: ConsumeStreamOptions = {}): DeliveryStream {
     check(queue, 'name', 'queue');
     checkOptions(options, { ...consumeKinds, inactivityTimeout: 'milliseconds' }, 'consume');
@@ -397,7 +406,9 @@ export class Channel extends Events<ChannelEvents> {
   async basicGet(queue: string, options: { noAck?: boolean | undefined } = {}): Promise<Delivery | null> {
     check(queue, 'name', 'queue');
     checkOptions(options, { noAck: 'boolean' }, 'basicGet');
-    return this.#keeper.onLife('basic.get', (life) => life.get(queue, options.noAck ?? false));
+    return this.#keeper.onLife('basic.get', (life) =>
+      life.get(this.#topology.currentName(queue), options.noAck ?? false),
+    );
   }
 
   // --- looking ------------------------------------------------------------------------------------
@@ -415,7 +426,12 @@ export class Channel extends Events<ChannelEvents> {
   }
 
   async #call<Name extends MethodName>(name: Name, fields: MethodInputs[Name]): Promise<unknown> {
-    return (await this.#keeper.onLife(name, (life) => life.call(name, fields))).fields;
+    const reply = await this.#keeper.onLife(name, (life) => {
+      // A server-named queue may have got another name since the caller learnt it.
+      const queue = 'queue' in fields ? { queue: this.#topology.currentName(fields.queue) } : {};
+      return life.call(name, { ...fields, ...queue });
+    });
+    return reply.fields;
   }
 
   #binding(

@@ -3,22 +3,17 @@
  *
  * Owns the topology record, the channels and the supervisor that keeps them alive, and tells what happens as events.
  */
-import { ChannelLife } from '../channel/index.js';
 import {
   resolveParameters,
   type ConnectionLife,
   type ConnectionParameters,
   type ResolvedParameters,
 } from '../connection/index.js';
-import {
-  ChannelClosedByBrokerError,
-  ConnectionClosedError,
-  TimeoutError,
-  type AmqpError,
-  type ConnectionError,
-} from '../errors.js';
+import { ConnectionClosedError, TimeoutError, type AmqpError, type ConnectionError } from '../errors.js';
 import type { FieldTable } from '../protocol/index.js';
 import {
+  backOffDelay,
+  entityExists,
   rebuildTopology,
   Supervisor,
   TopologyRecord,
@@ -69,7 +64,6 @@ export interface ConnectionEvents {
 interface Restoration {
   readonly counts: RestoredCounts;
   readonly broken: readonly BrokenEntity[];
-  readonly renamedQueues: ReadonlyMap<string, string>;
 }
 
 let connectionCount = 0;
@@ -84,6 +78,12 @@ export class Connection extends Events<ConnectionEvents> {
   readonly #tagPrefix: string;
   #tagCount = 0;
   #restoration: Restoration | undefined;
+  /** Server-named queues since the last loss: name before it to present name. */
+  readonly #renamedQueues = new Map<string, string>();
+  /** What the broker refused to restore. */
+  #remainder = new TopologyRecord();
+  #retryTimer: NodeJS.Timeout | undefined;
+  #retries = 0;
   #closing: Promise<void> | undefined;
   #failure: ConnectionError | undefined;
 
@@ -95,6 +95,8 @@ export class Connection extends Events<ConnectionEvents> {
     this.#supervisor = new Supervisor(this.#parameters, {
       restore: (life) => this.#restore(life),
       onLost: (cause) => {
+        clearTimeout(this.#retryTimer);
+        this.#renamedQueues.clear();
         this.emit('lost', { cause });
       },
       onReconnecting: (attempt, delay, cause) => {
@@ -127,6 +129,10 @@ export class Connection extends Events<ConnectionEvents> {
       forget: (keeper) => {
         this.#channels.delete(keeper);
       },
+      noteCancelled: (queue) => {
+        this.#noteCancelled(queue);
+      },
+      currentName: (queue) => this.topology.currentName(queue),
     };
   }
 
@@ -219,6 +225,7 @@ export class Connection extends Events<ConnectionEvents> {
     if (this.#supervisor.life) {
       await Promise.all([...this.#channels.keys()].map((keeper) => keeper.flow.flushed(limit)));
     }
+    clearTimeout(this.#retryTimer);
     const closed = this.#supervisor.close();
     this.#endChannels(new ConnectionClosedError());
     await closed;
@@ -228,10 +235,11 @@ export class Connection extends Events<ConnectionEvents> {
   // --- recovery -----------------------------------------------------------------------------------
 
   async #restore(life: ConnectionLife): Promise<void> {
-    const topology = await rebuildTopology(life, this.topology);
-    const keepers = [...this.#channels.keys()];
-    if (topology.renamedQueues.size > 0) for (const keeper of keepers) keeper.renameQueues(topology.renamedQueues);
-    const channels = await Promise.all(keepers.map((keeper) => keeper.restore(life)));
+    clearTimeout(this.#retryTimer);
+    const topology = await rebuildTopology(life, this.topology, (from, to) => {
+      this.#onQueueRenamed(from, to);
+    });
+    const channels = await Promise.all([...this.#channels.keys()].map((keeper) => keeper.restore(life)));
     this.#restoration = {
       counts: {
         channels: channels.length,
@@ -241,8 +249,52 @@ export class Connection extends Events<ConnectionEvents> {
         consumers: channels.reduce((sum, { consumers }) => sum + consumers, 0),
       },
       broken: [...topology.broken, ...channels.flatMap(({ broken }) => broken)],
-      renamedQueues: topology.renamedQueues,
     };
+    this.#remainder = topology.remainder;
+    this.#retries = 0;
+    this.#scheduleRetry();
+  }
+
+  /** At once, and not only when the recovery is through: it may be cut short, and start again from here. */
+  #onQueueRenamed(from: string, to: string): void {
+    this.topology.renameQueue(from, to);
+    for (const keeper of this.#channels.keys()) keeper.renameQueue(from, to);
+    const original = [...this.#renamedQueues].find(([, present]) => present === from)?.[0] ?? from;
+    this.#renamedQueues.set(original, to);
+  }
+
+  /** What the broker refused is tried again, ever more slowly, until it is there or forgotten. */
+  #scheduleRetry(): void {
+    const { recovery } = this.#parameters;
+    if (recovery === false || this.#remainder.isEmpty) return;
+    this.#retries += 1;
+    const delay = Math.max(recovery.initialDelay, backOffDelay(this.#retries, recovery));
+    this.#retryTimer = setTimeout(() => {
+      this.#retryRemainder().catch(() => {
+        // The connection ended, whose recovery starts from the whole record.
+      });
+    }, delay);
+    this.#retryTimer.unref();
+  }
+
+  async #retryRemainder(): Promise<void> {
+    const { life } = this.#supervisor;
+    if (!life) return;
+    this.#remainder.retain(this.topology);
+    const { remainder } = await rebuildTopology(life, this.#remainder, (from, to) => {
+      this.#onQueueRenamed(from, to);
+    });
+    this.#remainder = remainder;
+    this.#scheduleRetry();
+  }
+
+  /** An auto-delete queue goes with the last consumer that we cancel: it is not to come back. */
+  #noteCancelled(queue: string): void {
+    if (this.topology.queue(queue)?.autoDelete !== true) return;
+    const isConsumed = [...this.#channels.keys()].some((keeper) =>
+      [...keeper.consumers.values()].some((consumer) => consumer.queue === queue),
+    );
+    if (!isConsumed) this.topology.removeQueue(queue);
   }
 
   #onRecovered(attempts: number, duration: number): void {
@@ -254,7 +306,7 @@ export class Connection extends Events<ConnectionEvents> {
       duration,
       restored: restoration.counts,
       broken: restoration.broken,
-      renamedQueues: restoration.renamedQueues,
+      renamedQueues: new Map(this.#renamedQueues),
     });
   }
 
@@ -269,7 +321,7 @@ export class Connection extends Events<ConnectionEvents> {
       for (const binding of this.topology.bindings) {
         if (binding.kind === 'queue' && binding.destination === queue) part.addBinding(binding);
       }
-      const { broken } = await rebuildTopology(life, part);
+      const { broken } = await rebuildTopology(life, part, () => undefined);
       return !broken.some(({ kind }) => kind === 'queue');
     }
     return entityExists(life, 'queue', queue);
@@ -309,22 +361,5 @@ export class Connection extends Events<ConnectionEvents> {
 
   #endChannels(cause: AmqpError): void {
     for (const keeper of [...this.#channels.keys()]) keeper.end(cause);
-  }
-}
-
-/** Asks by a passive declare on a channel of its own, which a 404 closes. Rejects with any other refusal. */
-async function entityExists(connection: ConnectionLife, kind: 'queue' | 'exchange', name: string): Promise<boolean> {
-  const channel = await ChannelLife.open(connection);
-  try {
-    if (kind === 'queue') await channel.call('queue.declare', { queue: name, passive: true });
-    else await channel.call('exchange.declare', { exchange: name, type: '', passive: true });
-    await channel.close();
-    return true;
-  } catch (error) {
-    if (error instanceof ChannelClosedByBrokerError && error.replyCode === 404) return false;
-    // 405: there, and exclusive to another connection.
-    if (error instanceof ChannelClosedByBrokerError && error.replyCode === 405) return true;
-    if (channel.isOpen) await channel.close();
-    throw error;
   }
 }

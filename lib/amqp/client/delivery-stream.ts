@@ -26,6 +26,7 @@ export class DeliveryStream implements AsyncIterableIterator<Delivery, undefined
   #ending: Promise<number> | undefined;
   #failure: AmqpError | undefined;
   #wake: (() => void) | undefined;
+  #pulling: Promise<unknown> = Promise.resolve();
   #requeued = 0;
 
   /** Made by `channel.consume`. `inactivityTimeout` in milliseconds. */
@@ -43,8 +44,14 @@ export class DeliveryStream implements AsyncIterableIterator<Delivery, undefined
     return this;
   }
 
-  /** The next delivery; the end after `inactivityTimeout` of silence. Rejects when the channel ended by an error. */
-  async next(): Promise<Result> {
+  /** Several calls at a time are served in order. The next delivery; the end after `inactivityTimeout` of silence. Rejects when the channel ended by an error. */
+  next(): Promise<Result> {
+    const result = this.#pulling.then(() => this.#pull());
+    this.#pulling = result.catch(() => undefined);
+    return result;
+  }
+
+  async #pull(): Promise<Result> {
     if (this.#hasEnded()) return { done: true, value: undefined };
     await (this.#starting ??= this.#start());
     const deadline = this.#inactivityTimeout === undefined ? Infinity : performance.now() + this.#inactivityTimeout;

@@ -1,5 +1,5 @@
 /** Typed events whose listeners cannot harm the one who tells: a throw or rejection becomes a process warning. */
-import { asError } from '../errors.js';
+import { ArgumentError, asError } from '../errors.js';
 
 type Listener<Event> = (event: Event) => unknown;
 
@@ -35,6 +35,7 @@ export class Events<EventMap extends object> {
   }
 
   #add(name: keyof EventMap, listener: Listener<never>, isOnce: boolean): this {
+    if (typeof listener !== 'function') throw new ArgumentError('listener', 'must be a function');
     // A new array each time, so that a listener may add or remove others while it is called.
     this.#listeners.set(name, [...(this.#listeners.get(name) ?? []), { listener, isOnce }]);
     return this;

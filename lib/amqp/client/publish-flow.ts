@@ -10,6 +10,8 @@ import { asError, type AmqpError } from '../errors.js';
 import type { PendingPublish } from './pending-publish.js';
 import { PublishQueue } from './publish-queue.js';
 
+/** So many times `publishBuffer.bytes` may wait while the connection is up, but the broker takes no more for now. */
+const busyFactor = 16;
 /** Milliseconds between two looks at a queue that is being flushed. */
 const flushInterval = 10;
 
@@ -22,7 +24,11 @@ export class PublishFlow {
 
   constructor({ publishBuffer, maxUnconfirmed }: ResolvedParameters) {
     this.#maxUnconfirmed = maxUnconfirmed;
-    this.#queue = new PublishQueue({ ...publishBuffer, busyMessages: maxUnconfirmed });
+    this.#queue = new PublishQueue({
+      ...publishBuffer,
+      busyMessages: maxUnconfirmed,
+      busyBytes: publishBuffer.bytes * busyFactor,
+    });
   }
 
   /** Publishes that were sent and not confirmed, or wait to be sent. */
@@ -92,13 +98,10 @@ export class PublishFlow {
   #nextEmpty(limit: number): Promise<void> {
     return new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, limit);
-      const confirms = this.#life?.confirms;
-      if (confirms) {
-        confirms.onEmpty = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      }
+      this.#life?.confirms?.onEmpty(() => {
+        clearTimeout(timer);
+        resolve();
+      });
     });
   }
 

@@ -14,6 +14,8 @@ export interface PublishQueueLimits {
   readonly timeout: number;
   /** Messages that may wait while the connection is up but busy. */
   readonly busyMessages: number;
+  /** Bytes of bodies that may wait while the connection is up but busy. */
+  readonly busyBytes: number;
 }
 
 export class PublishQueue {
@@ -42,18 +44,16 @@ export class PublishQueue {
   }
 
   #problem(publish: PendingPublish, isOffline: boolean): string | undefined {
-    const { messages, bytes, timeout, busyMessages } = this.#limits;
-    if (!isOffline) {
-      if (this.#waiting.length < busyMessages) return undefined;
-      this.#forgetSettled();
-      return this.#waiting.length < busyMessages ? undefined : `${String(busyMessages)} messages wait already`;
-    }
-    if (timeout === 0) return 'there is no connection, and publishBuffer.timeout is 0';
+    const { timeout } = this.#limits;
+    if (isOffline && timeout === 0) return 'there is no connection, and publishBuffer.timeout is 0';
+    const messages = isOffline ? this.#limits.messages : this.#limits.busyMessages;
+    const bytes = isOffline ? this.#limits.bytes : this.#limits.busyBytes;
     if (this.#waiting.length < messages && this.#bytes + publish.body.length <= bytes) return undefined;
     this.#forgetSettled();
-    if (this.#waiting.length >= messages) return `${String(messages)} messages wait for the connection already`;
+    const forWhat = isOffline ? 'the connection' : 'the broker to take more';
+    if (this.#waiting.length >= messages) return `${String(messages)} messages wait for ${forWhat} already`;
     if (this.#bytes + publish.body.length > bytes) {
-      return `more than ${String(bytes)} bytes would wait for the connection`;
+      return `more than ${String(bytes)} bytes would wait for ${forWhat}`;
     }
     return undefined;
   }

@@ -267,7 +267,7 @@ export class ConnectionLife implements FrameSink, TransportListener {
   /** Waits for one of the methods on channel 0; the time limit is the handshake's. */
   #expect(step: string, names: readonly MethodName[], limit = this.parameters.handshakeTimeout): Promise<Method> {
     this.#step = step;
-    return new Promise<Method>((resolve, reject) => {
+    const reply = new Promise<Method>((resolve, reject) => {
       if (this.#end) {
         reject(this.#end);
         return;
@@ -288,6 +288,9 @@ export class ConnectionLife implements FrameSink, TransportListener {
         },
       };
     });
+    // What the life ends by may come before anyone awaits this; `open` reports it all the same.
+    reply.catch(() => undefined);
+    return reply;
   }
 
   #throwIfEnded(): void {

@@ -40,7 +40,7 @@ export interface RecoveryParameters {
 export interface PublishBufferParameters {
   /** Messages per channel. Default 1 000. */
   messages?: number | undefined;
-  /** Bytes of bodies per channel. Default 16 MiB. */
+  /** Bytes of bodies per channel; sixteen times that while the connection is up but takes no more. Default 16 MiB. */
   bytes?: number | undefined;
   /** Milliseconds a message waits before it fails with NotSentError; 0 fails at once. Default 10 000. */
   timeout?: number | undefined;

@@ -42,12 +42,17 @@ export function parseUri(uri: string, faults: string[]): UriParts | undefined {
   if (rawPort !== undefined && rawPort !== '') {
     const port = Number(rawPort);
     if (/^\d+$/.test(rawPort) && port >= 1 && port <= 65_535) parts.port = port;
-    else faults.push(`url: port "${rawPort.slice(0, 10)}" is not a number from 1 to 65535`);
+    // Not repeated: behind an unescaped "/" in a password, this is the password's beginning.
+    else faults.push('url: the port is not a number from 1 to 65535');
   }
   if (userInfo !== undefined) {
     const colon = userInfo.indexOf(':');
     parts.username = decode(colon < 0 ? userInfo : userInfo.slice(0, colon), 'user name', faults);
     if (colon >= 0) parts.password = decode(userInfo.slice(colon + 1), 'password', faults);
+  }
+  if (path?.includes('@') === true || query?.includes('@') === true) {
+    faults.push('url: an "@" behind the host; in user name and password write "/" as %2F, "?" as %3F and "#" as %23');
+    return undefined;
   }
   if (path !== undefined) {
     if (path.includes('/')) faults.push('url: the virtual host holds a "/"; write it as %2F');
@@ -83,7 +88,10 @@ function readQuery(query: string, parts: UriParts, faults: string[]): void {
   };
   const tls: TlsOptions = {};
   let hasTls = false;
+  const seen = new Set<string>();
   for (const [name, value] of new URLSearchParams(query)) {
+    if (seen.has(name)) faults.push(`url: query parameter "${name}" is given twice`);
+    seen.add(name);
     switch (name) {
       case 'heartbeat': {
         const heartbeat = wholeNumber(name, value, 65_535);

@@ -116,7 +116,7 @@ function writeValue(writer: ByteWriter, value: FieldValue, path: string, depth: 
       writer.longstr(value);
       return;
     case 'number':
-      writeNumber(writer, value);
+      writeNumber(writer, value, path);
       return;
     case 'boolean':
       writer.octet(tags.boolean);
@@ -133,7 +133,8 @@ function writeValue(writer: ByteWriter, value: FieldValue, path: string, depth: 
   }
 }
 
-function writeNumber(writer: ByteWriter, value: number): void {
+function writeNumber(writer: ByteWriter, value: number, path: string): void {
+  checkFinite(value, path);
   if (!Number.isSafeInteger(value) || Object.is(value, -0)) {
     writer.octet(tags.double);
     writer.double(value);
@@ -144,6 +145,12 @@ function writeNumber(writer: ByteWriter, value: number): void {
     writer.octet(tags.int64);
     writer.bigInt64(BigInt(value));
   }
+}
+
+/** RabbitMQ closes the connection (541) over a number that is none. */
+function checkFinite(value: number, path: string): number {
+  if (!Number.isFinite(value)) throw new ArgumentError(path, `${String(value)} cannot be encoded`);
+  return value;
 }
 
 function writeObject(
@@ -168,6 +175,9 @@ function writeObject(
     writer.octet(tags.array);
     writeArray(writer, value as readonly FieldValue[], path, depth + 1);
   } else {
+    // A Map, a Set, an Error, an ArrayBuffer: it has no fields of its own and would arrive empty.
+    const kind = Object.prototype.toString.call(value).slice(8, -1);
+    if (kind !== 'Object') throw new ArgumentError(path, `a ${kind} cannot be encoded`);
     writer.octet(tags.table);
     writeTable(writer, value as FieldTable, path, depth + 1);
   }
@@ -242,11 +252,11 @@ function writeTyped(writer: ByteWriter, field: TypedField, path: string): void {
     }
     case 'float':
       writer.octet(tags.float);
-      writer.float(Number(field.value));
+      writer.float(checkFinite(Number(field.value), path));
       return;
     case 'double':
       writer.octet(tags.double);
-      writer.double(Number(field.value));
+      writer.double(checkFinite(Number(field.value), path));
       return;
     case 'decimal': {
       const value = integer(0, 0xffff_ffff);

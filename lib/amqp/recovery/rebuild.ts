@@ -9,7 +9,8 @@ import { ChannelLife } from '../channel/index.js';
 import type { ConnectionLife } from '../connection/index.js';
 import { replyCodes, type MethodFields } from '../protocol/index.js';
 import { wait } from './back-off.js';
-import type { BindingRecord, ExchangeRecord, QueueRecord, TopologyRecord } from './topology-record.js';
+import { entityExists } from './entity-exists.js';
+import { TopologyRecord, type BindingRecord, type ExchangeRecord, type QueueRecord } from './topology-record.js';
 
 /** An entity that could not be restored, and why. */
 export interface BrokenEntity {
@@ -24,8 +25,8 @@ export interface RebuildReport {
   readonly queues: number;
   readonly bindings: number;
   readonly broken: readonly BrokenEntity[];
-  /** Server-named queues: old name to new name. */
-  readonly renamedQueues: ReadonlyMap<string, string>;
+  /** What is broken, to be tried again later. */
+  readonly remainder: TopologyRecord;
 }
 
 interface Step {
@@ -33,6 +34,8 @@ interface Step {
   readonly name: string;
   /** Sends the method; called in order, not awaited before the next. */
   readonly run: (channel: ChannelLife) => Promise<unknown>;
+  /** Puts the entity into a record of what is still to be restored. */
+  readonly note: (remainder: TopologyRecord) => void;
   /** Worth a few tries: an exclusive queue stays locked until the broker notices that our old connection is gone. */
   readonly isLockExpected: boolean;
 }
@@ -40,44 +43,53 @@ interface Step {
 const lockRetries = 10;
 const lockRetryDelay = 300;
 
-/** Rejects only when the connection ends meanwhile. */
-export async function rebuildTopology(connection: ConnectionLife, record: TopologyRecord): Promise<RebuildReport> {
-  const { exchanges, queues } = record;
-  const broken: BrokenEntity[] = [];
-  const renamedQueues = new Map<string, string>();
-  if (exchanges.length + queues.length + record.bindings.length === 0) {
-    return { exchanges: 0, queues: 0, bindings: 0, broken, renamedQueues };
-  }
-  const bench = new Bench(connection, broken);
-  const restoredExchanges = await bench.run(exchanges.map(declareExchange));
-  const restoredQueues = await bench.run(
-    queues.map((queue) =>
-      declareQueue(queue, (name) => {
-        renamedQueues.set(queue.name, name);
-      }),
-    ),
-  );
-  for (const [from, to] of renamedQueues) record.renameQueue(from, to);
-  const restoredBindings = await bench.run(record.bindings.map(declareBinding));
-  await bench.close();
-  return {
-    exchanges: restoredExchanges,
-    queues: restoredQueues,
-    bindings: restoredBindings,
-    broken,
-    renamedQueues,
+/**
+ * Rejects only when the connection ends meanwhile. `onRenamed` is told of each server-named queue's new name at once:
+ * the next attempt starts from there.
+ */
+export async function rebuildTopology(
+  connection: ConnectionLife,
+  record: TopologyRecord,
+  onRenamed: (from: string, to: string) => void,
+): Promise<RebuildReport> {
+  const report = {
+    exchanges: 0,
+    queues: 0,
+    bindings: 0,
+    broken: [] as BrokenEntity[],
+    remainder: new TopologyRecord(),
   };
+  if (record.isEmpty) return report;
+  const bench = new Bench(connection, report.broken, report.remainder);
+  report.exchanges = await bench.run(record.exchanges.map(declareExchange));
+  const survivors = await survivingQueues(connection, record.queues);
+  const queues = record.queues.filter(({ name }) => !survivors.has(name));
+  report.queues = survivors.size + (await bench.run(queues.map((queue) => declareQueue(queue, onRenamed))));
+  report.bindings = await bench.run(record.bindings.map(declareBinding));
+  await bench.close();
+  return report;
+}
+
+/** Server-named queues that outlived the connection: they keep their names, which nobody may declare again. */
+async function survivingQueues(connection: ConnectionLife, queues: readonly QueueRecord[]): Promise<Set<string>> {
+  const survivors = new Set<string>();
+  for (const { name, isServerNamed, exclusive } of queues) {
+    if (isServerNamed && !exclusive && (await entityExists(connection, 'queue', name))) survivors.add(name);
+  }
+  return survivors;
 }
 
 /** The channel that the declares run on, replaced each time the broker closes it. */
 class Bench {
   readonly #connection: ConnectionLife;
   readonly #broken: BrokenEntity[];
+  readonly #remainder: TopologyRecord;
   #channel: ChannelLife | undefined;
 
-  constructor(connection: ConnectionLife, broken: BrokenEntity[]) {
+  constructor(connection: ConnectionLife, broken: BrokenEntity[], remainder: TopologyRecord) {
     this.#connection = connection;
     this.#broken = broken;
+    this.#remainder = remainder;
   }
 
   /** Runs the steps; answers how many the broker accepted. */
@@ -105,6 +117,7 @@ class Bench {
         continue;
       }
       this.#broken.push({ kind: failed.kind, name: failed.name, error });
+      failed.note(this.#remainder);
       remaining = remaining.slice(failedIndex + 1);
     }
     return restored;
@@ -121,6 +134,9 @@ function declareExchange(exchange: ExchangeRecord): Step {
     kind: 'exchange',
     name,
     isLockExpected: false,
+    note: (remainder) => {
+      remainder.addExchange(exchange);
+    },
     run: (channel) =>
       channel.call('exchange.declare', {
         exchange: name,
@@ -133,12 +149,15 @@ function declareExchange(exchange: ExchangeRecord): Step {
   };
 }
 
-function declareQueue(queue: QueueRecord, onRenamed: (name: string) => void): Step {
+function declareQueue(queue: QueueRecord, onRenamed: (from: string, to: string) => void): Step {
   const { name, isServerNamed, durable, exclusive, autoDelete } = queue;
   return {
     kind: 'queue',
     name,
     isLockExpected: exclusive,
+    note: (remainder) => {
+      remainder.addQueue(queue);
+    },
     run: async (channel) => {
       const reply = await channel.call('queue.declare', {
         queue: isServerNamed ? '' : name,
@@ -147,7 +166,7 @@ function declareQueue(queue: QueueRecord, onRenamed: (name: string) => void): St
         autoDelete,
         arguments: queue.arguments,
       });
-      if (isServerNamed) onRenamed((reply.fields as MethodFields['queue.declare-ok']).queue);
+      if (isServerNamed) onRenamed(name, (reply.fields as MethodFields['queue.declare-ok']).queue);
     },
   };
 }
@@ -158,6 +177,9 @@ function declareBinding(binding: BindingRecord): Step {
     kind: 'binding',
     name: `${source} -> ${destination} (${routingKey})`,
     isLockExpected: false,
+    note: (remainder) => {
+      remainder.addBinding(binding);
+    },
     run: (channel) =>
       kind === 'queue'
         ? channel.call('queue.bind', {

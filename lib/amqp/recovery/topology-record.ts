@@ -38,6 +38,8 @@ export class TopologyRecord {
   readonly #exchanges = new Map<string, ExchangeRecord>();
   readonly #queues = new Map<string, QueueRecord>();
   readonly #bindings = new Map<string, BindingRecord>();
+  /** Earlier names of server-named queues, each to the present one. */
+  readonly #formerNames = new Map<string, string>();
 
   get exchanges(): readonly ExchangeRecord[] {
     return [...this.#exchanges.values()];
@@ -72,6 +74,7 @@ export class TopologyRecord {
 
   removeQueue(name: string): void {
     this.#queues.delete(name);
+    for (const [former, present] of this.#formerNames) if (present === name) this.#formerNames.delete(former);
     this.#removeBindings(({ kind, destination }) => kind === 'queue' && destination === name);
   }
 
@@ -81,11 +84,38 @@ export class TopologyRecord {
     if (!queue || from === to) return;
     this.#queues.delete(from);
     this.#queues.set(to, { ...queue, name: to });
+    this.#noteFormerName(from, to);
     for (const [key, binding] of [...this.#bindings]) {
       if (binding.kind !== 'queue' || binding.destination !== from) continue;
       this.#bindings.delete(key);
       this.addBinding({ ...binding, destination: to });
     }
+  }
+
+  /** The present name of a queue that may have had another in an earlier life. */
+  currentName(queue: string): string {
+    return this.#formerNames.get(queue) ?? queue;
+  }
+
+  /** Of all former names the first is kept, which users hold, and the last, which calls under way still use. */
+  #noteFormerName(from: string, to: string): void {
+    const former = [...this.#formerNames].filter(([, present]) => present === from).map(([name]) => name);
+    former.forEach((name, index) => {
+      if (index === 0) this.#formerNames.set(name, to);
+      else this.#formerNames.delete(name);
+    });
+    this.#formerNames.set(from, to);
+  }
+
+  /** Forgets what the other record does not hold. */
+  retain(other: TopologyRecord): void {
+    for (const name of this.#exchanges.keys()) if (!other.#exchanges.has(name)) this.#exchanges.delete(name);
+    for (const name of this.#queues.keys()) if (!other.#queues.has(name)) this.#queues.delete(name);
+    for (const key of this.#bindings.keys()) if (!other.#bindings.has(key)) this.#bindings.delete(key);
+  }
+
+  get isEmpty(): boolean {
+    return this.#exchanges.size + this.#queues.size + this.#bindings.size === 0;
   }
 
   addBinding(binding: BindingRecord): void {

@@ -1,6 +1,7 @@
 /** Consuming with a callback, as an async iterator, and one by one. */
 import {
   AlreadySettledError,
+  ArgumentError,
   connect,
   DuplicateConsumerTagError,
   WrongStateError,
@@ -179,6 +180,24 @@ describeOnBrokers('consuming', (broker) => {
     }
     expect(seen).toEqual(['0', '1', '2']);
     expect(await counts()).toMatchObject({ messageCount: 0, consumerCount: 0 });
+  });
+
+  test('several calls of next at a time are served in order, and all end', async () => {
+    await publish(2);
+    const stream = channel.consume(queue, { noAck: true });
+    const pulls = [stream.next(), stream.next(), stream.next()];
+    expect((await pulls[0])?.value?.body.toString()).toBe('0');
+    expect((await pulls[1])?.value?.body.toString()).toBe('1');
+    await stream.return();
+    expect((await pulls[2])?.done).toBe(true);
+  });
+
+  test('options of another kind than an object are refused: a boolean would mean its opposite', async () => {
+    await publish(1);
+    const got = await channel.basicGet(queue);
+    expect(() => got?.nack(false as never)).toThrow(ArgumentError);
+    expect(() => got?.nack({ requeu: false } as never)).toThrow(ArgumentError);
+    expect(got?.ack()).toBe('sent');
   });
 
   test('channel.cancel ends all pull streams and sums what went back', async () => {

@@ -169,6 +169,101 @@ describe('a peer that misbehaves in the handshake', () => {
   });
 });
 
+describe('an end at an awkward moment', () => {
+  const unheard: unknown[] = [];
+  const note = (reason: unknown): void => {
+    unheard.push(reason);
+  };
+
+  beforeEach(() => {
+    unheard.length = 0;
+    process.on('unhandledRejection', note);
+  });
+
+  afterEach(() => {
+    process.off('unhandledRejection', note);
+  });
+
+  test('the peer hangs up while the credentials are being fetched: one rejection, and none unheard', async () => {
+    const { transport, peers } = ScriptedPeer.factory();
+    const connecting = connect({
+      transport,
+      credentials: async () => {
+        peers[0]?.hangUp();
+        await pause(20);
+        return { username: 'guest', password: 'guest' };
+      },
+    });
+    expect((await rejection(connecting)).message).toContain('lost');
+    await pause(20);
+    expect(unheard).toEqual([]);
+  });
+
+  test.each([
+    ['nothing', () => null],
+    ['half of it', () => ({ username: 'guest' })],
+    ['a rejection', () => Promise.reject(new Error('the vault is sealed'))],
+    ['nothing ever', () => new Promise(() => undefined)],
+  ])('the credentials function gives %s: a typed error', async (_name, credentials) => {
+    const { transport } = ScriptedPeer.factory();
+    const error = await rejection(connect({ transport, credentials: credentials as never, handshakeTimeout: 50 }));
+    expect(error).toBeInstanceOf(AmqpError);
+    await pause(20);
+    expect(unheard).toEqual([]);
+  });
+
+  test('a second cut between a queue’s new name and its bindings loses neither bindings nor consumers', async () => {
+    let names = 0;
+    let lives = 0;
+    const { transport, peers } = ScriptedPeer.factory((peer, channel, heard) => {
+      if (heard.name === 'connection.open') lives += 1;
+      if (heard.name === 'queue.declare') {
+        names += 1;
+        peer.send(channel, 'queue.declare-ok', {
+          queue: `amq.gen-${String(names)}`,
+          messageCount: 0,
+          consumerCount: 0,
+        });
+      } else if (heard.name === 'queue.bind') {
+        if (lives === 2) peer.hangUp();
+        else peer.send(channel, 'queue.bind-ok', {});
+      } else {
+        politeScript(peer, channel, heard);
+      }
+    });
+    const connection = await connect({ transport, recovery: { initialDelay: 1, maxDelay: 2 }, closeTimeout: 200 });
+    connections.push(connection);
+    const channel = await connection.openChannel();
+    const { queue } = await channel.queueDeclare('', { exclusive: true });
+    await channel.queueBind(queue, 'amq.fanout');
+    const consumer = await channel.basicConsume(queue, () => undefined);
+    const recovered = new Promise<ReadonlyMap<string, string>>((resolve) => {
+      connection.on('recovered', ({ renamedQueues }) => {
+        resolve(renamedQueues);
+      });
+    });
+    peers[0]?.hangUp();
+    expect([...(await recovered)]).toEqual([['amq.gen-1', 'amq.gen-3']]);
+    expect(consumer.queue).toBe('amq.gen-3');
+    const last = peers[2]?.heard ?? [];
+    expect(last.find(({ name }) => name === 'queue.bind')?.fields).toMatchObject({ queue: 'amq.gen-3' });
+    expect(last.find(({ name }) => name === 'basic.consume')?.fields).toMatchObject({ queue: 'amq.gen-3' });
+  });
+
+  test('closing a channel beside its connection ends both as soon as the last confirm is there', async () => {
+    const { connection, peer } = await open(politeScript, { closeTimeout: 4_000 });
+    const channel = await connection.openChannel({ confirm: true });
+    const published = channel.publish('', 'q', 'confirmed late');
+    await until('it was sent', () => peer.heard.some(({ name }) => name === 'basic.publish'));
+    const since = performance.now();
+    const closing = Promise.all([channel.close(), connection.close()]);
+    await pause(30);
+    peer.send(1, 'basic.ack', { deliveryTag: 1 });
+    await Promise.all([published, closing]);
+    expect(performance.now() - since).toBeLessThan(2_000);
+  });
+});
+
 describe('unusual answers', () => {
   test('confirms out of order, multiple, nack, twice and unknown settle the right promises', async () => {
     const { connection, peer } = await open();

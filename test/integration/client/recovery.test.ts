@@ -6,6 +6,13 @@ import { pause, until } from '../../support/waiting.js';
 
 const fast = { initialDelay: 5, maxDelay: 50 };
 
+async function isDeclaredAs(channel: Channel, queue: string): Promise<boolean> {
+  return channel.queueDeclare(queue, { autoDelete: false }).then(
+    () => true,
+    () => false,
+  );
+}
+
 describeOnBrokers('recovery', (broker) => {
   const cuts = new Cuts();
   let connection: Connection;
@@ -151,7 +158,106 @@ describeOnBrokers('recovery', (broker) => {
     await channel.publish('', good, 'alive');
     await until('the good one works', () => seen.includes('alive'));
     await foreign.queueDelete(bad);
+    await until('it is there again, as we declared it', async () => {
+      return (await foreign.queueExists(bad)) && (await isDeclaredAs(foreign, bad));
+    });
+    await channel.queueDelete(bad);
     await other.close();
+  });
+
+  test('a server-named queue may be addressed by its first name in later lives', async () => {
+    const channel = await open();
+    const { queue } = await channel.queueDeclare('', { exclusive: true });
+    const exchange = broker.unique('former-name');
+    await channel.exchangeDeclare(exchange, 'fanout');
+    for (let round = 0; round < 3; round++) await cutAndRecover();
+    await channel.queueBind(queue, exchange);
+    await cutAndRecover();
+    await channel.publish(exchange, '', 'bound');
+    expect((await channel.basicGet(queue))?.body.toString()).toBe('bound');
+    await channel.queueUnbind(queue, exchange);
+    expect(connection.topology.bindings).toEqual([]);
+    await channel.queueDelete(queue);
+    expect(connection.topology.queues).toEqual([]);
+    await channel.exchangeDelete(exchange);
+  });
+
+  test('a server-named queue that outlives the connection keeps its name and its messages', async () => {
+    const channel = await open();
+    const { queue } = await channel.queueDeclare('');
+    await channel.publish('', queue, 'kept', { persistent: true });
+    await cutAndRecover();
+    expect(connection.topology.queues.map(({ name }) => name)).toEqual([queue]);
+    expect(await channel.queueDelete(queue)).toBe(1);
+  });
+
+  test('an auto-delete queue that went with its last consumer is not declared again', async () => {
+    const channel = await open();
+    const queue = broker.unique('gone');
+    await channel.queueDeclare(queue, { autoDelete: true });
+    const [one, two] = [
+      await channel.basicConsume(queue, () => undefined),
+      await channel.basicConsume(queue, () => undefined),
+    ];
+    await one.cancel();
+    expect(connection.topology.queues).toHaveLength(1);
+    await two.cancel();
+    expect(connection.topology.queues).toEqual([]);
+    await cutAndRecover();
+    expect(await channel.queueExists(queue)).toBe(false);
+  });
+
+  test('a channel closed in the middle of a recovery stays closed', async () => {
+    const channel = await open();
+    const queue = broker.unique('closed-in-between');
+    await channel.queueDeclare(queue);
+    let deliveries = 0;
+    await channel.basicConsume(queue, () => (deliveries += 1));
+    const other = await connection.openChannel({ confirm: true });
+    const recovered = new Promise((resolve) => connection.once('recovered', resolve));
+    connection.once('reconnecting', ({ delay }) => {
+      // Somewhere in the handshake or the restoration, whichever the machine's speed makes of it.
+      setTimeout(() => void channel.close(), delay + 3);
+    });
+    cuts.cutAll();
+    await recovered;
+    await until('the channel is closed', () => connection.channels.length === 1);
+    expect(channel.isOpen).toBe(false);
+    await until('it consumes no more', async () => {
+      return (await other.queueDeclare(queue, { passive: true })).consumerCount === 0;
+    });
+    await other.publish('', queue, 'for nobody');
+    await pause(50);
+    expect(deliveries).toBe(0);
+    await other.queueDelete(queue);
+  });
+
+  test('a consumer cancelled by its first message after a recovery gets no more than its prefetch', async () => {
+    const channel = await open();
+    const queue = broker.unique('cancelled-in-between');
+    await channel.queueDeclare(queue);
+    await Promise.all(Array.from({ length: 100 }, () => channel.publish('', queue, 'x')));
+    let deliveries = 0;
+    let cancelled: Promise<void> | undefined;
+    const consumer = await channel.basicConsume(
+      queue,
+      (delivery) => {
+        if (connection.epoch === 1 && cancelled === undefined && !delivery.redelivered) return;
+        deliveries += 1;
+        delivery.ack();
+        cancelled ??= consumer.cancel();
+      },
+      { prefetch: 5 },
+    );
+    await pause(30);
+    await cutAndRecover();
+    await until('the first message came', () => cancelled !== undefined);
+    await cancelled;
+    const soFar = deliveries;
+    await pause(100);
+    expect(deliveries).toBe(soFar);
+    expect((await channel.queueDeclare(queue, { passive: true })).consumerCount).toBe(0);
+    await channel.queueDelete(queue);
   });
 
   test('a consumer whose queue is deleted hears of it, and comes back with the queue', async () => {

@@ -91,7 +91,7 @@ describe('the confirm window', () => {
     const { window } = filled(2);
     const heard: string[] = [];
     window.onRoom(() => heard.push('room'));
-    window.onEmpty = () => heard.push('empty');
+    window.onEmpty(() => heard.push('empty'));
     window.settle(1, false, true);
     window.settle(2, false, true);
     expect(heard).toEqual(['room', 'empty']);

@@ -53,8 +53,12 @@ describe('AMQP URIs', () => {
     ['amqp://host?verify=verify_none', 'amqps'],
     ['amqps://host?verify=maybe', 'verify_peer'],
     ['amqps://host?cacertfile=/does/not/exist', 'cacertfile'],
+    ['amqp://host?heartbeat=1&heartbeat=2', 'twice'],
+    ['amqp://user:12/secret@host', '%2F'],
+    ['amqp://user:12?secret@host', '%3F'],
     ['http://host', 'amqp[s]://'],
   ])('%s is refused', (uri, word) => {
     expect((parse(uri) as string[]).join()).toContain(word);
+    expect((parse(uri) as string[]).join()).not.toContain('secret');
   });
 });
