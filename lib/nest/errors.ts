@@ -54,16 +54,40 @@ export class ShutdownError extends AmqpError {
   }
 }
 
-/** What a person may read of anything that was thrown: name and message, at most `limit` characters. */
+/**
+ * What a person may read of anything that was thrown: name and message, at most `limit` characters. Never throws,
+ * whatever was thrown: names and messages that are no strings, getters that throw, proxies.
+ */
 export function describeError(thrown: unknown, limit = 1_000): { name: string; message: string } {
-  if (thrown instanceof Error) {
-    // Few classes set the name; that of the class says more than `Error`.
-    const name = thrown.name === 'Error' ? thrown.constructor.name : thrown.name;
-    return { name: name.slice(0, 100), message: thrown.message.slice(0, limit) };
+  try {
+    if (thrown instanceof Error) {
+      // Few classes set the name; that of the class says more than `Error`.
+      const name = thrown.name === 'Error' ? thrown.constructor.name : thrown.name;
+      return {
+        name: textOf(name, 'Error').slice(0, 100),
+        message: textOf(thrown.message, 'no message').slice(0, limit),
+      };
+    }
+    if (typeof thrown === 'object' && thrown !== null) {
+      const { message } = thrown as { message?: unknown };
+      return { name: 'object', message: textOf(message, 'no message').slice(0, limit) };
+    }
+    return { name: typeof thrown, message: String(thrown).slice(0, limit) };
+  } catch {
+    return { name: typeof thrown, message: 'what was thrown cannot be described' };
   }
-  if (typeof thrown === 'object' && thrown !== null) {
-    const message: unknown = (thrown as { message?: unknown }).message;
-    return { name: 'object', message: (typeof message === 'string' ? message : 'no message').slice(0, limit) };
+}
+
+/** What was thrown, or an Error in its place where it cannot even be asked what it is (a revoked proxy). */
+export function tamed(thrown: unknown): unknown {
+  try {
+    if (typeof thrown === 'object' && thrown !== null) Object.getPrototypeOf(thrown);
+    return thrown;
+  } catch {
+    return new Error('what was thrown cannot be looked at');
   }
-  return { name: typeof thrown, message: String(thrown).slice(0, limit) };
+}
+
+function textOf(value: unknown, otherwise: string): string {
+  return typeof value === 'string' ? value : otherwise;
 }

@@ -32,7 +32,7 @@ async function startEmbedded(): Promise<Broker> {
 function useRunning(url: string): Broker {
   const open = new Set<Transport>();
   return {
-    description: `the broker at ${new URL(url).host}`,
+    description: 'the broker that AMQP_URL names',
     url,
     transport: async (endpoint, signal) => {
       const transport = await connectTcp(endpoint, signal);

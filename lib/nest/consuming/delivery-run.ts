@@ -4,7 +4,7 @@
  */
 import type { Logger } from '@nestjs/common';
 import type { Channel, Delivery, SettlementResult } from '../../amqp/index.js';
-import { describeError, HandlerTimeoutError, ShutdownError } from '../errors.js';
+import { describeError, HandlerTimeoutError, ShutdownError, tamed } from '../errors.js';
 import { AmqpContext } from './amqp-context.js';
 import { readBody } from './body.js';
 import type { ConsumerPlan } from './consumer-plan.js';
@@ -58,7 +58,7 @@ export class DeliveryRun {
       await this.#handle();
       if (this.#plan.policy.when === 'after' && !this.#settlement.isSettled) this.#note(this.#settlement.ack());
     } catch (error) {
-      await this.#fail(error);
+      await this.#failSafely(tamed(error));
     } finally {
       this.#isRunning = false;
     }
@@ -115,6 +115,18 @@ export class DeliveryRun {
     });
   }
 
+  /** What was thrown may itself throw when it is looked at: the message is settled all the same. */
+  async #failSafely(error: unknown): Promise<void> {
+    try {
+      await this.#fail(error);
+    } catch (failure) {
+      const { name, message } = describeError(failure);
+      this.#logger.error(`${this.#plan.handler.name}: its failure could not be settled: ${name}: ${message}; requeued`);
+      await this.#delay();
+      if (!this.delivery.isSettled) this.giveBack();
+    }
+  }
+
   async #fail(error: unknown): Promise<void> {
     const { handler, policy, queue } = this.#plan;
     if (error instanceof ShutdownError && error === this.#ending.signal.reason) return;
@@ -130,7 +142,7 @@ export class DeliveryRun {
     const outcome = outcomeOf(policy, error);
     switch (outcome) {
       case 'park':
-        this.#report(error, `parked in "${parkingQueue(queue)}"`);
+        this.#report(error, `to be parked in "${parkingQueue(queue)}"`);
         await this.#park(error);
         return;
       case 'dead-letter':
@@ -156,6 +168,11 @@ export class DeliveryRun {
       this.#note(await this.#settlement.park(reasonOf(error), error));
     } catch (failure) {
       if (this.delivery.isSettled) return;
+      if (this.delivery.isStale) {
+        // The outage was told of; the message comes again, and fails or is parked then.
+        this.#note('stale');
+        return;
+      }
       const { name, message } = describeError(failure);
       this.#logger.error(`${this.#plan.handler.name}: the message could not be parked: ${name}: ${message}; requeued`);
       await this.#delay();

@@ -9,10 +9,19 @@ import type { ArgumentsHost, ContextType } from '@nestjs/common';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import type { ExternalContextCreator } from '@nestjs/core';
 import { isObservable, lastValueFrom } from 'rxjs';
+import { tamed } from '../errors.js';
 
 interface Filter {
   readonly func: (exception: unknown, host: ArgumentsHost) => unknown;
   readonly exceptionMetatypes: readonly (abstract new (...values: never[]) => unknown)[];
+}
+
+type HandlerClass = abstract new (...values: never[]) => unknown;
+
+/** What is needed of Nest's modules. */
+interface HostModule {
+  readonly controllers: ReadonlyMap<unknown, unknown>;
+  hasProvider(token: unknown): boolean;
 }
 
 type Target = (...values: unknown[]) => Promise<unknown>;
@@ -38,7 +47,19 @@ async function applyFilters(filters: readonly Filter[], error: unknown, host: Ar
 
 /** The creator of external contexts with the contract of message handlers. */
 export function messageContextCreator(creator: ExternalContextCreator): ExternalContextCreator {
+  const modules = (creator as unknown as { modulesContainer: ReadonlyMap<string, HostModule> }).modulesContainer;
   return Object.create(creator, {
+    // Nest's own looks among the providers only: a controller's guards, pipes and filters given as classes would be
+    // searched for in no module, and silently left out.
+    getContextModuleKey: {
+      value: (host: HandlerClass | undefined): string => {
+        if (!host) return '';
+        for (const [key, module] of modules) {
+          if (module.hasProvider(host) || module.controllers.has(host)) return key;
+        }
+        return '';
+      },
+    },
     transformToResult: { value: async (result: unknown) => await settled(result) },
     externalErrorProxy: {
       value: {
@@ -50,7 +71,7 @@ export function messageContextCreator(creator: ExternalContextCreator): External
             } catch (error) {
               const host = new ExecutionContextHost(values);
               host.setType(type ?? 'rpc');
-              return applyFilters(handler.filters ?? [], error, host);
+              return applyFilters(handler.filters ?? [], tamed(error), host);
             }
           },
       },

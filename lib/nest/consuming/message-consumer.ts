@@ -5,6 +5,8 @@
  */
 import { Logger } from '@nestjs/common';
 import type { Channel, Consumer, Delivery } from '../../amqp/index.js';
+import { describeError } from '../errors.js';
+import { withinTime } from '../within-time.js';
 import type { ConsumerPlan } from './consumer-plan.js';
 import { DeliveryRun } from './delivery-run.js';
 import type { Invoke } from './handler-invoker.js';
@@ -59,8 +61,9 @@ export class MessageConsumer {
     if (this.#isDraining) return;
     this.#isDraining = true;
     const deadline = performance.now() + limit;
-    await this.#consumer?.cancel().catch((error: unknown) => {
-      this.#logger.warn(`${this.#plan.handler.name}: could not be cancelled: ${String(error)}`);
+    await withinTime(limit, this.#consumer?.cancel()).catch((error: unknown) => {
+      const { message } = describeError(error);
+      this.#logger.warn(`${this.#plan.handler.name}: could not be cancelled: ${message}`);
     });
     for (const run of this.#waiting.splice(0)) run.giveBack();
     for (;;) {

@@ -1,5 +1,12 @@
 /** Puts copies of messages that could not be handled into `<queue>.parked`, with the reason in their headers. */
-import type { BasicProperties, Channel, Delivery, FieldTable } from '../../amqp/index.js';
+import {
+  ArgumentError,
+  sequenceHeader,
+  type BasicProperties,
+  type Channel,
+  type Delivery,
+  type FieldTable,
+} from '../../amqp/index.js';
 import { describeError } from '../errors.js';
 
 /** Milliseconds that the broker has to confirm a copy. */
@@ -23,24 +30,28 @@ export interface ParkedMessage {
 export async function park(channel: Channel, message: ParkedMessage): Promise<void> {
   const { delivery, queue } = message;
   const { userId, expiration, headers, ...properties } = readable(delivery);
-  await channel.publish(
-    '',
-    parkingQueue(queue),
-    delivery.body,
-    {
-      ...properties,
-      persistent: true,
-      deliveryMode: 2,
-      headers: { ...withoutCopies(headers), ...reasonHeaders(message, userId, expiration) },
-    },
-    { mandatory: true, timeout: parkTimeout },
-  );
+  const put = (copyHeaders: FieldTable): Promise<void> =>
+    channel.publish(
+      '',
+      parkingQueue(queue),
+      delivery.body,
+      { ...properties, persistent: true, deliveryMode: 2, headers: copyHeaders },
+      { mandatory: true, timeout: parkTimeout },
+    );
+  const reason = reasonHeaders(message, userId, expiration);
+  try {
+    await put({ ...withoutOurs(headers), ...reason });
+  } catch (error) {
+    if (!(error instanceof ArgumentError)) throw error;
+    // Headers that fill a frame by themselves leave no room for ours: the reason is kept, and that they are left out.
+    await put({ ...reason, 'x-leveret-headers': 'left out: too large' });
+  }
 }
 
-/** Carried on, CC would make the broker put further copies into the queues that it names. */
-function withoutCopies(headers: FieldTable = {}): FieldTable {
-  const { CC: copies, ...others } = headers;
-  return copies === undefined ? others : { ...others, 'leveret-cc': copies };
+/** Carried on, CC would make the broker put further copies into the queues that it names; our own mark has served. */
+function withoutOurs(headers: FieldTable = {}): FieldTable {
+  const { CC: copies, [sequenceHeader]: _sequence, ...others } = headers;
+  return copies === undefined ? others : { ...others, 'x-leveret-cc': copies };
 }
 
 /** A message whose properties nobody can read keeps its body. */

@@ -27,15 +27,33 @@ function asksFor(retry: AckPolicy['retry']): boolean {
   return typeof retry === 'object' ? retry.attempts > 0 : (retry ?? 0) > 0;
 }
 
+/** `instanceof`, which throws for a revoked proxy. */
+function isInstance(value: unknown, errorClass: ErrorClass): boolean {
+  try {
+    return value instanceof errorClass;
+  } catch {
+    return false;
+  }
+}
+
+/** What an error wraps; undefined where it wraps nothing, or does not let itself be asked. */
+function wrappedBy(error: object): unknown {
+  try {
+    const { cause, getError } = error as { cause?: unknown; getError?: unknown };
+    const inner: unknown = typeof getError === 'function' ? getError.call(error) : undefined;
+    return typeof inner === 'object' && inner !== null ? inner : cause;
+  } catch {
+    return undefined;
+  }
+}
+
 /** The error and what it wraps: its cause, or what an RpcException was made of; the nearest first. */
 function chainOf(error: unknown): unknown[] {
   const chain: unknown[] = [];
   let next: unknown = error;
   while (typeof next === 'object' && next !== null && chain.length < 8 && !chain.includes(next)) {
     chain.push(next);
-    const { cause, getError } = next as { cause?: unknown; getError?: unknown };
-    const inner: unknown = typeof getError === 'function' ? getError.call(next) : undefined;
-    next = typeof inner === 'object' && inner !== null ? inner : cause;
+    next = wrappedBy(next);
   }
   return chain;
 }
@@ -43,7 +61,7 @@ function chainOf(error: unknown): unknown[] {
 /** What becomes of a message whose handler failed so: the nearest error that a class stands for, else `then`. */
 export function outcomeOf(policy: SettlementPolicy, error: unknown): FailureOutcome {
   for (const link of chainOf(error)) {
-    const match = policy.errors.find(({ errorClass }) => link instanceof errorClass);
+    const match = policy.errors.find(({ errorClass }) => isInstance(link, errorClass));
     if (match) return match.then;
   }
   return policy.then;
@@ -52,9 +70,9 @@ export function outcomeOf(policy: SettlementPolicy, error: unknown): FailureOutc
 /** Why a message is not handled, in one word for its headers. */
 export function reasonOf(error: unknown): 'unreadable' | 'invalid' | 'timeout' | 'error' {
   for (const link of chainOf(error)) {
-    if (link instanceof UnreadableBodyError) return 'unreadable';
-    if (link instanceof BadRequestException) return 'invalid';
-    if (link instanceof HandlerTimeoutError) return 'timeout';
+    if (isInstance(link, UnreadableBodyError)) return 'unreadable';
+    if (isInstance(link, BadRequestException)) return 'invalid';
+    if (isInstance(link, HandlerTimeoutError)) return 'timeout';
   }
   return 'error';
 }

@@ -1,15 +1,5 @@
 /** What `@Ack` may say, and its check. Knows nothing of deliveries. */
-import {
-  faultsOf,
-  isFunction,
-  isList,
-  isMilliseconds,
-  isOneOf,
-  isRecord,
-  isTable,
-  isWhole,
-  type Check,
-} from '../option-checks.js';
+import { faultsOf, isList, isMilliseconds, isOneOf, isRecord, isTable, isWhole, type Check } from '../option-checks.js';
 
 /** A class whose instances may be thrown. */
 export type ErrorClass = abstract new (...values: never[]) => object;
@@ -88,13 +78,18 @@ const isRetry: Check = (value) => {
 
 const failureChecks = { retry: isRetry, then: isOneOf('park', 'dead-letter', 'requeue', 'drop') };
 
+/** Something that `instanceof` takes: an arrow function, for one, is none. */
+function isClass(value: unknown): boolean {
+  return typeof value === 'function' && typeof value.prototype === 'object' && value.prototype !== null;
+}
+
 const isErrorPolicies: Check = (value) => {
   if (!Array.isArray(value)) return isList(value);
   for (const [index, entry] of (value as unknown[]).entries()) {
     const at = `has a wrong entry ${String(index)}: `;
     if (!Array.isArray(entry) || entry.length !== 2) return `${at}it must be a pair [ErrorClass, policy]`;
     const [errorClass, policy] = entry as unknown[];
-    if (isFunction(errorClass) !== undefined) return `${at}its first part must be a class`;
+    if (!isClass(errorClass)) return `${at}its first part must be a class`;
     if (isTable(policy) !== undefined) return `${at}its second part must be a policy`;
     const faults = faultsOf(policy, failureChecks);
     if (faults.length > 0) return `${at}${faults.join('; ')}`;

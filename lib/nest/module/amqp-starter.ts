@@ -55,6 +55,7 @@ export class AmqpStarter implements OnModuleInit, OnApplicationShutdown {
     await declareTopology(connection, plans, (message) => {
       this.#logger.warn(message);
     });
+    if (this.#publishers instanceof PublisherFactory) await this.#publishers.openChannels(connection);
   }
 
   /** After every other hook: until then publishers work. */

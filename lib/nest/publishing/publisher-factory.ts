@@ -4,6 +4,7 @@ import { publisherFaults, type PublisherOptions } from '../decorators/inject-pub
 import { ConfigurationError } from '../errors.js';
 import { defaultConnection } from '../module/amqp-options.js';
 import { AmqpConnections } from '../module/connections.js';
+import type { NamedConnection } from '../module/named-connection.js';
 import { Publisher } from './publisher.js';
 
 @Injectable()
@@ -12,6 +13,8 @@ export class PublisherFactory {
   readonly #logger = new Logger(Publisher.name);
   /** Which connections were asked for, and by whom first: looked at when all connections are known. */
   readonly #asked = new Map<string, string>();
+  /** For each connection the exchanges that publishers were made for. */
+  readonly #exchanges = new Map<string, Set<string>>();
 
   constructor(@Inject(AmqpConnections) connections: AmqpConnections) {
     this.#connections = connections;
@@ -26,10 +29,10 @@ export class PublisherFactory {
     if (faults.length > 0) throw new ConfigurationError(where, faults.join('; '));
     const { exchange = '', connection = defaultConnection, mandatory, persistent, timeout } = options;
     if (!this.#asked.has(connection)) this.#asked.set(connection, where);
+    this.#exchanges.set(connection, (this.#exchanges.get(connection) ?? new Set()).add(exchange));
     return new Publisher<Events>(
       {
-        channel: async () =>
-          this.#connections.get(connection, where).publishChannel(`to publish to exchange "${exchange}"`),
+        channel: async () => this.#connections.get(connection, where).publishChannel(purposeOf(exchange)),
         onUnheard: (message) => {
           this.#logger.error(message);
         },
@@ -42,4 +45,17 @@ export class PublisherFactory {
   checkConnections(): void {
     for (const [connection, where] of this.#asked) this.#connections.get(connection, where);
   }
+
+  /**
+   * @internal Opens the channels of the publishers there are, so that an outage before their first publish finds them
+   * there, with their buffer and its limits.
+   */
+  async openChannels(connection: NamedConnection): Promise<void> {
+    const exchanges = [...(this.#exchanges.get(connection.name) ?? [])];
+    await Promise.all(exchanges.map((exchange) => connection.publishChannel(purposeOf(exchange))));
+  }
+}
+
+function purposeOf(exchange: string): string {
+  return `to publish to exchange "${exchange}"`;
 }

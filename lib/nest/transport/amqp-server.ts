@@ -22,6 +22,7 @@ import {
 } from '../../amqp/index.js';
 import { parkingQueue } from '../consuming/parking.js';
 import { connectWithin } from '../connecting.js';
+import { withinTime } from '../within-time.js';
 import { declareForServer } from './declaring.js';
 import { DeliveryHandler } from './delivery-handler.js';
 import { HandlerRegistry } from './handler-registry.js';
@@ -99,7 +100,7 @@ export class AmqpServer extends Server<AmqpTransportEvents, AmqpStatus> implemen
     const connection = this.#connection;
     if (!connection) return;
     try {
-      await this.#consumer?.cancel();
+      await withinTime(this.#options.drainTimeout ?? 10_000, this.#consumer?.cancel());
     } catch (error) {
       this.logger.warn(`The consumer could not be cancelled: ${(error as Error).message}`);
     }

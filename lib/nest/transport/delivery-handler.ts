@@ -191,6 +191,7 @@ class DeliveryRun {
     const channel = await this.#host.openOutbox();
     // RabbitMQ counts direct reply-to as no queue, so that a mandatory reply would always come back.
     const mandatory = !replyTo.startsWith(directReplyPrefix);
+    if (!mandatory && this.#delivery.redelivered) await this.#acknowledgeAhead();
     try {
       await channel.publish('', replyTo, body, message, { mandatory });
     } catch (error) {
@@ -222,6 +223,18 @@ class DeliveryRun {
       signal: this.#flight.signal,
       settlement: this.#settlement,
     });
+  }
+
+  /**
+   * RabbitMQ closes the whole connection (541) over a forged direct reply-to, and the unacknowledged request would come
+   * back to do it again, for ever. So a request that came back already is done with before its reply is sent; who asked
+   * over a connection that is gone waits no more anyway.
+   */
+  async #acknowledgeAhead(): Promise<void> {
+    if (this.#settlement.isSettled) return;
+    this.#acknowledge();
+    // An answer on the same channel shows that the broker has read the ack.
+    await this.#host.channel.queueDeclare(this.#queue, { passive: true });
   }
 
   #acknowledge(): void {
