@@ -137,12 +137,8 @@ export class Connection extends Events<ConnectionEvents> {
   }
 
   /** @internal */
-  static async open(
-    parameters: ConnectionParameters,
-    onCreated?: (connection: Connection) => void,
-  ): Promise<Connection> {
+  static async open(parameters: ConnectionParameters): Promise<Connection> {
     const connection = new Connection(parameters);
-    onCreated?.(connection);
     try {
       await connection.#supervisor.connect();
     } catch (error) {
