@@ -5,10 +5,13 @@ const layers = ['protocol', 'transport', 'connection', 'channel', 'recovery', 'c
 
 const clientLayers = layers.map((layer, position) => ({
   name: `amqp-${layer}-looks-down-only`,
-  comment: `lib/amqp/${layer} may import ${layers.slice(0, position + 1).join(', ')} and errors.ts, nothing else of ours.`,
+  comment: `lib/amqp/${layer} may import ${layers.slice(0, position + 1).join(', ')}, errors.ts and diagnostics.ts, nothing else of ours.`,
   severity: 'error',
   from: { path: `^lib/amqp/${layer}/` },
-  to: { path: '^lib/', pathNot: [`^lib/amqp/(${layers.slice(0, position + 1).join('|')})/`, '^lib/amqp/errors\\.ts$'] },
+  to: {
+    path: '^lib/',
+    pathNot: [`^lib/amqp/(${layers.slice(0, position + 1).join('|')})/`, '^lib/amqp/(errors|diagnostics)\\.ts$'],
+  },
 }));
 
 /** @type {import('dependency-cruiser').IConfiguration} */
@@ -30,17 +33,17 @@ export default {
     },
     ...clientLayers,
     {
-      name: 'amqp-errors-stand-alone',
-      comment: 'Every layer imports errors.ts, so it may import types of the protocol only.',
+      name: 'amqp-errors-and-diagnostics-stand-alone',
+      comment: 'Every layer imports them, so they may import types of the protocol only, and each other’s.',
       severity: 'error',
-      from: { path: '^lib/amqp/errors\\.ts$' },
-      to: { path: '^lib/', pathNot: '^lib/amqp/protocol/' },
+      from: { path: '^lib/amqp/(errors|diagnostics)\\.ts$' },
+      to: { path: '^lib/', pathNot: ['^lib/amqp/protocol/', '^lib/amqp/errors\\.ts$'] },
     },
     {
-      name: 'amqp-errors-take-types-only',
+      name: 'amqp-errors-and-diagnostics-take-types-only',
       comment: 'A value from the protocol would close a circle with the layer that throws these errors.',
       severity: 'error',
-      from: { path: '^lib/amqp/errors\\.ts$' },
+      from: { path: '^lib/amqp/(errors|diagnostics)\\.ts$' },
       to: { path: '^lib/amqp/', dependencyTypesNot: ['type-only'] },
     },
     {

@@ -32,7 +32,7 @@ async function main(options) {
     throw new UsageError(`cannot use the broker at ${withoutCredentials(options.url)}: ${firstLine(error)}`);
   });
   try {
-    if (options.clients.some(({ name }) => name === ours)) buildLeveret();
+    if (options.clients.some(({ name }) => name.startsWith(ours))) buildLeveret();
     const loadBefore = os.loadavg()[0];
     const measured = [];
     for (const mode of options.modes) measured.push(...(await measureMode(mode, options, broker, whole)));

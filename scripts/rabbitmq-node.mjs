@@ -17,7 +17,7 @@ export function isRabbitmqInstalled() {
 }
 
 /** Ports that nobody listens on now, held together while they are chosen so that they differ. */
-async function freePorts(count) {
+export async function freePorts(count) {
   const servers = await Promise.all(
     Array.from({ length: count }, async () => {
       const server = createServer();
@@ -59,6 +59,27 @@ export function askVersion(host, port, limit = 2_000) {
   });
 }
 
+/**
+ * rabbitmq.conf for the TLS tests: a TLS listener with the certificates of test-certificates.mjs, logins by client
+ * certificate (plugin rabbitmq_auth_mechanism_ssl) and RabbitMQ's own mechanism with a challenge.
+ */
+export function tlsConfiguration(port, certificates) {
+  return [
+    `listeners.ssl.default = 127.0.0.1:${port}`,
+    `ssl_options.cacertfile = ${certificates}/ca.pem`,
+    `ssl_options.certfile = ${certificates}/server.pem`,
+    `ssl_options.keyfile = ${certificates}/server.key`,
+    'ssl_options.verify = verify_peer',
+    'ssl_options.fail_if_no_peer_cert = false',
+    'ssl_cert_login_from = common_name',
+    ...['PLAIN', 'AMQPLAIN', 'EXTERNAL', 'RABBIT-CR-DEMO'].map((name, at) => `auth_mechanisms.${at + 1} = ${name}`),
+    '',
+  ].join('\n');
+}
+
+/** What `tlsConfiguration` needs. */
+export const tlsPlugins = ['rabbitmq_auth_mechanism_ssl'];
+
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 const hasEnded = (child) => child.exitCode !== null || child.signalCode !== null;
@@ -82,10 +103,11 @@ function signalGroup(child, signal) {
 }
 
 /**
- * Starts the node and resolves once it accepts AMQP connections. `stop` may be called at any moment, also before that,
+ * Starts the node and resolves once it accepts AMQP connections; where a folder with certificates is given, it has a TLS
+ * listener too. `stop` may be called at any moment, also before that,
  * and more than once; `stopNow` is for process 'exit' handlers, which cannot wait.
  */
-export function startRabbitmqNode() {
+export function startRabbitmqNode({ certificates } = {}) {
   const children = [];
   let directory;
   let stopping;
@@ -115,14 +137,15 @@ export function startRabbitmqNode() {
 
   const launch = async () => {
     directory = await mkdtemp(join(tmpdir(), 'leveret-rabbitmq-'));
-    const [port, distributionPort, mapperPort] = await freePorts(3);
+    const [port, tlsPort, distributionPort, mapperPort] = await freePorts(4);
     const name = `leveret-${process.pid}@localhost`;
     const at = (path) => join(directory, path);
     await mkdir(at('data'));
     await mkdir(at('config.d'));
-    await writeFile(at('rabbitmq.conf'), 'log.console = false\nlog.file.level = info\n');
+    const tls = certificates === undefined ? '' : tlsConfiguration(tlsPort, certificates);
+    await writeFile(at('rabbitmq.conf'), `log.console = false\nlog.file.level = info\n${tls}`);
     await writeFile(at('rabbitmq-env.conf'), '');
-    await writeFile(at('enabled_plugins'), '[].\n');
+    await writeFile(at('enabled_plugins'), `[${tls === '' ? '' : tlsPlugins.join(',')}].\n`);
     const environment = {
       // The Erlang cookie lives in HOME: with one of its own, this node can join no other by accident.
       HOME: directory,
@@ -182,8 +205,11 @@ export function startRabbitmqNode() {
       if (stopping !== undefined) throw new Error('stopped');
       if (hasEnded(server)) break;
       const version = await askVersion('127.0.0.1', port).catch(() => undefined);
-      if (version !== undefined)
-        return { url: `amqp://guest:guest@127.0.0.1:${port}`, version, control, name, directory };
+      if (version !== undefined) {
+        const login = 'guest:guest@127.0.0.1';
+        const tlsUrl = certificates === undefined ? undefined : `amqps://${login}:${tlsPort}`;
+        return { url: `amqp://${login}:${port}`, tlsUrl, version, control, name, directory };
+      }
       if (Date.now() > deadline) break;
       await pause(100);
     }

@@ -6,7 +6,9 @@
 //
 // What the tests find in their environment: AMQP_URL (a real broker; unset in case 3), LEVERET_TEST_RABBITMQCTL (a
 // program that runs rabbitmqctl against our own node; case 2 only), LEVERET_TEST_BROKER_VERSION (where the broker says
-// it). Arguments are Jest's. The last line of the output is always `N passed, N failed, N skipped`.
+// it), LEVERET_TEST_TLS_DIRECTORY (a folder with what test-certificates.mjs makes; unset where openssl is missing) and
+// LEVERET_TEST_AMQPS_URL (the broker's TLS listener, whose certificate is among these; case 2 only). What is set already
+// is left as it is: so test-versions.mjs hands over nodes that it started. Arguments are Jest's. The last line of the output is always `N passed, N failed, N skipped`.
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -14,6 +16,7 @@ import { constants, tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { askVersion, isRabbitmqInstalled, startRabbitmqNode } from './rabbitmq-node.mjs';
+import { isOpensslInstalled, makeCertificates } from './test-certificates.mjs';
 
 /** With a real broker at hand nothing has a reason to be skipped; raise this only with the reason beside it. */
 const skipsAllowedInCi = 0;
@@ -46,6 +49,16 @@ function frame(lines) {
   say([edge, ...lines.map((line) => `| ${line.padEnd(width)} |`), edge].join('\n'));
 }
 
+async function chooseCertificates(directory) {
+  if (environment.LEVERET_TEST_TLS_DIRECTORY) return;
+  if (await isOpensslInstalled()) {
+    await makeCertificates(directory);
+    environment.LEVERET_TEST_TLS_DIRECTORY = directory;
+    return;
+  }
+  say('no openssl on this machine: TLS tests that need certificates are skipped (apt-get install openssl)');
+}
+
 async function chooseBroker() {
   if (environment.AMQP_URL) {
     const url = new URL(environment.AMQP_URL);
@@ -57,9 +70,10 @@ async function chooseBroker() {
   }
   if (isRabbitmqInstalled()) {
     const started = Date.now();
-    node = startRabbitmqNode();
-    const { url, version, control, name } = await node.ready;
+    node = startRabbitmqNode({ certificates: environment.LEVERET_TEST_TLS_DIRECTORY });
+    const { url, tlsUrl, version, control, name } = await node.ready;
     environment.AMQP_URL = url;
+    if (tlsUrl !== undefined) environment.LEVERET_TEST_AMQPS_URL = tlsUrl;
     environment.LEVERET_TEST_RABBITMQCTL = control;
     if (version) environment.LEVERET_TEST_BROKER_VERSION = version;
     say(
@@ -127,6 +141,7 @@ const reportFile = join(temporary, 'report.json');
 let totals = { passed: 0, failed: 0, skipped: 0 };
 let exitCode = 1;
 try {
+  await chooseCertificates(join(temporary, 'certificates'));
   await chooseBroker();
   if (interruptedBy === undefined) exitCode = await runJest(reportFile);
   const report = await readFile(reportFile, 'utf8').then(JSON.parse, () => undefined);

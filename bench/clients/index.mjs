@@ -16,6 +16,8 @@
 /** @type {{ name: string, file: string, manifest: string }[]} */
 export const clients = [
   { name: 'leveret', file: './leveret.mjs', manifest: '../../package.json' },
+  { name: 'leveret-io-thread', file: './leveret-io-thread.mjs', manifest: '../../package.json' },
+  { name: 'leveret-shared', file: './leveret-shared.mjs', manifest: '../../package.json' },
   { name: 'amqplib', file: './amqplib.mjs', manifest: '../node_modules/amqplib/package.json' },
   { name: 'rabbitmq-client', file: './rabbitmq-client.mjs', manifest: '../node_modules/rabbitmq-client/package.json' },
   {

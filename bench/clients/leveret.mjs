@@ -6,8 +6,11 @@ import { connect as connectToBroker } from '../../dist/esm/amqp/index.js';
 import { allDelivered, slidingWindow } from '../flow.mjs';
 
 export async function connect(url) {
-  const connection = await connectToBroker(url);
+  return sessionOver(await connectToBroker(url));
+}
 
+/** The same for every kind of connection: leveret-io-thread.mjs and leveret-shared.mjs use it too. */
+export function sessionOver(connection) {
   return {
     async publish({ messages, exchange, routingKey, body, properties, queue }) {
       const channel = await connection.openChannel();

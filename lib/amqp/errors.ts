@@ -74,6 +74,13 @@ export class ParametersError extends AmqpError {
 /** The call is not allowed in the present state, for instance `publish` on a channel without confirms. */
 export class WrongStateError extends AmqpError {}
 
+/** Every channel that broker and client agreed on (`channelMax`) is in use. Nothing was sent. */
+export class NoFreeChannelsError extends WrongStateError {
+  constructor(channelMax: number) {
+    super(`all ${String(channelMax)} channels of the connection are in use`);
+  }
+}
+
 /** The delivery was settled before: by an earlier call, or by a `multiple` that covered it. */
 export class AlreadySettledError extends WrongStateError {}
 
@@ -92,6 +99,11 @@ export class TimeoutError extends AmqpError {
     this.limit = limit;
   }
 }
+
+// --- messages -------------------------------------------------------------------------------------
+
+/** The body of a message is not what it was asked to be read as. The delivery is still to be settled. */
+export class MessageFormatError extends AmqpError {}
 
 // --- bytes ----------------------------------------------------------------------------------------
 
@@ -128,8 +140,26 @@ export class ConnectionError extends AmqpError {
 /** No byte stream to the endpoint could be opened (refused, unreachable, name not found). */
 export class ConnectionRefusedError extends ConnectionError {}
 
+/**
+ * TLS refused the connection: a certificate that does not hold, no protocol version or cipher in common, a client
+ * certificate that the broker misses, a peer that does not speak TLS. No credential was sent, except where a broker
+ * with TLS 1.3 refuses the client certificate only after the login went out to it, encrypted.
+ */
+export class TlsError extends ConnectionRefusedError {
+  constructor(message: string, options: AmqpErrorOptions = {}) {
+    super(message, { recoverable: false, ...options });
+  }
+}
+
 /** The broker refused the credentials. */
 export class AuthenticationError extends ConnectionError {
+  constructor(message: string, options: AmqpErrorOptions = {}) {
+    super(message, { recoverable: false, ...options });
+  }
+}
+
+/** `plaintext: 'refuse'`, and the login would have gone unencrypted over a network. No credential was sent. */
+export class PlaintextLoginError extends ConnectionError {
   constructor(message: string, options: AmqpErrorOptions = {}) {
     super(message, { recoverable: false, ...options });
   }
@@ -198,6 +228,25 @@ export class ChannelClosedByBrokerError extends ChannelError {
 export class ChannelClosedError extends ChannelError {
   constructor(message = 'the channel is closed', options: AmqpErrorOptions = {}) {
     super(message, { recoverable: false, ...options });
+  }
+}
+
+/**
+ * The channel or its connection was lost with a transaction open: what was published and settled in it is undone by the
+ * broker, unless `isOutcomeUnknown`. The transaction has to be made again; the channel is in a new, empty one.
+ */
+export class TransactionLostError extends ChannelError {
+  /** True when tx.commit was on its way: the broker may have done it. */
+  readonly isOutcomeUnknown: boolean;
+
+  constructor(isOutcomeUnknown: boolean, cause: unknown) {
+    super(
+      isOutcomeUnknown
+        ? `tx.commit was sent, but its answer was lost: ${messageOf(cause)}`
+        : `the transaction was lost with its channel: ${messageOf(cause)}`,
+      { cause },
+    );
+    this.isOutcomeUnknown = isOutcomeUnknown;
   }
 }
 

@@ -1,19 +1,29 @@
 /** `leveret/amqp`: an AMQP 0-9-1 client for RabbitMQ. No dependencies, no Nest. */
-export { Delivery, ReceivedMessage, ReturnedMessage, sequenceHeader, type SettlementResult } from './channel/index.js';
-export type { MessageBody, PublishProperties } from './client/arguments.js';
 export {
-  Channel,
-  type BasicPublishOptions,
-  type ChannelEvents,
-  type ChannelOptions,
-  type ConsumeStreamOptions,
-  type ExchangeDeclareOptions,
-  type PublishOptions,
-  type QueueDeclared,
-  type QueueDeclareOptions,
-} from './client/channel.js';
-export { connect } from './client/connect.js';
-export { Connection, type ConnectionEvents, type RestoredCounts } from './client/connection.js';
+  Delivery,
+  ReceivedMessage,
+  ReturnedMessage,
+  sequenceHeader,
+  type AckOptions,
+  type NackOptions,
+  type ReceivedProperties,
+  type RejectOptions,
+  type SettlementResult,
+} from './channel/index.js';
+export type { CloseOptions, MessageBody, PublishProperties } from './client/arguments.js';
+export { Channel } from './client/channel.js';
+export type {
+  BasicPublishOptions,
+  ChannelEvents,
+  ChannelOptions,
+  ConsumeStreamOptions,
+  ExchangeDeclareOptions,
+  ExchangeType,
+  PublishOptions,
+  QueueDeclared,
+  QueueDeclareOptions,
+} from './client/channel-options.js';
+export { Connection, type ConnectedEndpoint, type ConnectionEvents, type RestoredCounts } from './client/connection.js';
 export type { Consumer, ConsumeOptions, DeliveryCallback } from './client/consumer.js';
 export type { DeliveryStream } from './client/delivery-stream.js';
 export type {
@@ -21,22 +31,43 @@ export type {
   Credentials,
   CredentialsSource,
   EndpointParameters,
+  ExternalCredentials,
+  IoThreadParameters,
+  PasswordCredentials,
+  PlaintextPolicy,
   PublishBufferParameters,
   RecoveryParameters,
+  SaslCredentials,
+  Tuning,
 } from './connection/index.js';
+export type {
+  ChannelIdentity,
+  CloseDiagnostics,
+  ConnectDiagnostics,
+  ConnectionIdentity,
+  DeliverDiagnostics,
+  PublishDiagnostics,
+  PublishOutcomeDiagnostics,
+  RecoverDiagnostics,
+  SettleDiagnostics,
+} from './diagnostics.js';
 export {
   AmqpError,
   ArgumentError,
   ParametersError,
   WrongStateError,
+  NoFreeChannelsError,
   AlreadySettledError,
   TimeoutError,
+  MessageFormatError,
   FrameError,
   FrameSyntaxError,
   UnexpectedFrameError,
   ConnectionError,
   ConnectionRefusedError,
+  TlsError,
   AuthenticationError,
+  PlaintextLoginError,
   AccessRefusedError,
   ProtocolMismatchError,
   ConnectionLostError,
@@ -47,6 +78,7 @@ export {
   ChannelError,
   ChannelClosedByBrokerError,
   ChannelClosedError,
+  TransactionLostError,
   DuplicateConsumerTagError,
   ConsumerCancelledError,
   PublishError,
@@ -71,6 +103,7 @@ export type {
   QueueRecord,
   TopologyRecord,
 } from './recovery/index.js';
+export { connect, connectShared, type SharedConnectionParameters } from './threads/index.js';
 export {
   connectTcp,
   memoryPair,
@@ -78,6 +111,7 @@ export {
   type Endpoint,
   type StreamTransportOptions,
   type TcpOptions,
+  type TcpTimeouts,
   type TlsOptions,
   type Transport,
   type TransportFactory,

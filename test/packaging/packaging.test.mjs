@@ -192,6 +192,35 @@ describe('installed alone', () => {
     assert.equal(stdout.trim(), 'hello');
   });
 
+  for (const [type, load] of [
+    [
+      'module',
+      "import { connect, connectShared } from 'leveret/amqp'; import { EmbeddedBroker } from 'leveret/broker'",
+    ],
+    [
+      'commonjs',
+      "const { connect, connectShared } = require('leveret/amqp'); const { EmbeddedBroker } = require('leveret/broker')",
+    ],
+  ]) {
+    it(`the I/O thread finds its program, and a connection can be shared (${type})`, async () => {
+      const code = `${load};
+        (async () => {
+          const broker = process.env.AMQP_URL ? undefined : await EmbeddedBroker.start({ port: 0 });
+          const connection = await connect(broker ? broker.url : process.env.AMQP_URL, { ioThread: true });
+          const shared = await connectShared(connection.share());
+          const channel = await shared.openChannel({ confirm: true });
+          const { queue } = await channel.queueDeclare('', { exclusive: true });
+          await channel.publish('', queue, 'hello');
+          console.log((await channel.basicGet(queue)).body.toString());
+          await shared.close();
+          await connection.close();
+          await broker?.stop();
+        })();`;
+      const { stdout } = await evaluate(folder, type, code);
+      assert.equal(stdout.trim(), 'hello');
+    });
+  }
+
   for (const [type, code] of [
     ['module', "await import('leveret')"],
     ['commonjs', "require('leveret')"],

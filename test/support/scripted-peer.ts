@@ -19,6 +19,12 @@ import type { Transport } from '../../lib/amqp/transport/index.js';
 
 export type Script = (peer: ScriptedPeer, channel: number, method: Method) => void;
 
+/** What the peer says of itself in connection.start. */
+export interface Greeting {
+  /** SASL mechanisms, separated by spaces. Default `PLAIN`. */
+  mechanisms?: string;
+}
+
 export class ScriptedPeer {
   /** Everything the client said after the protocol header. */
   readonly heard: Method[] = [];
@@ -26,7 +32,7 @@ export class ScriptedPeer {
   readonly #transport: Transport;
   readonly #writer = new ByteWriter();
 
-  private constructor(transport: Transport, script: Script) {
+  private constructor(transport: Transport, script: Script, greeting: Greeting) {
     this.#transport = transport;
     let header = Buffer.alloc(0);
     const parser = new FrameParser(
@@ -54,7 +60,7 @@ export class ScriptedPeer {
           versionMajor: 0,
           versionMinor: 9,
           serverProperties: { product: 'scripted peer' },
-          mechanisms: 'PLAIN',
+          mechanisms: greeting.mechanisms ?? 'PLAIN',
           locales: 'en_US',
         });
         if (header.length > 8) parser.push(header.subarray(8));
@@ -67,13 +73,16 @@ export class ScriptedPeer {
   }
 
   /** A transport for `connect()` whose other end is a scripted peer, and the peers that were made. */
-  static factory(script: Script = politeScript): { transport: TransportFactory; peers: ScriptedPeer[] } {
+  static factory(
+    script: Script = politeScript,
+    greeting: Greeting = {},
+  ): { transport: TransportFactory; peers: ScriptedPeer[] } {
     const peers: ScriptedPeer[] = [];
     return {
       peers,
       transport: () => {
         const [client, server] = memoryPair('scripted peer');
-        peers.push(new ScriptedPeer(server, script));
+        peers.push(new ScriptedPeer(server, script, greeting));
         return Promise.resolve(client);
       },
     };

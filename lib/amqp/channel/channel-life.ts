@@ -4,9 +4,10 @@
  *   opening --open-ok--> open --close--> closing --close-ok--> ended
  *       \__________________/____ closed by the broker, connection gone ___/
  *
- * Owns the order of synchronous methods and their replies, the assembly of content, the confirm window and the
- * consumers by tag. Must not know epochs, topology or what a user holds.
+ * Owns the order of synchronous methods and their replies, the assembly of content, the confirm window, the settlements
+ * and the consumers by tag. Must not know epochs, topology or what a user holds.
  */
+import { deliverEvents, publishEvents, type ChannelIdentity, type DeliverDiagnostics } from '../diagnostics.js';
 import {
   asError,
   ChannelClosedByBrokerError,
@@ -18,17 +19,14 @@ import {
   type AmqpError,
   type ConnectionError,
 } from '../errors.js';
-import type { ChannelSink, ConnectionLife } from '../connection/index.js';
+import { ordinaryClose, type ChannelSink, type CloseReason, type ConnectionLife } from '../connection/index.js';
 import {
   ByteReader,
   failedMethodName,
   methodIds,
   readMethod,
   repliesTo,
-  replyCodes,
-  writeAck,
   writePublish,
-  type BasicProperties,
   type Method,
   type MethodFields,
   type MethodInputs,
@@ -36,22 +34,11 @@ import {
 } from '../protocol/index.js';
 import { ConfirmWindow, type UnconfirmedPublish } from './confirm-window.js';
 import { ContentAssembly } from './content-assembly.js';
-import { Delivery, ReceivedMessage, type RawProperties, type SettlementResult, type Settler } from './delivery.js';
+import { Delivery, ReturnedMessage } from './delivery.js';
 import { InternedStrings } from './interned-strings.js';
-
-/** A message that the broker returned (basic.return). */
-export class ReturnedMessage extends ReceivedMessage {
-  constructor(
-    readonly replyCode: number,
-    readonly replyText: string,
-    exchange: string,
-    routingKey: string,
-    raw: RawProperties,
-    body: Buffer,
-  ) {
-    super(exchange, routingKey, raw, body);
-  }
-}
+import { Settlements, type SettledChannel } from './settlements.js';
+import type { OutgoingMessage } from './outgoing-message.js';
+import { tellOfPublish, WatchedPublish } from './publish-diagnostics.js';
 
 export interface ChannelLifeListener {
   /** A message published without a promise came back. */
@@ -68,14 +55,6 @@ export interface LifeConsumer {
   readonly isNoAck: boolean;
   /** May throw or reject: that is reported, and harms nothing. */
   onDelivery(delivery: Delivery): unknown;
-}
-
-export interface OutgoingMessage {
-  readonly exchange: string;
-  readonly routingKey: string;
-  readonly body: Uint8Array;
-  readonly properties: Readonly<BasicProperties>;
-  readonly isMandatory: boolean;
 }
 
 /**
@@ -97,11 +76,15 @@ interface PendingCall {
   readonly reject: (error: AmqpError) => void;
 }
 
-export class ChannelLife implements ChannelSink, Settler {
+export class ChannelLife implements ChannelSink, SettledChannel {
   readonly connection: ConnectionLife;
   readonly number: number;
+  readonly identity: ChannelIdentity;
+  readonly settlements: Settlements;
   /** Set by confirm.select. */
   confirms: ConfirmWindow | undefined;
+  /** True once anything was published or settled since the channel was opened, or since this was last reset. */
+  hasWork = false;
 
   #state: State = 'opening';
   #end: AmqpError | undefined;
@@ -111,17 +94,17 @@ export class ChannelLife implements ChannelSink, Settler {
   readonly #content = new ContentAssembly();
   readonly #strings = new InternedStrings();
   readonly #reader = new ByteReader();
-  #lastDeliveryTag = 0;
-  #settledThrough = 0;
 
-  private constructor(connection: ConnectionLife) {
+  private constructor(connection: ConnectionLife, tagOffset: number) {
     this.connection = connection;
     this.number = connection.attach(this);
+    this.identity = { connection: connection.identity, number: this.number };
+    this.settlements = new Settlements(this, tagOffset);
   }
 
-  /** Opens a channel. Throws WrongStateError when all are in use. */
-  static async open(connection: ConnectionLife): Promise<ChannelLife> {
-    const life = new ChannelLife(connection);
+  /** Opens a channel. `tagOffset`: see Settlements. Throws WrongStateError when all are in use. */
+  static async open(connection: ConnectionLife, tagOffset = 0): Promise<ChannelLife> {
+    const life = new ChannelLife(connection, tagOffset);
     await life.call('channel.open', {});
     if (life.#state === 'opening') life.#state = 'open';
     return life;
@@ -134,10 +117,6 @@ export class ChannelLife implements ChannelSink, Settler {
   /** Why the life ended; undefined while it has not. */
   get endedBy(): AmqpError | undefined {
     return this.#end;
-  }
-
-  get settledThrough(): number {
-    return this.#settledThrough;
   }
 
   listen(listener: ChannelLifeListener): void {
@@ -226,10 +205,11 @@ export class ChannelLife implements ChannelSink, Settler {
    * Sends a message; its outcome goes to `publish` where the channel has confirms. Throws ArgumentError when it cannot
    * be encoded, nothing being sent, and ChannelClosedError or what ended the channel when it is not open.
    */
-  publish(message: OutgoingMessage, publish: UnconfirmedPublish | undefined): void {
+  publish(message: OutgoingMessage, publish: UnconfirmedPublish): void {
     if (this.#state !== 'open') throw this.#end ?? new ChannelClosedError();
     const { connection, confirms } = this;
-    let { properties } = message;
+    const told = publishEvents.hasSubscribers ? tellOfPublish(this.identity, message) : undefined;
+    let properties = told?.properties ?? message.properties;
     if (message.isMandatory && confirms) {
       const headers = { ...properties.headers, [sequenceHeader]: confirms.nextSequenceNumber };
       properties = { ...properties, headers };
@@ -244,11 +224,12 @@ export class ChannelLife implements ChannelSink, Settler {
       message.body,
       connection.tuning.frameMax,
     );
-    confirms?.add(publish);
+    this.hasWork = true;
+    confirms?.add(told ? new WatchedPublish(publish, told) : publish);
     connection.scheduleFlush();
   }
 
-  // --- consuming and settling ---------------------------------------------------------------------
+  // --- consuming ----------------------------------------------------------------------------------
 
   /** basic.consume with a tag that is free on this channel. */
   async consume(consumer: LifeConsumer, fields: MethodInputs['basic.consume']): Promise<void> {
@@ -268,37 +249,11 @@ export class ChannelLife implements ChannelSink, Settler {
     this.#consumers.delete(consumerTag);
   }
 
-  settle(
-    kind: 'ack' | 'nack' | 'reject',
-    deliveryTag: number,
-    isMultiple: boolean,
-    isRequeued: boolean,
-  ): SettlementResult {
-    if (this.#state !== 'open') return 'stale';
-    const { connection } = this;
-    switch (kind) {
-      case 'ack':
-        writeAck(connection.writer, this.number, deliveryTag, isMultiple);
-        connection.scheduleFlush();
-        break;
-      case 'nack':
-        connection.send(this.number, 'basic.nack', { deliveryTag, multiple: isMultiple, requeue: isRequeued });
-        break;
-      case 'reject':
-        connection.send(this.number, 'basic.reject', { deliveryTag, requeue: isRequeued });
-        break;
-    }
-    if (isMultiple && deliveryTag > this.#settledThrough) this.#settledThrough = deliveryTag;
-    return 'sent';
-  }
-
-  /** Settles every unsettled delivery of the channel (`multiple` with tag 0). */
-  settleAll(kind: 'ack' | 'nack', isRequeued: boolean): SettlementResult {
-    if (this.#state !== 'open') return 'stale';
-    if (kind === 'ack') this.connection.send(this.number, 'basic.ack', { deliveryTag: 0, multiple: true });
-    else this.connection.send(this.number, 'basic.nack', { deliveryTag: 0, multiple: true, requeue: isRequeued });
-    this.#settledThrough = this.#lastDeliveryTag;
-    return 'sent';
+  /** basic.recover: the broker takes back all unsettled deliveries. */
+  async recover(): Promise<void> {
+    const recovered = this.call('basic.recover', { requeue: true });
+    this.settlements.beginTakeBack();
+    await recovered;
   }
 
   // --- frames that came in ------------------------------------------------------------------------
@@ -359,17 +314,17 @@ export class ChannelLife implements ChannelSink, Settler {
     const consumerTag = strings.decode(buffer, start + 1, tagEnd);
     const exchange = strings.decode(buffer, exchangeStart, exchangeEnd);
     const routingKey = strings.decode(buffer, keyStart, keyEnd);
-    this.#lastDeliveryTag = deliveryTag;
+    const consumer = this.#consumers.get(consumerTag);
+    const visibleTag = this.settlements.note(deliveryTag, consumer?.isNoAck !== true);
     this.#content.begin((properties, body) => {
-      const consumer = this.#consumers.get(consumerTag);
       // While the channel closes, the broker takes back what we do not settle.
       if (!consumer || this.#state !== 'open') return;
       this.#hand(
         consumer,
         new Delivery(
-          this,
+          this.settlements,
           consumerTag,
-          deliveryTag,
+          visibleTag,
           redelivered,
           exchange,
           routingKey,
@@ -384,7 +339,9 @@ export class ChannelLife implements ChannelSink, Settler {
 
   #hand(consumer: LifeConsumer, delivery: Delivery): void {
     try {
-      const result = consumer.onDelivery(delivery);
+      const result = deliverEvents.hasSubscribers
+        ? deliverEvents.runStores(this.#describe(delivery), () => consumer.onDelivery(delivery))
+        : consumer.onDelivery(delivery);
       if (result instanceof Promise) {
         result.catch((error: unknown) => {
           this.#listener?.onCallbackError(asError(error));
@@ -393,6 +350,21 @@ export class ChannelLife implements ChannelSink, Settler {
     } catch (error) {
       this.#listener?.onCallbackError(asError(error));
     }
+  }
+
+  #describe(delivery: Delivery): DeliverDiagnostics {
+    return {
+      channel: this.identity,
+      consumerTag: delivery.consumerTag,
+      deliveryTag: delivery.deliveryTag,
+      redelivered: delivery.redelivered,
+      exchange: delivery.exchange,
+      routingKey: delivery.routingKey,
+      body: delivery.body,
+      get properties() {
+        return delivery.properties;
+      },
+    };
   }
 
   #onOther(method: Method): void {
@@ -408,6 +380,11 @@ export class ChannelLife implements ChannelSink, Settler {
         if (this.#consumers.delete(method.fields.consumerTag)) {
           this.#listener?.onConsumerCancelled(method.fields.consumerTag);
         }
+        return;
+      case 'basic.recover-ok':
+        // At once: what follows in the same chunk is new.
+        this.settlements.endTakeBack();
+        this.#answer(method, method.name);
         return;
       case 'channel.flow':
         this.connection.send(this.number, 'channel.flow-ok', { active: method.fields.active });
@@ -437,12 +414,22 @@ export class ChannelLife implements ChannelSink, Settler {
 
   #onGetOk({ deliveryTag, redelivered, exchange, routingKey, messageCount }: MethodFields['basic.get-ok']): void {
     const isNoAck = this.#calls[0]?.isNoAck ?? false;
-    this.#lastDeliveryTag = deliveryTag;
+    const visibleTag = this.settlements.note(deliveryTag, !isNoAck);
     this.#content.begin((raw, body) => {
-      this.#answer(
-        new Delivery(this, '', deliveryTag, redelivered, exchange, routingKey, raw, body, isNoAck, messageCount),
-        'basic.get-ok',
+      const delivery = new Delivery(
+        this.settlements,
+        '',
+        visibleTag,
+        redelivered,
+        exchange,
+        routingKey,
+        raw,
+        body,
+        isNoAck,
+        messageCount,
       );
+      if (deliverEvents.hasSubscribers) deliverEvents.publish(this.#describe(delivery));
+      this.#answer(delivery, 'basic.get-ok');
     });
   }
 
@@ -467,19 +454,15 @@ export class ChannelLife implements ChannelSink, Settler {
   // --- the end ------------------------------------------------------------------------------------
 
   /** channel.close, and waits for its answer at most `limit` milliseconds. Never rejects. */
-  close(limit = this.connection.parameters.closeTimeout): Promise<void> {
+  close(limit = this.connection.parameters.closeTimeout, reason = ordinaryClose): Promise<void> {
     if (this.#state === 'ended') return Promise.resolve();
-    return (this.#closing ??= this.#close(limit));
+    return (this.#closing ??= this.#close(limit, reason));
   }
 
   #closing: Promise<void> | undefined;
 
-  async #close(limit: number): Promise<void> {
-    const closed = this.#request(
-      'channel.close',
-      { replyCode: replyCodes.success, replyText: '', classId: 0, methodId: 0 },
-      limit,
-    );
+  async #close(limit: number, { replyCode, replyText }: CloseReason): Promise<void> {
+    const closed = this.#request('channel.close', { replyCode, replyText, classId: 0, methodId: 0 }, limit);
     this.#state = 'closing';
     // Rejected by the end of the life, which is what was asked for, or by the limit: then the number stays taken,
     // until the broker answers after all.

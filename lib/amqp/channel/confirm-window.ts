@@ -10,18 +10,17 @@ import { NackError, UnknownOutcomeError, type PublishError, type UnroutableError
 export interface UnconfirmedPublish {
   readonly exchange: string;
   readonly routingKey: string;
+  /** True where somebody hears of a return by `settle`. */
+  readonly isConfirmed: boolean;
   /** The outcome: confirmed when there is no error. Called once, must not throw. */
   settle(error: PublishError | undefined): void;
 }
 
-interface Entry {
-  readonly publish: UnconfirmedPublish | undefined;
-  returned: UnroutableError | undefined;
-}
-
 export class ConfirmWindow {
   /** A ring by sequence number; its length is a power of two. */
-  #ring: (Entry | undefined)[] = new Array<Entry | undefined>(256).fill(undefined);
+  #ring: (UnconfirmedPublish | undefined)[] = new Array<UnconfirmedPublish | undefined>(256).fill(undefined);
+  /** The few that came back and wait for their ack. */
+  readonly #returned = new Map<number, UnroutableError>();
   /** No sequence number below this one is unsettled. */
   #first = 1;
   #next = 1;
@@ -42,23 +41,26 @@ export class ConfirmWindow {
     this.#roomWaiters.push(callback);
   }
 
-  /** Calls back, once, when nothing is unconfirmed any more. */
-  onEmpty(callback: () => void): void {
-    this.#emptyWaiters.push(callback);
+  /** Calls back, once, when everything published until now has its outcome: at once where that is so already. */
+  onSettled(callback: () => void): void {
+    if (this.#size === 0) callback();
+    else this.#settledWaiters.push({ through: this.#next - 1, callback });
   }
 
   #roomWaiters: (() => void)[] = [];
-  #emptyWaiters: (() => void)[] = [];
+  #settledWaiters: { readonly through: number; readonly callback: () => void }[] = [];
 
   #tellWaiters(): void {
     if (this.#roomWaiters.length > 0) for (const waiter of this.#roomWaiters.splice(0)) waiter();
-    if (this.#size === 0) for (const waiter of this.#emptyWaiters.splice(0)) waiter();
+    while (this.#settledWaiters[0] && this.#settledWaiters[0].through < this.#first) {
+      this.#settledWaiters.shift()?.callback();
+    }
   }
 
-  /** Notes a publish that was sent; undefined for one whose outcome nobody asks for. */
-  add(publish: UnconfirmedPublish | undefined): void {
+  /** Notes a publish that was sent. */
+  add(publish: UnconfirmedPublish): void {
     if (this.#next - this.#first >= this.#ring.length) this.#grow();
-    this.#ring[this.#next & (this.#ring.length - 1)] = { publish, returned: undefined };
+    this.#ring[this.#next & (this.#ring.length - 1)] = publish;
     this.#next += 1;
     this.#size += 1;
   }
@@ -77,51 +79,56 @@ export class ConfirmWindow {
     this.#tellWaiters();
   }
 
-  /** The message came back; its outcome waits for the ack that follows. False: no such publish. */
+  /** The message came back; its outcome waits for the ack that follows. False: nobody hears of it then. */
   noteReturn(sequenceNumber: number, error: UnroutableError): boolean {
-    const entry = this.#entry(sequenceNumber);
-    if (!entry) return false;
-    entry.returned = error;
-    return entry.publish !== undefined;
+    const publish = this.#at(sequenceNumber);
+    if (!publish) return false;
+    this.#returned.set(sequenceNumber, error);
+    return publish.isConfirmed;
   }
 
   /** The channel is gone: nobody will ever know. */
   abandon(cause: unknown): void {
     for (let number = this.#first; number < this.#next; number++) {
-      const entry = this.#take(number);
-      if (!entry?.publish) continue;
-      const { exchange, routingKey } = entry.publish;
+      const publish = this.#take(number);
       // A returned message is known not to be in any queue, whether or not its ack came.
-      entry.publish.settle(entry.returned ?? new UnknownOutcomeError(exchange, routingKey, cause));
+      publish?.settle(this.#takeReturn(number) ?? new UnknownOutcomeError(publish.exchange, publish.routingKey, cause));
     }
     this.#first = this.#next;
     this.#tellWaiters();
   }
 
   #settleOne(sequenceNumber: number, isAck: boolean): void {
-    const entry = this.#take(sequenceNumber);
-    if (!entry?.publish) return;
-    const { exchange, routingKey } = entry.publish;
-    entry.publish.settle(isAck ? entry.returned : new NackError(exchange, routingKey));
+    const publish = this.#take(sequenceNumber);
+    if (!publish) return;
+    const returned = this.#takeReturn(sequenceNumber);
+    publish.settle(isAck ? returned : new NackError(publish.exchange, publish.routingKey));
   }
 
-  #entry(sequenceNumber: number): Entry | undefined {
+  #at(sequenceNumber: number): UnconfirmedPublish | undefined {
     if (sequenceNumber < this.#first || sequenceNumber >= this.#next) return undefined;
     return this.#ring[sequenceNumber & (this.#ring.length - 1)];
   }
 
-  #take(sequenceNumber: number): Entry | undefined {
-    const entry = this.#entry(sequenceNumber);
-    if (entry) {
+  #take(sequenceNumber: number): UnconfirmedPublish | undefined {
+    const publish = this.#at(sequenceNumber);
+    if (publish) {
       this.#ring[sequenceNumber & (this.#ring.length - 1)] = undefined;
       this.#size -= 1;
     }
-    return entry;
+    return publish;
+  }
+
+  #takeReturn(sequenceNumber: number): UnroutableError | undefined {
+    if (this.#returned.size === 0) return undefined;
+    const error = this.#returned.get(sequenceNumber);
+    this.#returned.delete(sequenceNumber);
+    return error;
   }
 
   #grow(): void {
     const old = this.#ring;
-    const ring = new Array<Entry | undefined>(old.length * 2).fill(undefined);
+    const ring = new Array<UnconfirmedPublish | undefined>(old.length * 2).fill(undefined);
     for (let number = this.#first; number < this.#next; number++) {
       ring[number & (ring.length - 1)] = old[number & (old.length - 1)];
     }

@@ -1,11 +1,19 @@
 /** The channel layer's face. */
-export {
-  ChannelLife,
-  ReturnedMessage,
-  sequenceHeader,
-  type ChannelLifeListener,
-  type LifeConsumer,
-  type OutgoingMessage,
-} from './channel-life.js';
+export { ChannelLife, sequenceHeader, type ChannelLifeListener, type LifeConsumer } from './channel-life.js';
 export type { UnconfirmedPublish } from './confirm-window.js';
-export { Delivery, ReceivedMessage, type SettlementResult } from './delivery.js';
+export {
+  ackOptionNames,
+  checkSettlementOptions,
+  Delivery,
+  nackOptionNames,
+  ReceivedMessage,
+  ReturnedMessage,
+  rejectOptionNames,
+  type AckOptions,
+  type NackOptions,
+  type ReceivedProperties,
+  type RejectOptions,
+  type SettlementKind,
+  type SettlementResult,
+} from './delivery.js';
+export type { OutgoingMessage } from './outgoing-message.js';

@@ -1,8 +1,9 @@
 /** Checks of what users pass, before a byte is sent: the channel survives their mistakes. */
+import { ordinaryClose, type CloseReason } from '../connection/index.js';
 import { ArgumentError } from '../errors.js';
 import type { BasicProperties } from '../protocol/index.js';
 
-type Kind = 'boolean' | 'name' | 'table' | 'prefetch' | 'milliseconds' | 'signal' | 'integer';
+type Kind = 'boolean' | 'name' | 'tag' | 'code' | 'table' | 'prefetch' | 'milliseconds' | 'signal' | 'integer';
 
 const problems: Record<Kind, (value: unknown) => string | undefined> = {
   boolean: (value) => (typeof value === 'boolean' ? undefined : 'must be true or false'),
@@ -15,6 +16,8 @@ const problems: Record<Kind, (value: unknown) => string | undefined> = {
     typeof value === 'object' && value !== null && !Array.isArray(value) ? undefined : 'must be an object',
   prefetch: (value) => range(value, 65_535),
   milliseconds: (value) => range(value, 0x7fff_ffff),
+  tag: (value) => range(value, Number.MAX_SAFE_INTEGER),
+  code: (value) => range(value, 65_535),
   integer: (value) => (typeof value === 'number' && Number.isInteger(value) ? undefined : 'must be an integer'),
   signal: (value) => (value instanceof AbortSignal ? undefined : 'must be an AbortSignal'),
 };
@@ -41,6 +44,21 @@ export function checkOptions(options: object, known: Readonly<Record<string, Kin
     }
     if (value !== undefined) check(value, kind, name);
   }
+}
+
+/** What `close` tells the broker, whose log shows it. */
+export interface CloseOptions {
+  /** AMQP reply code from 0 to 65 535. Default 200. */
+  replyCode?: number | undefined;
+  /** At most 255 bytes. Default `closed by the client`. */
+  replyText?: string | undefined;
+}
+
+/** Throws ArgumentError. */
+export function checkCloseOptions(options: CloseOptions = {}): CloseReason {
+  checkOptions(options, { replyCode: 'code', replyText: 'name' }, 'close');
+  const { replyCode, replyText } = ordinaryClose;
+  return { replyCode: options.replyCode ?? replyCode, replyText: options.replyText ?? replyText };
 }
 
 /** What a message's body may be; a string is sent as UTF-8. */

@@ -5,25 +5,31 @@
  *
  * A channel that the broker closed is reopened here, alone; after a lost connection its owner calls `restore`.
  */
-import { ChannelLife, type LifeConsumer, type ReturnedMessage } from '../channel/index.js';
-import type { ConnectionLife, ResolvedParameters } from '../connection/index.js';
+import {
+  ChannelLife,
+  type LifeConsumer,
+  type ReturnedMessage,
+  type SettlementKind,
+  type SettlementResult,
+} from '../channel/index.js';
+import { ordinaryClose, type CloseReason, type ConnectionLife, type ResolvedParameters } from '../connection/index.js';
 import {
   asAmqpError,
   asError,
-  ChannelClosedByBrokerError,
   ChannelClosedError,
-  ConnectionClosedByBrokerError,
   ConsumerCancelledError,
   DuplicateConsumerTagError,
   TimeoutError,
   WrongStateError,
   type AmqpError,
 } from '../errors.js';
-import { failedMethodName } from '../protocol/index.js';
-import { backOffDelay, wait, type BrokenEntity } from '../recovery/index.js';
+import { backOffDelay, isWorthRecovery, wait, type BrokenEntity } from '../recovery/index.js';
+import { isBlamedOn } from './blame.js';
 import type { Consumer, ConsumerOwner } from './consumer.js';
+import { LifeWaiters } from './life-waiters.js';
 import type { PendingPublish } from './pending-publish.js';
 import { PublishFlow } from './publish-flow.js';
+import { Transactions } from './transactions.js';
 
 export interface ChannelSettings {
   /** Default prefetch of each consumer; 0 is without limit. */
@@ -31,6 +37,7 @@ export interface ChannelSettings {
   /** Limit over all consumers of the channel (basic.qos global); undefined: none was set. */
   globalPrefetch: number | undefined;
   isConfirming: boolean;
+  isTransactional: boolean;
 }
 
 /** What a channel needs of its connection. */
@@ -59,11 +66,6 @@ export interface ChannelKeeperListener {
   onEnd(cause: AmqpError): void;
 }
 
-interface LifeWaiter {
-  readonly resolve: (life: ChannelLife) => void;
-  readonly reject: (error: AmqpError) => void;
-}
-
 /** A channel that stayed open for this long has recovered for good: the next loss starts with a short delay. */
 const stableTime = 10_000;
 
@@ -71,15 +73,18 @@ export class ChannelKeeper implements ConsumerOwner {
   readonly settings: ChannelSettings;
   readonly consumers = new Map<string, Consumer>();
   readonly flow: PublishFlow;
+  readonly transactions = new Transactions(this);
   readonly #host: ChannelHost;
   readonly #listener: ChannelKeeperListener;
   /** Consumers that the broker does not know at present. */
   readonly #broken = new Set<Consumer>();
   #life: ChannelLife | undefined;
+  /** The last tag that users saw in lives that are over. */
+  #tagOffset = 0;
   /** A life that is being given its consumers. */
   #restoringLife: ChannelLife | undefined;
   #end: AmqpError | undefined;
-  #waiters = new Set<LifeWaiter>();
+  readonly #waiters = new LifeWaiters();
   #sentPrefetch = 0;
   #reopenings = 0;
   #openedAt = 0;
@@ -111,24 +116,7 @@ export class ChannelKeeper implements ConsumerOwner {
   whenOpen(step: string): Promise<ChannelLife> {
     if (this.#life) return Promise.resolve(this.#life);
     if (this.#end) return Promise.reject(this.#end);
-    const limit = this.#host.parameters.methodTimeout;
-    return new Promise<ChannelLife>((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.#waiters.delete(waiter);
-        reject(new TimeoutError(`${step}, waiting for the channel to recover`, limit));
-      }, limit);
-      const waiter: LifeWaiter = {
-        resolve: (life) => {
-          clearTimeout(timer);
-          resolve(life);
-        },
-        reject: (error) => {
-          clearTimeout(timer);
-          reject(error);
-        },
-      };
-      this.#waiters.add(waiter);
-    });
+    return this.#waiters.add(step, this.#host.parameters.methodTimeout);
   }
 
   /**
@@ -140,7 +128,7 @@ export class ChannelKeeper implements ConsumerOwner {
     const { methodTimeout, recovery } = this.#host.parameters;
     const deadline = performance.now() + methodTimeout;
     for (;;) {
-      const life = await this.whenOpen(step);
+      const life = await this.whenTurn(step, deadline);
       try {
         return await action(life);
       } catch (error) {
@@ -148,6 +136,31 @@ export class ChannelKeeper implements ConsumerOwner {
         const isWorthRepeating = endedBy && !isBlamedOn(endedBy, step) && !this.#end && recovery !== false;
         if (!isWorthRepeating || performance.now() >= deadline) throw error;
       }
+    }
+  }
+
+  /** As `whenOpen`, behind the publishes that wait to be sent: on the wire the order is the user's. */
+  async whenTurn(
+    step: string,
+    deadline = performance.now() + this.#host.parameters.methodTimeout,
+  ): Promise<ChannelLife> {
+    for (;;) {
+      const life = await this.whenOpen(step);
+      if (!this.flow.isWaiting) return life;
+      await new Promise<void>((resolve, reject) => {
+        const { methodTimeout } = this.#host.parameters;
+        const timer = setTimeout(
+          () => {
+            reject(new TimeoutError(`${step}, waiting behind publishes that the broker does not take`, methodTimeout));
+          },
+          Math.max(0, deadline - performance.now()),
+        );
+        this.flow.onPassed(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+      });
+      if (life === this.#life) return life;
     }
   }
 
@@ -189,7 +202,7 @@ export class ChannelKeeper implements ConsumerOwner {
   }
 
   async #openLife(connection: ConnectionLife): Promise<ChannelLife> {
-    const life = await ChannelLife.open(connection);
+    const life = await ChannelLife.open(connection, this.#tagOffset);
     life.listen({
       onReturn: (message) => {
         this.#listener.onReturn(message);
@@ -201,6 +214,8 @@ export class ChannelKeeper implements ConsumerOwner {
         this.#listener.onCallbackError(error);
       },
       onEnd: (error) => {
+        this.#tagOffset = Math.max(this.#tagOffset, life.settlements.lastTag);
+        this.transactions.noteEnd(life, error);
         if (life === this.#life) this.#onLifeEnd(life, error);
       },
     });
@@ -213,6 +228,7 @@ export class ChannelKeeper implements ConsumerOwner {
     this.#sentPrefetch = 0;
     const calls: { consumer: Consumer | undefined; done: Promise<unknown> }[] = [];
     if (settings.isConfirming) calls.push({ consumer: undefined, done: life.selectConfirms() });
+    if (settings.isTransactional) calls.push({ consumer: undefined, done: life.call('tx.select', {}) });
     if (settings.globalPrefetch !== undefined) {
       const fields = { prefetchSize: 0, prefetchCount: settings.globalPrefetch, global: true };
       calls.push({ consumer: undefined, done: life.call('basic.qos', fields) });
@@ -243,9 +259,7 @@ export class ChannelKeeper implements ConsumerOwner {
   #begin(life: ChannelLife): void {
     this.#life = life;
     this.#openedAt = performance.now();
-    const waiters = this.#waiters;
-    this.#waiters = new Set();
-    for (const { resolve } of waiters) resolve(life);
+    this.#waiters.resolve(life);
     this.flow.begin(life);
   }
 
@@ -255,7 +269,8 @@ export class ChannelKeeper implements ConsumerOwner {
     if (this.#end) return;
     this.flow.pause();
     if (!life.connection.isOpen) return;
-    if (this.#host.parameters.recovery === false) {
+    const { recovery } = this.#host.parameters;
+    if (recovery === false || !isWorthRecovery(recovery, cause)) {
       this.end(cause);
       return;
     }
@@ -280,6 +295,35 @@ export class ChannelKeeper implements ConsumerOwner {
       } catch {
         // The connection ended, whose owner restores us; or the channel could not be opened, which is tried again.
       }
+    }
+  }
+
+  // --- settling -----------------------------------------------------------------------------------
+
+  /** Deliveries of the present life that wait for their settlement. */
+  get unsettled(): number {
+    return (this.#life ?? this.#restoringLife)?.settlements.size ?? 0;
+  }
+
+  /** Settles by bare tag. Throws WrongStateError for a tag that was never delivered, AlreadySettledError. */
+  settle(kind: SettlementKind, deliveryTag: number, isMultiple: boolean, isRequeued: boolean): SettlementResult {
+    const life = this.#life ?? this.#restoringLife;
+    if (!life) {
+      if (deliveryTag <= this.#tagOffset) return 'stale';
+      throw new WrongStateError(`${kind}: this channel has not delivered ${String(deliveryTag)}`);
+    }
+    if (deliveryTag === 0 && kind !== 'reject') return life.settlements.settleAll(kind, isRequeued);
+    return life.settlements.settle(kind, deliveryTag, isMultiple, isRequeued);
+  }
+
+  /** basic.recover; in a new life there is nothing to take back. */
+  async recover(): Promise<void> {
+    // Sent in this very turn where it can be: what is unsettled now is what goes back.
+    const life = this.#life ?? (await this.whenOpen('basic.recover'));
+    try {
+      await life.recover();
+    } catch (error) {
+      if (!life.connection.endedBy) throw error;
     }
   }
 
@@ -380,13 +424,14 @@ export class ChannelKeeper implements ConsumerOwner {
   // --- the end ------------------------------------------------------------------------------------
 
   /** Flushes what was published, then closes, all within `limit` milliseconds. Never rejects. */
-  async close(limit = this.#host.parameters.closeTimeout): Promise<void> {
+  async close(reason: CloseReason = ordinaryClose): Promise<void> {
     if (this.#end) return;
+    const limit = this.#host.parameters.closeTimeout;
     const since = performance.now();
-    await this.flow.flushed(limit);
+    if (this.#life) await this.flow.flushed(limit);
     const life = this.#life;
     this.end(new ChannelClosedError());
-    if (life) await life.close(Math.max(100, limit - (performance.now() - since)));
+    if (life) await life.close(Math.max(100, limit - (performance.now() - since)), reason);
   }
 
   /** No life will follow. */
@@ -396,8 +441,7 @@ export class ChannelKeeper implements ConsumerOwner {
     this.#life = undefined;
     clearTimeout(this.#retryTimer);
     this.#host.forget(this);
-    for (const { reject } of this.#waiters) reject(cause);
-    this.#waiters.clear();
+    this.#waiters.reject(cause);
     this.flow.end(cause);
     this.consumers.clear();
     this.#broken.clear();
@@ -412,21 +456,4 @@ export class ChannelKeeper implements ConsumerOwner {
       );
     }
   }
-}
-
-/** True when the broker closed the connection because of this method. */
-function isBlamedOn(cause: AmqpError, method: string): boolean {
-  if (!(cause instanceof ConnectionClosedByBrokerError)) return false;
-  const { classId, methodId } = cause;
-  return classId !== undefined && classId !== 0 && failedMethodName(classId, methodId ?? 0) === method;
-}
-
-/** True when somebody else hears of it: the caller of a synchronous method, or of a confirmed publish. */
-export function isHeardByCaller(cause: AmqpError, isConfirming: boolean): boolean {
-  if (!(cause instanceof ChannelClosedByBrokerError)) return false;
-  const { classId, methodId } = cause;
-  if (classId === undefined || classId === 0) return false;
-  const name = failedMethodName(classId, methodId ?? 0);
-  if (name === 'basic.publish') return isConfirming;
-  return name !== 'basic.ack' && name !== 'basic.nack' && name !== 'basic.reject';
 }

@@ -1,124 +1,64 @@
 /**
- * A channel as users hold it: it outlives the socket. Every method carries its AMQP name in camelCase.
+ * A channel as users hold it: it outlives the socket. Every method carries its AMQP name in camelCase; those that shape
+ * the topology are in topology-methods.ts.
  *
  * Declares, consumes and settings are remembered and restored after a loss. Calls made while the channel is away, or
- * whose answer is lost with the connection, wait for it and are made again, for at most `methodTimeout`. Wrong arguments throw or reject with ArgumentError before a byte is sent, and the
- * channel goes on. What the broker refuses (404, 405, 406 ...) closes one life of the channel: the call rejects with
- * ChannelClosedByBrokerError, and the channel is reopened with its consumers.
+ * whose answer is lost with the connection, wait for it and are made again, for at most `methodTimeout`. On the wire
+ * the order is that of the calls: none overtakes a publish that was made before it.
  */
-import type { Delivery, ReturnedMessage } from '../channel/index.js';
-import { ArgumentError, asError, type AmqpError, type ConsumerCancelledError } from '../errors.js';
-import type { FieldTable, MethodFields, MethodInputs, MethodName } from '../protocol/index.js';
-import type { BindingRecord, BrokenEntity, TopologyRecord } from '../recovery/index.js';
-import { check, checkOptions, toBytes, toProperties, type MessageBody, type PublishProperties } from './arguments.js';
-import { ChannelKeeper, isHeardByCaller, type ChannelHost, type ChannelSettings } from './channel-keeper.js';
+import {
+  ackOptionNames,
+  checkSettlementOptions,
+  nackOptionNames,
+  rejectOptionNames,
+  type AckOptions,
+  type Delivery,
+  type NackOptions,
+  type RejectOptions,
+  type SettlementResult,
+} from '../channel/index.js';
+import { ArgumentError, asError, NackError, UnknownOutcomeError, UnroutableError, WrongStateError } from '../errors.js';
+import type { FieldTable } from '../protocol/index.js';
+import type { TopologyRecord } from '../recovery/index.js';
+import {
+  check,
+  checkCloseOptions,
+  checkOptions,
+  toBytes,
+  toProperties,
+  type CloseOptions,
+  type MessageBody,
+  type PublishProperties,
+} from './arguments.js';
+import { ChannelKeeper, type ChannelHost, type ChannelSettings } from './channel-keeper.js';
+import { isHeardByCaller } from './blame.js';
+import {
+  consumeKinds,
+  defaultStreamPrefetch,
+  publishKinds,
+  type BasicPublishOptions,
+  type ConsumeStreamOptions,
+  type PublishOptions,
+} from './channel-options.js';
 import { Consumer, type ConsumeOptions, type DeliveryCallback } from './consumer.js';
 import { DeliveryStream } from './delivery-stream.js';
-import { Events, reportCallbackError, reportChannelLoss } from './events.js';
+import { reportCallbackError, reportChannelLoss } from './events.js';
 import { PendingPublish } from './pending-publish.js';
+import { TopologyMethods } from './topology-methods.js';
 
-export interface ChannelOptions {
-  /** Unsettled deliveries of each consumer at a time (basic.qos, not global); 0 is without limit. Default 0. */
-  prefetch?: number | undefined;
-  /** Publisher confirms (confirm.select), which `publish` needs. Default false. */
-  confirm?: boolean | undefined;
-}
-
-export interface ExchangeDeclareOptions {
-  /** Survives a restart of the broker. Default true. */
-  durable?: boolean | undefined;
-  /** Deleted when its last binding goes. Default false. */
-  autoDelete?: boolean | undefined;
-  /** Takes no publishes, only bindings. Default false. */
-  internal?: boolean | undefined;
-  /** Only looks whether it is there; 404 closes the channel. Default false. */
-  passive?: boolean | undefined;
-  /** For instance `alternate-exchange`. */
-  arguments?: FieldTable | undefined;
-}
-
-export interface QueueDeclareOptions {
-  /** Survives a restart of the broker. Default true. */
-  durable?: boolean | undefined;
-  /** For this connection alone, and deleted with it. Default false. */
-  exclusive?: boolean | undefined;
-  /** Deleted when its last consumer goes. Default false. */
-  autoDelete?: boolean | undefined;
-  /** Only looks whether it is there; 404 closes the channel. Default false. */
-  passive?: boolean | undefined;
-  /** For instance `x-queue-type`, `x-dead-letter-exchange`, `x-message-ttl` (milliseconds). */
-  arguments?: FieldTable | undefined;
-}
-
-export interface QueueDeclared {
-  /** The name, also where the broker chose it. */
-  readonly queue: string;
-  /** Messages ready for delivery. */
-  readonly messageCount: number;
-  readonly consumerCount: number;
-}
-
-export interface BasicPublishOptions {
-  /** Return the message when no queue takes it. Default false. */
-  mandatory?: boolean | undefined;
-}
-
-export interface PublishOptions extends BasicPublishOptions {
-  /** Gives up: NotSentError when it was still waiting, UnknownOutcomeError when it was sent. */
-  signal?: AbortSignal | undefined;
-  /** Milliseconds from the call to the outcome; as `signal`. Default: none. */
-  timeout?: number | undefined;
-}
-
-export interface ConsumeStreamOptions extends ConsumeOptions {
-  /** Milliseconds of silence that end the loop. Default: never. */
-  inactivityTimeout?: number | undefined;
-}
-
-export interface ChannelEvents {
-  /** The broker closed this channel alone; it is being reopened. */
-  lost: { readonly cause: AmqpError };
-  /** Open again after `lost`, with so many consumers; `broken` names what the broker refused. */
-  recovered: { readonly consumers: number; readonly broken: readonly BrokenEntity[] };
-  /** A message of `basicPublish` with `mandatory` came back. */
-  return: ReturnedMessage;
-  /** The broker cancelled a consumer (its queue was deleted, its leader moved); it comes back when the queue does. */
-  consumerCancelled: { readonly consumer: Consumer; readonly cause: ConsumerCancelledError };
-  consumerRecovered: { readonly consumer: Consumer };
-  /** A message of `basicPublish` could not be sent after all. */
-  notSent: { readonly cause: Error };
-  /** A delivery callback threw or rejected. Without a listener: a process warning. */
-  callbackError: Error;
-  /** For good: closed by you, or with the connection. */
-  closed: { readonly cause: AmqpError };
-}
-
-const declareKinds = { durable: 'boolean', autoDelete: 'boolean', passive: 'boolean', arguments: 'table' } as const;
-const exchangeDeclareKinds = { ...declareKinds, internal: 'boolean' } as const;
-const queueDeclareKinds = { ...declareKinds, exclusive: 'boolean' } as const;
-const consumeKinds = {
-  consumerTag: 'name',
-  noAck: 'boolean',
-  exclusive: 'boolean',
-  prefetch: 'prefetch',
-  arguments: 'table',
-} as const;
-const publishKinds = { mandatory: 'boolean', signal: 'signal', timeout: 'milliseconds' } as const;
-/** A stream without a prefetch of its own, on a channel without one, buffers this many. */
-const defaultStreamPrefetch = 100;
-
-export class Channel extends Events<ChannelEvents> {
-  readonly #keeper: ChannelKeeper;
-  readonly #topology: TopologyRecord;
+export class Channel extends TopologyMethods {
+  /** @internal */
+  readonly keeper: ChannelKeeper;
   readonly #nextTag: () => string;
   readonly #streams = new Set<DeliveryStream>();
+  /** The first refusal of a publish without a promise since `waitForConfirms` was last called. */
+  #refusal: Error | undefined;
 
   /** Made by `connection.openChannel`. */
   constructor(host: ChannelHost, topology: TopologyRecord, settings: ChannelSettings, nextTag: () => string) {
-    super();
-    this.#topology = topology;
+    super(topology);
     this.#nextTag = nextTag;
-    this.#keeper = new ChannelKeeper(host, settings, {
+    this.keeper = new ChannelKeeper(host, settings, {
       onLost: (cause) => {
         const isHeard = this.listenerCount('lost') > 0 || isHeardByCaller(cause, settings.isConfirming);
         if (!isHeard) reportChannelLoss(cause);
@@ -147,137 +87,82 @@ export class Channel extends Events<ChannelEvents> {
     });
   }
 
-  /** @internal */
-  get keeper(): ChannelKeeper {
-    return this.#keeper;
+  /** True while the channel is open on the broker. While it is away, and comes back, it is false as well as `isClosed`. */
+  get isOpen(): boolean {
+    return this.keeper.life !== undefined;
   }
 
-  /** True while the channel is open on the broker. */
-  get isOpen(): boolean {
-    return this.#keeper.life !== undefined;
+  /** True once the channel is over for good: closed by you, or with its connection. */
+  get isClosed(): boolean {
+    return this.keeper.endedBy !== undefined;
   }
 
   /** The number of the present life; undefined while there is none. */
   get number(): number | undefined {
-    return this.#keeper.life?.number;
+    return this.keeper.life?.number;
   }
 
   /** Publishes that were sent and not confirmed, or wait to be sent. */
   get outstandingPublishes(): number {
-    return this.#keeper.flow.outstanding;
+    return this.keeper.flow.outstanding;
   }
 
-  /** channel.close, after what was published has its outcome; at most `closeTimeout`. Never rejects, idempotent. */
-  async close(): Promise<void> {
-    await this.#keeper.close();
+  /** Deliveries that wait for their settlement, those in the buffers of pull streams among them. */
+  get unsettledDeliveries(): number {
+    return this.keeper.unsettled;
   }
 
-  // --- exchanges ----------------------------------------------------------------------------------
-
-  /** exchange.declare. The broker refuses other arguments than those of an exchange that is there (406). */
-  async exchangeDeclare(exchange: string, type: string, options: ExchangeDeclareOptions = {}): Promise<void> {
-    check(exchange, 'name', 'exchange');
-    check(type, 'name', 'type');
-    checkOptions(options, exchangeDeclareKinds, 'exchangeDeclare');
-    const { durable = true, autoDelete = false, internal = false, passive = false } = options;
-    const table = options.arguments ?? {};
-    const fields = { exchange, type, passive, durable, autoDelete, internal, arguments: table };
-    await this.#call('exchange.declare', fields);
-    if (!passive) {
-      this.#topology.addExchange({ name: exchange, type, durable, autoDelete, internal, arguments: table });
-    }
+  /** The consumers, also those that wait for their queue to come back. */
+  get consumers(): readonly Consumer[] {
+    return [...this.keeper.consumers.values()];
   }
 
-  /** exchange.delete; a missing one is no error. `ifUnused`: only without bindings, else 406. */
-  async exchangeDelete(exchange: string, options: { ifUnused?: boolean | undefined } = {}): Promise<void> {
-    check(exchange, 'name', 'exchange');
-    checkOptions(options, { ifUnused: 'boolean' }, 'exchangeDelete');
-    await this.#call('exchange.delete', { exchange, ifUnused: options.ifUnused ?? false });
-    this.#topology.removeExchange(exchange);
+  /**
+   * channel.close, after what was published has its outcome; all within `closeTimeout` milliseconds. Unsettled
+   * deliveries go back to their queues, loops over pull streams end. Never rejects but with ArgumentError; idempotent.
+   */
+  async close(options?: CloseOptions): Promise<void> {
+    await this.keeper.close(checkCloseOptions(options));
   }
 
-  /** exchange.bind: messages that reach `source` and match go to `destination` too. */
-  async exchangeBind(destination: string, source: string, routingKey = '', table: FieldTable = {}): Promise<void> {
-    const binding = this.#binding('exchange', source, destination, routingKey, table);
-    await this.#call('exchange.bind', { destination, source, routingKey, arguments: table });
-    this.#topology.addBinding(binding);
+  /** `await using channel = ...`: closes it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 
-  /** exchange.unbind; a missing binding is no error. */
-  async exchangeUnbind(destination: string, source: string, routingKey = '', table: FieldTable = {}): Promise<void> {
-    const binding = this.#binding('exchange', source, destination, routingKey, table);
-    await this.#call('exchange.unbind', { destination, source, routingKey, arguments: table });
-    this.#topology.removeBinding(binding);
-  }
-
-  // --- queues -------------------------------------------------------------------------------------
-
-  /** queue.declare; an empty name lets the broker choose one, which changes with each life of the connection. */
-  async queueDeclare(queue = '', options: QueueDeclareOptions = {}): Promise<QueueDeclared> {
-    check(queue, 'name', 'queue');
-    checkOptions(options, queueDeclareKinds, 'queueDeclare');
-    const { durable = true, exclusive = false, autoDelete = false, passive = false } = options;
-    const table = options.arguments ?? {};
-    const fields = { queue, passive, durable, exclusive, autoDelete, arguments: table };
-    const declared = (await this.#call('queue.declare', fields)) as MethodFields['queue.declare-ok'];
-    if (!passive) {
-      const { queue: name } = declared;
-      this.#topology.addQueue({
-        name,
-        isServerNamed: queue === '',
-        durable,
-        exclusive,
-        autoDelete,
-        arguments: table,
-      });
-    }
-    return declared;
-  }
-
-  /** queue.delete; answers how many messages went with it. A missing queue is no error. */
-  async queueDelete(
-    queue: string,
-    options: { ifUnused?: boolean | undefined; ifEmpty?: boolean | undefined } = {},
-  ): Promise<number> {
-    check(queue, 'name', 'queue');
-    checkOptions(options, { ifUnused: 'boolean', ifEmpty: 'boolean' }, 'queueDelete');
-    const fields = { queue, ifUnused: options.ifUnused ?? false, ifEmpty: options.ifEmpty ?? false };
-    const { messageCount } = (await this.#call('queue.delete', fields)) as MethodFields['queue.delete-ok'];
-    this.#topology.removeQueue(this.#topology.currentName(queue));
-    return messageCount;
-  }
-
-  /** queue.purge; answers how many ready messages were dropped. */
-  async queuePurge(queue: string): Promise<number> {
-    check(queue, 'name', 'queue');
-    return ((await this.#call('queue.purge', { queue })) as MethodFields['queue.purge-ok']).messageCount;
-  }
-
-  /** queue.bind */
-  async queueBind(queue: string, exchange: string, routingKey = '', table: FieldTable = {}): Promise<void> {
-    const binding = this.#binding('queue', exchange, queue, routingKey, table);
-    await this.#call('queue.bind', { queue, exchange, routingKey, arguments: table });
-    this.#topology.addBinding({ ...binding, destination: this.#topology.currentName(queue) });
-  }
-
-  /** queue.unbind; a missing binding is no error. */
-  async queueUnbind(queue: string, exchange: string, routingKey = '', table: FieldTable = {}): Promise<void> {
-    const binding = this.#binding('queue', exchange, queue, routingKey, table);
-    await this.#call('queue.unbind', { queue, exchange, routingKey, arguments: table });
-    this.#topology.removeBinding({ ...binding, destination: this.#topology.currentName(queue) });
+  /**
+   * channel.flow: `true` asks the broker to send deliveries, which it does unasked. RabbitMQ implements nothing else
+   * (`false` is 540, which closes the connection), so `false` is an ArgumentError: use a prefetch, or cancel.
+   * The broker's own channel.flow is answered by itself.
+   */
+  async channelFlow(active: boolean): Promise<void> {
+    check(active, 'boolean', 'active');
+    if (!active) throw new ArgumentError('active', 'RabbitMQ does not implement channel.flow false; use a prefetch');
+    await this.call('channel.flow', { active });
   }
 
   // --- publishing ---------------------------------------------------------------------------------
 
-  /** confirm.select: from here on `publish` may be used. */
+  /**
+   * confirm.select: from here on the broker answers each publish, and `publish` may be used. Once is enough.
+   * Rejects with WrongStateError on a channel with transactions (406 on the broker).
+   */
   async confirmSelect(): Promise<void> {
-    await this.#keeper.onLife('confirm.select', (life) => life.selectConfirms());
-    this.#keeper.settings.isConfirming = true;
+    if (this.keeper.settings.isTransactional) throw new WrongStateError('confirmSelect: the channel has transactions');
+    await this.keeper.onLife('confirm.select', (life) => life.selectConfirms());
+    this.keeper.settings.isConfirming = true;
   }
 
   /**
-   * basic.publish, fire and forget. A large body is not copied: do not change it afterwards. False: much is buffered, `await channel.drained()` before more. While the
-   * connection is away or blocked it waits in a bounded buffer; throws NotSentError when that is full.
+   * basic.publish, fire and forget. Up to 8 KiB are copied; do not change a larger body afterwards.
+   *
+   * Answers false when much is buffered: `await channel.drained()` before more. While the connection is away or blocked
+   * the message waits, at most `publishBuffer.timeout` milliseconds (`notSent` tells of it).
+   * Throws ArgumentError, or NotSentError when the buffer is full or the channel closed. A message that the broker
+   * returns (`mandatory`) is a `return` event; on a channel with confirms a refused one is `notConfirmed`.
+   *
+   * Closes the channel: no such exchange (404); no write permission, or an internal exchange (403); another user's
+   * `userId` (406); a body over the broker's max_message_size (406; 16 MiB from RabbitMQ 4.0).
    */
   basicPublish(
     exchange: string,
@@ -287,32 +172,36 @@ export class Channel extends Events<ChannelEvents> {
     options: BasicPublishOptions = {},
   ): boolean {
     checkOptions(options, { mandatory: 'boolean' }, 'basicPublish');
-    const keeper = this.#keeper;
+    const { keeper } = this;
     let failure: Error | undefined;
     let hasReturned = false;
-    const publish = this.#message(
-      exchange,
-      routingKey,
-      body,
-      properties,
-      options.mandatory ?? false,
-      false,
-      (error) => {
-        if (!error) return;
-        failure = error;
-        if (hasReturned) this.emit('notSent', { cause: error });
-      },
-    );
+    const isMandatory = options.mandatory ?? false;
+    const publish = this.#message(exchange, routingKey, body, properties, isMandatory, false, (error) => {
+      if (!error) return;
+      failure = error;
+      if (hasReturned) this.#onRefused(error);
+    });
     keeper.publish(publish);
     hasReturned = true;
     if (failure) throw failure;
     return keeper.flow.hasRoom;
   }
 
+  #onRefused(error: Error): void {
+    this.#refusal ??= error;
+    if (error instanceof NackError || error instanceof UnknownOutcomeError) this.emit('notConfirmed', { cause: error });
+    // A returned message was an event of its own.
+    else if (!(error instanceof UnroutableError)) this.emit('notSent', { cause: error });
+  }
+
   /**
-   * basic.publish with its outcome. A large body is not copied: leave it unchanged until the outcome. Resolves when the broker confirmed it. Rejects with UnroutableError (mandatory, no
-   * queue took it), NackError, UnknownOutcomeError (sent, then the channel or connection went), NotSentError (safe to
-   * send again), ArgumentError, or WrongStateError on a channel without confirms.
+   * basic.publish with its outcome. Leave a body over 8 KiB unchanged until the outcome: it is not copied.
+   *
+   * Resolves when the broker confirmed it (for a durable queue: when a persistent message is on disk, for a quorum queue
+   * when a majority has it). Rejects with UnroutableError (`mandatory`, and no queue took it), NackError (the broker
+   * refused it), UnknownOutcomeError (sent, then the channel or connection went, or `timeout` or `signal` gave up),
+   * NotSentError (never sent: safe to send again), ArgumentError, or WrongStateError on a channel without confirms.
+   * Closes the channel as `basicPublish` does; the outcome then is UnknownOutcomeError.
    */
   publish(
     exchange: string,
@@ -322,7 +211,7 @@ export class Channel extends Events<ChannelEvents> {
     options: PublishOptions = {},
   ): Promise<void> {
     return new Promise<void>((resolve, reject) => {
-      this.#keeper.requireConfirms();
+      this.keeper.requireConfirms();
       checkOptions(options, publishKinds, 'publish');
       const { mandatory = false, timeout, signal } = options;
       const publish = this.#message(exchange, routingKey, body, properties, mandatory, true, (error) => {
@@ -332,60 +221,127 @@ export class Channel extends Events<ChannelEvents> {
       if (timeout !== undefined || signal) publish.limit(timeout, signal);
       if (publish.isSettled) return;
       try {
-        this.#keeper.publish(publish);
+        this.keeper.publish(publish);
       } catch (error) {
         publish.settle(asError(error));
       }
     });
   }
 
-  /** Resolves when nothing waits to be sent and there is room for more. Rejects when the channel ended. */
+  /** Resolves when nothing waits to be sent and there is room for more. Rejects with what ended the channel. */
   drained(): Promise<void> {
-    return this.#keeper.drained();
+    return this.keeper.drained();
+  }
+
+  /**
+   * Resolves when every message published until now has its outcome. Rejects with WrongStateError on a channel without
+   * confirms, and with the first refusal since the last call (NackError, UnroutableError, UnknownOutcomeError,
+   * NotSentError) of a `basicPublish`; a `publish` tells its own promise.
+   */
+  async waitForConfirms(): Promise<void> {
+    this.keeper.requireConfirms();
+    await new Promise<void>((resolve) => {
+      this.keeper.flow.onSettled(resolve);
+    });
+    const refusal = this.#refusal;
+    this.#refusal = undefined;
+    if (refusal) throw refusal;
+  }
+
+  // --- transactions -------------------------------------------------------------------------------
+
+  /**
+   * tx.select: publishes and settlements of the channel take effect at `txCommit`. Confirms are faster and say more.
+   * Rejects with WrongStateError on a channel with confirms (406 on the broker).
+   */
+  async txSelect(): Promise<void> {
+    await this.keeper.transactions.select();
+  }
+
+  /**
+   * tx.commit: what was published and settled since the last commit takes effect, and a new transaction begins.
+   *
+   * Rejects with TransactionLostError when the channel or connection was lost meanwhile: nothing took effect, the rest is
+   * rolled back, and the transaction is to be made again (`isOutcomeUnknown`: the answer alone was lost). Rejects with
+   * WrongStateError without `txSelect`. RabbitMQ's transactions are atomic for one queue only.
+   */
+  async txCommit(): Promise<void> {
+    await this.keeper.transactions.commit();
+  }
+
+  /** tx.rollback: forgets what was published and settled since the last commit. Deliveries stay unsettled. */
+  async txRollback(): Promise<void> {
+    await this.keeper.transactions.rollback();
   }
 
   // --- consuming ----------------------------------------------------------------------------------
 
-  /** basic.qos. Without `global` it is the default of consumers to come; with it, a limit over the whole channel. */
+  /**
+   * basic.qos: how many unsettled deliveries the broker allows, 0 without limit, at most 65 535.
+   *
+   * Without `global` (default) it is the default of consumers to come, each with a limit of its own, and nothing is sent
+   * before they are; with `global` a limit over the whole channel. Quorum queues do not know the latter, and RabbitMQ
+   * 4.3 refuses it (540 or 541, closing the connection) or counts per consumer, by its settings.
+   */
   async basicQos(prefetch: number, options: { global?: boolean | undefined } = {}): Promise<void> {
     check(prefetch, 'prefetch', 'prefetch');
     checkOptions(options, { global: 'boolean' }, 'basicQos');
     if (options.global !== true) {
-      this.#keeper.settings.prefetch = prefetch;
+      this.keeper.settings.prefetch = prefetch;
       return;
     }
-    await this.#call('basic.qos', { prefetchSize: 0, prefetchCount: prefetch, global: true });
-    this.#keeper.settings.globalPrefetch = prefetch;
+    await this.call('basic.qos', { prefetchSize: 0, prefetchCount: prefetch, global: true });
+    this.keeper.settings.globalPrefetch = prefetch;
   }
 
   /**
-   * basic.consume with a callback, which is called for each delivery; what it throws is reported as `callbackError`
-   * and settles nothing. The consumer survives losses with its tag, arguments and prefetch.
-   * Rejects with DuplicateConsumerTagError, or what the broker says (404, 403 ...).
+   * basic.consume: calls back for each delivery. What the callback throws, or rejects with, is reported as
+   * `callbackError` and settles nothing. The consumer survives losses with its tag, arguments and prefetch.
+   *
+   * Rejects with DuplicateConsumerTagError, nothing being sent. Closes the channel: no such queue (404); no read
+   * permission, or the queue has an exclusive consumer (403); exclusive to another connection (405); `noAck` on a
+   * stream, or a stream without a prefetch (406, 540).
    */
-  async basicConsume(queue: string, onDelivery: DeliveryCallback, options: ConsumeOptions = {}): Promise<Consumer> {
+  async basicConsume<Body = unknown, Headers extends FieldTable = FieldTable>(
+    queue: string,
+    onDelivery: DeliveryCallback<Body, Headers>,
+    options: ConsumeOptions = {},
+  ): Promise<Consumer> {
     check(queue, 'name', 'queue');
     if (typeof onDelivery !== 'function') throw new ArgumentError('onDelivery', 'must be a function');
     checkOptions(options, consumeKinds, 'basicConsume');
     const tag = options.consumerTag === undefined || options.consumerTag === '' ? this.#nextTag() : options.consumerTag;
-    const consumer = new Consumer(this.#keeper, queue, tag, onDelivery, options);
-    await this.#keeper.addConsumer(consumer);
+    const consumer = new Consumer(this.keeper, queue, tag, onDelivery as DeliveryCallback, options);
+    await this.keeper.addConsumer(consumer);
     return consumer;
+  }
+
+  /**
+   * basic.cancel: as `consumer.cancel()`, by tag. Resolves when the broker sends nothing more; what was delivered and
+   * not settled stays with you. An unknown tag is no error.
+   */
+  async basicCancel(consumerTag: string): Promise<void> {
+    check(consumerTag, 'name', 'consumerTag');
+    await this.keeper.consumers.get(consumerTag)?.cancel();
   }
 
   /**
    * Consumes as an async iterable; it starts with the first `next()`. It buffers as many messages as the prefetch
    * allows, 100 unless said; with `noAck` the broker knows no prefetch: the whole queue comes, and what is left in the
-   * buffer when the loop is left is gone.
+   * buffer when the loop is left is gone. Leaving the loop cancels the consumer and gives back what was not taken.
    */
-  consume(queue: string, options: ConsumeStreamOptions = {}): DeliveryStream {
+  consume<Body = unknown, Headers extends FieldTable = FieldTable>(
+    queue: string,
+    options: ConsumeStreamOptions = {},
+  ): DeliveryStream<Body, Headers> {
     check(queue, 'name', 'queue');
     checkOptions(options, { ...consumeKinds, inactivityTimeout: 'milliseconds' }, 'consume');
     const { inactivityTimeout, ...consumeOptions } = options;
-    const prefetch = options.prefetch ?? (this.#keeper.settings.prefetch || defaultStreamPrefetch);
-    const stream: DeliveryStream = new DeliveryStream(
+    const prefetch = options.prefetch ?? (this.keeper.settings.prefetch || defaultStreamPrefetch);
+    const stream: DeliveryStream<Body, Headers> = new DeliveryStream<Body, Headers>(
       {
-        startConsumer: (onDelivery) => this.basicConsume(queue, onDelivery, { ...consumeOptions, prefetch }),
+        startConsumer: (onDelivery) =>
+          this.basicConsume<Body, Headers>(queue, onDelivery, { ...consumeOptions, prefetch }),
         forgetStream: () => {
           this.#streams.delete(stream);
         },
@@ -402,50 +358,69 @@ export class Channel extends Events<ChannelEvents> {
     return requeued.reduce((sum, count) => sum + count, 0);
   }
 
-  /** basic.get: one message, or null when the queue is empty. */
-  async basicGet(queue: string, options: { noAck?: boolean | undefined } = {}): Promise<Delivery | null> {
+  /**
+   * basic.get: one message, or null when the queue is empty. A consumer costs the broker less than asking again and
+   * again. Closes the channel: no such queue (404); no read permission (403); exclusive to another connection (405);
+   * a stream (540, which closes the connection).
+   */
+  async basicGet<Body = unknown, Headers extends FieldTable = FieldTable>(
+    queue: string,
+    options: { noAck?: boolean | undefined } = {},
+  ): Promise<Delivery<Body, Headers> | null> {
     check(queue, 'name', 'queue');
     checkOptions(options, { noAck: 'boolean' }, 'basicGet');
-    return this.#keeper.onLife('basic.get', (life) =>
-      life.get(this.#topology.currentName(queue), options.noAck ?? false),
+    const delivery = await this.keeper.onLife('basic.get', (life) =>
+      life.get(this.topology.currentName(queue), options.noAck ?? false),
     );
+    return delivery as Delivery<Body, Headers> | null;
   }
 
-  // --- looking ------------------------------------------------------------------------------------
+  // --- settling -----------------------------------------------------------------------------------
 
-  /** True when the queue is there. Costs no channel: a 404 closes one that is opened for the question alone. */
-  async queueExists(queue: string): Promise<boolean> {
-    check(queue, 'name', 'queue');
-    return this.#keeper.exists('queue', queue);
+  /**
+   * basic.ack by tag: the broker may forget the message. `multiple` (default false): and all unsettled deliveries of the
+   * channel up to it; then 0 means all. Answers `sent`, or `stale` where the broker delivers the message again.
+   * Throws AlreadySettledError, WrongStateError for a tag that this channel has not delivered, ArgumentError; nothing is
+   * sent then, where the broker would close the channel (406).
+   */
+  basicAck(deliveryTag: number, options?: AckOptions): SettlementResult {
+    checkSettlementOptions(options, 'basicAck', ackOptionNames);
+    return this.#settle('ack', deliveryTag, options?.multiple ?? false, false);
   }
 
-  /** True when the exchange is there; as `queueExists`. */
-  async exchangeExists(exchange: string): Promise<boolean> {
-    check(exchange, 'name', 'exchange');
-    return this.#keeper.exists('exchange', exchange);
+  /** basic.nack by tag (RabbitMQ's extension): `requeue` true and `multiple` false unless said. Else as `basicAck`. */
+  basicNack(deliveryTag: number, options?: NackOptions): SettlementResult {
+    checkSettlementOptions(options, 'basicNack', nackOptionNames);
+    return this.#settle('nack', deliveryTag, options?.multiple ?? false, options?.requeue ?? true);
   }
 
-  async #call<Name extends MethodName>(name: Name, fields: MethodInputs[Name]): Promise<unknown> {
-    const reply = await this.#keeper.onLife(name, (life) => {
-      // A server-named queue may have got another name since the caller learnt it.
-      const queue = 'queue' in fields ? { queue: this.#topology.currentName(fields.queue) } : {};
-      return life.call(name, { ...fields, ...queue });
-    });
-    return reply.fields;
+  /** basic.reject by tag: `requeue` true unless said. Else as `basicAck`. */
+  basicReject(deliveryTag: number, options?: RejectOptions): SettlementResult {
+    checkSettlementOptions(options, 'basicReject', rejectOptionNames);
+    return this.#settle('reject', deliveryTag, false, options?.requeue ?? true);
   }
 
-  #binding(
-    kind: 'queue' | 'exchange',
-    source: string,
-    destination: string,
-    routingKey: string,
-    table: FieldTable,
-  ): BindingRecord {
-    check(destination, 'name', kind === 'queue' ? 'queue' : 'destination');
-    check(source, 'name', kind === 'queue' ? 'exchange' : 'source');
-    check(routingKey, 'name', 'routingKey');
-    check(table, 'table', 'arguments');
-    return { kind, source, destination, routingKey, arguments: table };
+  /**
+   * basic.recover: all unsettled deliveries of the channel go back to their queues and are delivered again, to whomever.
+   * The old ones are stale from now on. `requeue: false` is an ArgumentError: RabbitMQ does not implement it (540).
+   */
+  async basicRecover(options: { requeue?: boolean | undefined } = {}): Promise<void> {
+    checkOptions(options, { requeue: 'boolean' }, 'basicRecover');
+    if (options.requeue === false) {
+      throw new ArgumentError('requeue', 'RabbitMQ does not implement basic.recover without requeue');
+    }
+    await this.keeper.recover();
+  }
+
+  #settle(
+    kind: 'ack' | 'nack' | 'reject',
+    deliveryTag: number,
+    isMultiple: boolean,
+    isRequeued: boolean,
+  ): SettlementResult {
+    check(deliveryTag, 'tag', 'deliveryTag');
+    if (deliveryTag === 0 && !isMultiple) throw new ArgumentError('deliveryTag', '0 is all, and needs multiple: true');
+    return this.keeper.settle(kind, deliveryTag, isMultiple, isRequeued);
   }
 
   #message(

@@ -3,13 +3,26 @@
  *
  * Owns the topology record, the channels and the supervisor that keeps them alive, and tells what happens as events.
  */
+import type { MessagePort } from 'node:worker_threads';
 import {
   resolveParameters,
+  type CloseReason,
   type ConnectionLife,
   type ConnectionParameters,
+  type IoThreadOpener,
   type ResolvedParameters,
+  type Tuning,
 } from '../connection/index.js';
-import { ConnectionClosedError, TimeoutError, type AmqpError, type ConnectionError } from '../errors.js';
+import { recoverEvents } from '../diagnostics.js';
+import {
+  ArgumentError,
+  ConnectionClosedByBrokerError,
+  ConnectionClosedError,
+  TimeoutError,
+  WrongStateError,
+  type AmqpError,
+  type ConnectionError,
+} from '../errors.js';
 import type { FieldTable } from '../protocol/index.js';
 import {
   backOffDelay,
@@ -20,10 +33,19 @@ import {
   type BrokenEntity,
   type ConnectionState,
 } from '../recovery/index.js';
-import { checkOptions } from './arguments.js';
+import { check, checkCloseOptions, checkOptions, type CloseOptions } from './arguments.js';
 import type { ChannelHost, ChannelKeeper } from './channel-keeper.js';
-import { Channel, type ChannelOptions } from './channel.js';
+import { Channel } from './channel.js';
+import type { ChannelOptions } from './channel-options.js';
 import { Events } from './events.js';
+
+/** Where a connection leads. */
+export interface ConnectedEndpoint {
+  readonly host: string;
+  readonly port: number;
+  readonly virtualHost: string;
+  readonly tls: boolean;
+}
 
 /** What came back with a recovery. */
 export interface RestoredCounts {
@@ -66,6 +88,14 @@ interface Restoration {
   readonly broken: readonly BrokenEntity[];
 }
 
+/** What a connection needs of the layer of threads, which stands above it and is handed in. */
+export interface ThreadSupport {
+  /** Opens sockets in a thread of their own (`ioThread`). */
+  readonly openInThread: IoThreadOpener;
+  /** Makes the port of `Connection.share`; `lifeOf` gives the present life, while it is open and restored. */
+  share(connection: Connection, lifeOf: () => ConnectionLife | undefined): MessagePort;
+}
+
 let connectionCount = 0;
 
 export class Connection extends Events<ConnectionEvents> {
@@ -78,6 +108,7 @@ export class Connection extends Events<ConnectionEvents> {
   readonly #tagPrefix: string;
   #tagCount = 0;
   #restoration: Restoration | undefined;
+  #latest: ConnectionLife | undefined;
   /** Server-named queues since the last loss: name before it to present name. */
   readonly #renamedQueues = new Map<string, string>();
   /** What the broker refused to restore. */
@@ -87,9 +118,12 @@ export class Connection extends Events<ConnectionEvents> {
   #closing: Promise<void> | undefined;
   #failure: ConnectionError | undefined;
 
-  private constructor(parameters: ConnectionParameters) {
+  readonly #threads: ThreadSupport;
+
+  private constructor(parameters: ConnectionParameters, threads: ThreadSupport) {
     super();
-    this.#parameters = resolveParameters(parameters);
+    this.#threads = threads;
+    this.#parameters = resolveParameters(parameters, threads.openInThread);
     connectionCount += 1;
     this.#tagPrefix = `leveret-${String(process.pid)}-${String(connectionCount)}`;
     this.#supervisor = new Supervisor(this.#parameters, {
@@ -137,17 +171,29 @@ export class Connection extends Events<ConnectionEvents> {
   }
 
   /** @internal */
-  static async open(parameters: ConnectionParameters): Promise<Connection> {
-    const connection = new Connection(parameters);
+  static async open(parameters: ConnectionParameters, threads: ThreadSupport): Promise<Connection> {
+    const connection = new Connection(parameters, threads);
+    const { signal } = connection.#parameters;
+    const onAbort = (): void => {
+      void connection.#supervisor.close();
+    };
+    if (signal?.aborted === true) onAbort();
+    else signal?.addEventListener('abort', onAbort, { once: true });
     try {
       await connection.#supervisor.connect();
     } catch (error) {
-      connection.#failure = error as ConnectionError;
-      throw error;
+      const isAborted = signal?.aborted === true && error instanceof ConnectionClosedError;
+      connection.#failure = isAborted
+        ? new ConnectionClosedError('connecting was given up', { cause: signal.reason })
+        : (error as ConnectionError);
+      throw connection.#failure;
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
     }
     return connection;
   }
 
+  /** `connecting`, `open`, `recovering` (lost, and being rebuilt), `closed` (by you) or `failed` (given up). */
   get state(): ConnectionState {
     return this.#supervisor.state;
   }
@@ -167,11 +213,23 @@ export class Connection extends Events<ConnectionEvents> {
     return this.#supervisor.life?.blockedReason;
   }
 
-  /** What the broker says of itself (connection.start): product, version, capabilities. */
+  /** What the broker says of itself (connection.start): product, version, capabilities. As `negotiated`. */
   get serverProperties(): Readonly<FieldTable> {
-    return this.#supervisor.life?.serverProperties ?? {};
+    return this.#latestLife.serverProperties;
   }
 
+  /** What was agreed on with the broker (connection.tune-ok), in the present life or, while there is none, the last. */
+  get negotiated(): Readonly<Tuning> {
+    return this.#latestLife.tuning;
+  }
+
+  /** Where the present life leads or, while there is none, the last one led. */
+  get endpoint(): ConnectedEndpoint {
+    const { host, port, virtualHost, tls } = this.#latestLife.endpoint;
+    return { host, port, virtualHost, tls: tls !== false };
+  }
+
+  /** The open channels, in the order in which they were opened. */
   get channels(): readonly Channel[] {
     return [...this.#channels.values()];
   }
@@ -186,6 +244,7 @@ export class Connection extends Events<ConnectionEvents> {
       prefetch: options.prefetch ?? 0,
       globalPrefetch: undefined,
       isConfirming: options.confirm ?? false,
+      isTransactional: false,
     };
     const nextTag = (): string => `${this.#tagPrefix}-${String((this.#tagCount += 1))}`;
     const channel = new Channel(this.#host, this.topology, settings, nextTag);
@@ -209,29 +268,105 @@ export class Connection extends Events<ConnectionEvents> {
   }
 
   /**
-   * Flushes what was published, closes the channels and the connection, in any state, all within `closeTimeout`
-   * (for each of the two steps). Never rejects, idempotent; no connection is made afterwards.
+   * connection.update-secret: gives the broker a new secret (an OAuth 2 token, before the old one expires), and from then
+   * on uses it at each reconnect in place of the password of the user that is logged in. A credentials function is asked
+   * anew at each reconnect anyway. While the connection is away nothing is sent: the next login has the new secret.
+   * Calls are made one after the other.
+   *
+   * RabbitMQ hands the secret to the backends that the user came from. OAuth 2 checks it, and closes the connection (530)
+   * over one that does not hold: recovery then logs in with the old one. Users with a password stay as they are,
+   * whatever the secret: the broker's ok says nothing of it, and a wrong one shows at the next reconnect. From 4.3 on
+   * the broker looks anew at which queues may be consumed from, and may cancel consumers.
+   *
+   * Rejects with ArgumentError (nothing was sent), TimeoutError after `methodTimeout`, ConnectionClosedByBrokerError, or
+   * what ended the connection.
+   *
+   * @param secret - A string is sent as UTF-8.
+   * @param reason - For the broker's log, 255 bytes at most.
    */
-  close(): Promise<void> {
-    return (this.#closing ??= this.#close());
+  async updateSecret(secret: string | Uint8Array, reason = ''): Promise<void> {
+    if (typeof secret !== 'string' && !((secret as unknown) instanceof Uint8Array)) {
+      throw new ArgumentError('secret', 'must be a string or a Uint8Array');
+    }
+    check(reason, 'name', 'reason');
+    const bytes = Buffer.from(secret);
+    const turn = this.#secretUpdates.then(() => this.#updateSecret(bytes, reason));
+    this.#secretUpdates = turn.catch(() => undefined);
+    await turn;
   }
 
-  async #close(): Promise<void> {
+  #secretUpdates: Promise<void> = Promise.resolve();
+
+  async #updateSecret(secret: Uint8Array, reason: string): Promise<void> {
+    const ended = this.#endedBy();
+    if (ended) throw ended;
+    const { life } = this.#supervisor;
+    await life?.updateSecret(secret, reason).catch((error: unknown) => {
+      // Lost on the way is as if it had been away.
+      const isAway = life.endedBy !== undefined && !this.#endedBy();
+      if (!isAway || error instanceof ConnectionClosedByBrokerError) throw error;
+    });
+    const { credentials } = this.#latestLife.endpoint;
+    for (const endpoint of this.#parameters.endpoints) endpoint.credentials.renew(secret, credentials);
+  }
+
+  /**
+   * A port for a worker thread, which makes it a connection of its own by `connectShared(port)`: with channels, recovery
+   * and the same promises, over this connection's one socket. Hand the port over as `workerData` or by `postMessage`,
+   * naming it in the transfer list. Any number of shares may be open at a time; a port serves one connection.
+   *
+   * When the worker closes its connection, or ends in whatever way, its channels are closed on the broker and what it
+   * had not settled goes back to the queues. Exclusive queues that it declared belong to this connection, and go with it.
+   * When this connection is lost the worker's is lost too, and recovers after it; when this one is closed or failed, the
+   * worker's is `failed` with ConnectionClosedError.
+   *
+   * Throws ConnectionClosedError, or what ended this connection.
+   */
+  share(): MessagePort {
+    const ended = this.#endedBy();
+    if (ended) throw ended;
+    return this.#threads.share(this, () => this.#supervisor.life);
+  }
+
+  /**
+   * connection.close: flushes what was published and awaits its outcome, then closes the channels and the connection, in
+   * any state; each of the two steps takes at most `closeTimeout` milliseconds. Unsettled deliveries go back to their
+   * queues, loops over pull streams end, calls that wait reject with ConnectionClosedError. Never rejects but with
+   * ArgumentError, idempotent; no connection is made afterwards, and nothing keeps the process alive.
+   */
+  async close(options?: CloseOptions): Promise<void> {
+    const reason = checkCloseOptions(options);
+    await (this.#closing ??= this.#close(reason));
+  }
+
+  /** `await using connection = await connect(...)`: closes it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(reason: CloseReason): Promise<void> {
     const limit = this.#parameters.closeTimeout;
     if (this.#supervisor.life) {
       await Promise.all([...this.#channels.keys()].map((keeper) => keeper.flow.flushed(limit)));
     }
     clearTimeout(this.#retryTimer);
-    const closed = this.#supervisor.close();
+    const closed = this.#supervisor.close(reason);
     this.#endChannels(new ConnectionClosedError());
     await closed;
     this.emit('closed', undefined);
+  }
+
+  get #latestLife(): ConnectionLife {
+    // Nobody holds a connection before its first life.
+    if (!this.#latest) throw new WrongStateError('the connection was never open');
+    return this.#latest;
   }
 
   // --- recovery -----------------------------------------------------------------------------------
 
   async #restore(life: ConnectionLife): Promise<void> {
     clearTimeout(this.#retryTimer);
+    this.#latest = life;
     const topology = await rebuildTopology(life, this.topology, (from, to) => {
       this.#onQueueRenamed(from, to);
     });
@@ -296,6 +431,16 @@ export class Connection extends Events<ConnectionEvents> {
   #onRecovered(attempts: number, duration: number): void {
     const restoration = this.#restoration;
     if (!restoration) return;
+    const { life, epoch } = this.#supervisor;
+    if (recoverEvents.hasSubscribers && life) {
+      recoverEvents.publish({
+        connection: life.identity,
+        epoch,
+        attempts,
+        duration,
+        broken: restoration.broken.length,
+      });
+    }
     this.emit('recovered', {
       epoch: this.epoch,
       attempts,

@@ -2,7 +2,10 @@
 import type { Delivery } from '../channel/index.js';
 import type { FieldTable, MethodInputs } from '../protocol/index.js';
 
-export type DeliveryCallback = (delivery: Delivery) => unknown;
+/** `Body` and `Headers` are what the user says that senders send; nothing is checked at run time. */
+export type DeliveryCallback<Body = unknown, Headers extends FieldTable = FieldTable> = (
+  delivery: Delivery<Body, Headers>,
+) => unknown;
 
 export interface ConsumeOptions {
   /** Default: a unique one. At most 255 bytes. */
@@ -60,6 +63,11 @@ export class Consumer {
    */
   cancel(): Promise<void> {
     return this.#owner.cancelConsumer(this);
+  }
+
+  /** `await using consumer = ...`: cancels it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.cancel();
   }
 
   /** @internal */

@@ -7,20 +7,24 @@
  */
 import type { Delivery } from '../channel/index.js';
 import { ChannelClosedError, ConnectionClosedError, type AmqpError } from '../errors.js';
+import type { FieldTable } from '../protocol/index.js';
 import type { Consumer, DeliveryCallback } from './consumer.js';
 
 /** What a stream needs of its channel. */
-export interface StreamOwner {
-  startConsumer(onDelivery: DeliveryCallback): Promise<Consumer>;
-  forgetStream(stream: DeliveryStream): void;
+export interface StreamOwner<Body, Headers extends FieldTable> {
+  startConsumer(onDelivery: DeliveryCallback<Body, Headers>): Promise<Consumer>;
+  forgetStream(): void;
 }
 
-type Result = IteratorResult<Delivery, undefined>;
+type Result<Body, Headers extends FieldTable> = IteratorResult<Delivery<Body, Headers>, undefined>;
 
-export class DeliveryStream implements AsyncIterableIterator<Delivery, undefined> {
-  readonly #owner: StreamOwner;
+export class DeliveryStream<Body = unknown, Headers extends FieldTable = FieldTable> implements AsyncIterableIterator<
+  Delivery<Body, Headers>,
+  undefined
+> {
+  readonly #owner: StreamOwner<Body, Headers>;
   readonly #inactivityTimeout: number | undefined;
-  #buffer: Delivery[] = [];
+  #buffer: Delivery<Body, Headers>[] = [];
   #consumer: Consumer | undefined;
   #starting: Promise<void> | undefined;
   #ending: Promise<number> | undefined;
@@ -30,7 +34,7 @@ export class DeliveryStream implements AsyncIterableIterator<Delivery, undefined
   #requeued = 0;
 
   /** Made by `channel.consume`. `inactivityTimeout` in milliseconds. */
-  constructor(owner: StreamOwner, inactivityTimeout: number | undefined) {
+  constructor(owner: StreamOwner<Body, Headers>, inactivityTimeout: number | undefined) {
     this.#owner = owner;
     this.#inactivityTimeout = inactivityTimeout;
   }
@@ -40,18 +44,26 @@ export class DeliveryStream implements AsyncIterableIterator<Delivery, undefined
     return this.#requeued;
   }
 
+  /** Messages that came and were not handed out yet. */
+  get buffered(): number {
+    return this.#buffer.length;
+  }
+
   [Symbol.asyncIterator](): this {
     return this;
   }
 
-  /** Several calls at a time are served in order. The next delivery; the end after `inactivityTimeout` of silence. Rejects when the channel ended by an error. */
-  next(): Promise<Result> {
+  /**
+   * The next delivery; the end after `inactivityTimeout` milliseconds of silence, or when the channel was closed by this
+   * program. Rejects when the channel ended by an error. Several calls at a time are served in order.
+   */
+  next(): Promise<Result<Body, Headers>> {
     const result = this.#pulling.then(() => this.#pull());
     this.#pulling = result.catch(() => undefined);
     return result;
   }
 
-  async #pull(): Promise<Result> {
+  async #pull(): Promise<Result<Body, Headers>> {
     if (this.#hasEnded()) return { done: true, value: undefined };
     await (this.#starting ??= this.#start());
     const deadline = this.#inactivityTimeout === undefined ? Infinity : performance.now() + this.#inactivityTimeout;
@@ -69,12 +81,12 @@ export class DeliveryStream implements AsyncIterableIterator<Delivery, undefined
   }
 
   /** Called when a `for await` loop is left. */
-  async return(): Promise<Result> {
+  async return(): Promise<Result<Body, Headers>> {
     await this.cancel();
     return { done: true, value: undefined };
   }
 
-  async throw(error: unknown): Promise<Result> {
+  async throw(error: unknown): Promise<Result<Body, Headers>> {
     await this.cancel();
     throw error;
   }
@@ -110,19 +122,19 @@ export class DeliveryStream implements AsyncIterableIterator<Delivery, undefined
       if (delivery.isSettled || delivery.isStale) continue;
       if (delivery.nack({ requeue: true }) === 'sent') this.#requeued += 1;
     }
-    this.#owner.forgetStream(this);
+    this.#owner.forgetStream();
     return this.#requeued;
   }
 
   /** Deliveries of a life that is over come again: the old ones must not be handed out as well. */
-  #takeFresh(): Delivery | undefined {
+  #takeFresh(): Delivery<Body, Headers> | undefined {
     for (;;) {
       const delivery = this.#buffer.shift();
       if (!delivery?.isStale || delivery.isSettled) return delivery;
     }
   }
 
-  async #finishFailed(cause: AmqpError): Promise<Result> {
+  async #finishFailed(cause: AmqpError): Promise<Result<Body, Headers>> {
     await this.cancel();
     // Closed by the user: an ordinary end of the loop.
     if (cause instanceof ChannelClosedError || cause instanceof ConnectionClosedError) {

@@ -18,7 +18,7 @@ export class PendingPublish implements OutgoingMessage, UnconfirmedPublish {
     readonly body: Uint8Array,
     readonly properties: Readonly<BasicProperties>,
     readonly isMandatory: boolean,
-    /** False for fire and forget: nobody asks the broker. */
+    /** False for fire and forget: its caller has no promise. */
     readonly isConfirmed: boolean,
     readonly onSettled: (error: PublishError | Error | undefined) => void,
   ) {}

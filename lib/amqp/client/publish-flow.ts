@@ -12,8 +12,6 @@ import { PublishQueue } from './publish-queue.js';
 
 /** So many times `publishBuffer.bytes` may wait while the connection is up, but the broker takes no more for now. */
 const busyFactor = 16;
-/** Milliseconds between two looks at a queue that is being flushed. */
-const flushInterval = 10;
 
 export class PublishFlow {
   readonly #queue: PublishQueue;
@@ -34,6 +32,11 @@ export class PublishFlow {
   /** Publishes that were sent and not confirmed, or wait to be sent. */
   get outstanding(): number {
     return (this.#life?.confirms?.size ?? 0) + this.#queue.length;
+  }
+
+  /** True while publishes wait to be sent. */
+  get isWaiting(): boolean {
+    return this.#queue.length > 0;
   }
 
   get hasRoom(): boolean {
@@ -86,22 +89,27 @@ export class PublishFlow {
   }
 
   /** Resolves when every publish has its outcome, or when the limit (milliseconds) is over. Never rejects. */
-  async flushed(limit: number): Promise<void> {
-    const deadline = performance.now() + limit;
-    while (this.#life && this.outstanding > 0) {
-      const left = deadline - performance.now();
-      if (left <= 0) return;
-      await this.#nextEmpty(this.#queue.length > 0 ? Math.min(left, flushInterval) : left);
-    }
-  }
-
-  #nextEmpty(limit: number): Promise<void> {
+  flushed(limit: number): Promise<void> {
     return new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, limit);
-      this.#life?.confirms?.onEmpty(() => {
+      this.onSettled(() => {
         clearTimeout(timer);
         resolve();
       });
+    });
+  }
+
+  /** Calls back, once, when everything published until now was sent, or given up. At once where nothing waits. */
+  onPassed(callback: () => void): void {
+    this.#queue.onPassed(callback);
+  }
+
+  /** Calls back, once, when everything published until now has its outcome; without confirms, when it was sent. */
+  onSettled(callback: () => void): void {
+    this.#queue.onPassed(() => {
+      const confirms = this.#life?.confirms;
+      if (confirms) confirms.onSettled(callback);
+      else callback();
     });
   }
 
@@ -138,11 +146,12 @@ export class PublishFlow {
 
 function send(life: ChannelLife, publish: PendingPublish): void {
   try {
-    life.publish(publish, publish.isConfirmed ? publish : undefined);
+    life.publish(publish, publish);
   } catch (error) {
     publish.settle(asError(error));
     return;
   }
   publish.isSent = true;
-  if (!publish.isConfirmed) publish.settle(undefined);
+  // Without confirms nobody will ever know more.
+  if (!life.confirms) publish.settle(undefined);
 }

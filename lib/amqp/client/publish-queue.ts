@@ -22,6 +22,10 @@ export class PublishQueue {
   readonly #limits: PublishQueueLimits;
   #waiting: PendingPublish[] = [];
   #bytes = 0;
+  /** How many publishes were ever let wait, and how many of them wait no more. */
+  #added = 0;
+  #left = 0;
+  #passWaiters: { readonly through: number; readonly callback: () => void }[] = [];
 
   constructor(limits: PublishQueueLimits) {
     this.#limits = limits;
@@ -29,6 +33,17 @@ export class PublishQueue {
 
   get length(): number {
     return this.#waiting.length;
+  }
+
+  /** Calls back, once, when everything that waits now has been sent or given up: at once where nothing waits. */
+  onPassed(callback: () => void): void {
+    if (this.#waiting.length === 0) callback();
+    else this.#passWaiters.push({ through: this.#added, callback });
+  }
+
+  #noteLeft(count: number): void {
+    this.#left += count;
+    while (this.#passWaiters[0] && this.#passWaiters[0].through <= this.#left) this.#passWaiters.shift()?.callback();
   }
 
   /** Lets a publish wait; settles it with NotSentError where there is no room for it. */
@@ -39,6 +54,7 @@ export class PublishQueue {
       return;
     }
     this.#waiting.push(publish);
+    this.#added += 1;
     this.#bytes += publish.body.length;
     if (isOffline) publish.limitOffline(this.#limits.timeout);
   }
@@ -77,17 +93,23 @@ export class PublishQueue {
       publish.endOffline();
       if (!publish.isSettled) send(publish);
     }
-    if (sent > 0) this.#waiting = this.#waiting.slice(sent);
+    if (sent === 0) return;
+    this.#waiting = this.#waiting.slice(sent);
+    this.#noteLeft(sent);
   }
 
   /** The channel is over: everything that waits fails. */
   fail(makeError: (publish: PendingPublish) => PublishError): void {
-    for (const publish of this.#waiting.splice(0)) publish.settle(makeError(publish));
+    const failed = this.#waiting.splice(0);
+    for (const publish of failed) publish.settle(makeError(publish));
     this.#bytes = 0;
+    this.#noteLeft(failed.length);
   }
 
   #forgetSettled(): void {
+    const before = this.#waiting.length;
     this.#waiting = this.#waiting.filter(({ isSettled }) => !isSettled);
+    this.#noteLeft(before - this.#waiting.length);
     this.#bytes = this.#waiting.reduce((sum, { body }) => sum + body.length, 0);
   }
 }

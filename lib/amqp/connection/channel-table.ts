@@ -1,5 +1,5 @@
 /** The channels of one life of a connection, by number. */
-import { WrongStateError, type ConnectionError } from '../errors.js';
+import { NoFreeChannelsError, type ConnectionError } from '../errors.js';
 
 /** One life of a channel, as its connection sees it. */
 export interface ChannelSink {
@@ -27,7 +27,7 @@ export class ChannelTable {
 
   /**
    * Reserves a number: the next one in turn, so that late frames of a closed channel do not meet its successor. Throws
-   * WrongStateError when all are taken.
+   * NoFreeChannelsError when all are taken.
    */
   attach(sink: ChannelSink, channelMax: number): number {
     for (let tried = 0; tried < channelMax; tried++) {
@@ -37,7 +37,7 @@ export class ChannelTable {
       this.#closed.delete(this.#lastNumber);
       return this.#lastNumber;
     }
-    throw new WrongStateError(`all ${String(channelMax)} channels of the connection are in use`);
+    throw new NoFreeChannelsError(channelMax);
   }
 
   detach(number: number): void {

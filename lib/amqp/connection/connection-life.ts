@@ -8,6 +8,7 @@
  * Owns the write buffer (flushed once per turn), the frame parser, the heartbeat and channel 0, and hands frames of
  * other channels to their sinks. Must not know what a channel does with them.
  */
+import type { ConnectionIdentity } from '../diagnostics.js';
 import {
   asConnectionError,
   asError,
@@ -20,6 +21,7 @@ import {
   FrameSyntaxError,
   HeartbeatTimeoutError,
   TimeoutError,
+  TlsError,
   UnexpectedFrameError,
 } from '../errors.js';
 import {
@@ -42,7 +44,7 @@ import {
 } from '../protocol/index.js';
 import type { Transport, TransportListener } from '../transport/index.js';
 import { ChannelTable, type ChannelSink } from './channel-table.js';
-import { leadHandshake, refusalAt, type HandshakePort, type Tuning } from './handshake.js';
+import { initialFrameMax, leadHandshake, refusalAt, type HandshakePort, type Tuning } from './handshake.js';
 import { Heartbeat } from './heartbeat.js';
 import type { ResolvedEndpoint, ResolvedParameters } from './parameters.js';
 
@@ -61,10 +63,17 @@ interface ExpectedMethod {
   readonly reject: (error: Error) => void;
 }
 
+/** Why a connection or a channel is closed, as the broker's log shows it. */
+export interface CloseReason {
+  /** AMQP reply code. */
+  readonly replyCode: number;
+  readonly replyText: string;
+}
+
+export const ordinaryClose: CloseReason = { replyCode: replyCodes.success, replyText: 'closed by the client' };
+
 /** Output beyond this many bytes is written at once, not at the end of the turn. */
 const earlyFlushSize = 128 * 1024;
-/** Cap on method and header frames that come in: RabbitMQ does not hold them to frame_max. */
-const headerFrameMax = 16 * 1024 * 1024;
 /** How long a dying connection waits for its last bytes to go out, in milliseconds. */
 const farewellTime = 1_000;
 
@@ -83,6 +92,8 @@ export class ConnectionLife implements FrameSink, TransportListener {
   #state: State = 'handshake';
   #step = 'connection.start';
   #expected: ExpectedMethod | undefined;
+  /** Answers on channel 0 that nobody waits for any longer. */
+  #lateAnswers = 0;
   #heartbeat: Heartbeat | undefined;
   #listener: ConnectionLifeListener | undefined;
   #end: ConnectionError | undefined;
@@ -96,7 +107,7 @@ export class ConnectionLife implements FrameSink, TransportListener {
     this.#transport = transport;
     this.endpoint = endpoint;
     this.parameters = parameters;
-    this.#parser = new FrameParser(this, { frameMax: minimumFrameMax, headerFrameMax });
+    this.#parser = new FrameParser(this, { frameMax: minimumFrameMax, headerFrameMax: parameters.maxHeaderSize });
   }
 
   /**
@@ -111,13 +122,14 @@ export class ConnectionLife implements FrameSink, TransportListener {
   ): Promise<ConnectionLife> {
     const life = new ConnectionLife(transport, endpoint, parameters);
     const onAbort = (): void => {
-      life.destroy(new ConnectionClosedError('closed while connecting', { cause: signal.reason }));
+      life.destroy(new ConnectionClosedError(`closed while waiting for ${life.#step}`, { cause: signal.reason }));
     };
     transport.listen(life);
     if (signal.aborted) onAbort();
     else signal.addEventListener('abort', onAbort, { once: true });
     try {
-      await life.#leadHandshake();
+      // A user's credentials function is not waited for once the life ended.
+      await Promise.race([life.#leadHandshake(), life.#untilEnd()]);
     } catch (error) {
       const failure = life.#end ?? asConnectionError(error);
       life.destroy(failure);
@@ -126,6 +138,11 @@ export class ConnectionLife implements FrameSink, TransportListener {
       signal.removeEventListener('abort', onAbort);
     }
     return life;
+  }
+
+  async #untilEnd(): Promise<void> {
+    if (!this.#end) await new Promise<void>((resolve) => this.#endWaiters.push(resolve));
+    this.#throwIfEnded();
   }
 
   get isOpen(): boolean {
@@ -150,6 +167,11 @@ export class ConnectionLife implements FrameSink, TransportListener {
   /** Where the connection leads, for messages to people. */
   get description(): string {
     return this.#transport.description;
+  }
+
+  /** Who we are, for diagnostics. */
+  get identity(): ConnectionIdentity {
+    return { name: this.parameters.connectionName, endpoint: this.description };
   }
 
   listen(listener: ConnectionLifeListener): void {
@@ -186,6 +208,16 @@ export class ConnectionLife implements FrameSink, TransportListener {
   /** Calls back, once, when there is room again or the life ended. */
   onRoom(callback: () => void): void {
     this.#roomWaiters.push(callback);
+  }
+
+  /**
+   * connection.update-secret. Rejects with TimeoutError, or with what ended the life meanwhile; throws ArgumentError,
+   * nothing being written, for what is too long. One at a time.
+   */
+  async updateSecret(secret: Uint8Array, reason: string, limit = this.parameters.methodTimeout): Promise<void> {
+    this.#throwIfEnded();
+    this.send(0, 'connection.update-secret', { newSecret: secret, reason });
+    await this.#expect('connection.update-secret-ok', ['connection.update-secret-ok'], limit);
   }
 
   /** Writes one method and lets it go out at the end of this turn. Throws ArgumentError, nothing being written. */
@@ -228,6 +260,7 @@ export class ConnectionLife implements FrameSink, TransportListener {
 
   #leadHandshake(): Promise<void> {
     const port: HandshakePort = {
+      way: this.#transport,
       sendProtocolHeader: () => {
         this.writer.begin();
         this.writer.bytes(protocolHeader);
@@ -241,6 +274,7 @@ export class ConnectionLife implements FrameSink, TransportListener {
       expect: (step, names) => this.#expect(step, names),
       onServerProperties: (properties) => {
         this.serverProperties = properties;
+        this.#tuning = { ...this.#tuning, frameMax: initialFrameMax(properties) };
       },
       onTuned: (tuning) => {
         this.#tune(tuning);
@@ -251,17 +285,27 @@ export class ConnectionLife implements FrameSink, TransportListener {
 
   #tune(tuning: Tuning): void {
     this.#tuning = tuning;
-    this.#parser.limits = { frameMax: tuning.frameMax, headerFrameMax };
-    this.#heartbeat = new Heartbeat(tuning.heartbeat, {
+    this.#parser.limits = { frameMax: tuning.frameMax, headerFrameMax: this.parameters.maxHeaderSize };
+    const fail = (): void => {
+      const seconds = String(tuning.heartbeat * 1.5);
+      this.#fail(new HeartbeatTimeoutError(`nothing was heard from ${this.description} for ${seconds} s`));
+    };
+    if (this.#transport.startHeartbeat) {
+      this.#transport.startHeartbeat(tuning.heartbeat, fail);
+      return;
+    }
+    const heartbeat = new Heartbeat(tuning.heartbeat, {
       send: () => {
         writeHeartbeat(this.writer);
         this.#flush();
       },
       fail: () => {
-        const seconds = String(tuning.heartbeat * 1.5);
-        this.#fail(new HeartbeatTimeoutError(`nothing was heard from ${this.description} for ${seconds} s`));
+        // Who does not read hears nothing, and must not blame the peer for it.
+        if (this.#readingHolds > 0) heartbeat.noteReceived();
+        else fail();
       },
     });
+    this.#heartbeat = heartbeat;
   }
 
   /** Waits for one of the methods on channel 0; the time limit is the handshake's. */
@@ -274,6 +318,7 @@ export class ConnectionLife implements FrameSink, TransportListener {
       }
       const timer = setTimeout(() => {
         this.#expected = undefined;
+        if (this.#state === 'open') this.#lateAnswers += 1;
         reject(new TimeoutError(step, limit));
       }, limit);
       this.#expected = {
@@ -298,6 +343,26 @@ export class ConnectionLife implements FrameSink, TransportListener {
   }
 
   // --- reading ------------------------------------------------------------------------------------
+
+  #readingHolds = 0;
+
+  /**
+   * Reads no more from the transport until the answer is called: for one who passes frames on and has no more room.
+   * RabbitMQ hangs up on a peer that takes no bytes for 15 s.
+   */
+  holdReading(): () => void {
+    this.#readingHolds += 1;
+    if (this.#readingHolds === 1) this.#transport.pauseReading(true);
+    let isReleased = false;
+    return () => {
+      if (isReleased) return;
+      isReleased = true;
+      this.#readingHolds -= 1;
+      if (this.#readingHolds > 0) return;
+      this.#heartbeat?.noteReceived();
+      this.#transport.pauseReading(false);
+    };
+  }
 
   onData(chunk: Buffer): void {
     if (this.#state === 'ended') return;
@@ -356,16 +421,34 @@ export class ConnectionLife implements FrameSink, TransportListener {
       case 'connection.unblocked':
         this.#onUnblocked();
         return;
-      default: {
-        const expected = this.#expected;
-        if (!expected?.names.includes(method.name)) break;
-        this.#expected = undefined;
-        // The next bytes may already need the new state, before the promise is heard.
-        if (method.name === 'connection.open-ok') this.#state = 'open';
-        expected.resolve(method);
+      case 'connection.update-secret-ok':
+        // The answer to one that was given up.
+        if (this.#lateAnswers > 0) {
+          this.#lateAnswers -= 1;
+          return;
+        }
+        this.#onExpected(method);
         return;
-      }
+      default:
+        this.#onExpected(method);
+        return;
     }
+    this.#onUnexpected(method);
+  }
+
+  #onExpected(method: Method): void {
+    const expected = this.#expected;
+    if (!expected?.names.includes(method.name)) {
+      this.#onUnexpected(method);
+      return;
+    }
+    this.#expected = undefined;
+    // The next bytes may already need the new state, before the promise is heard.
+    if (method.name === 'connection.open-ok') this.#state = 'open';
+    expected.resolve(method);
+  }
+
+  #onUnexpected(method: Method): void {
     if (this.#state === 'closing') return;
     throw new UnexpectedFrameError(`${method.name} where it does not belong (state: ${this.#state}, ${this.#step})`);
   }
@@ -423,6 +506,11 @@ export class ConnectionLife implements FrameSink, TransportListener {
       this.#finish(new ConnectionClosedError());
       return;
     }
+    // With TLS 1.3 a broker refuses a client certificate only when ours are long under way.
+    if (this.#state === 'handshake' && error instanceof TlsError) {
+      this.#finish(error);
+      return;
+    }
     const where = this.#state === 'handshake' ? ` during the handshake, while waiting for ${this.#step}` : '';
     this.#finish(
       new ConnectionLostError(
@@ -438,7 +526,7 @@ export class ConnectionLife implements FrameSink, TransportListener {
    * Closes politely (connection.close) and waits for the answer, at most `limit` milliseconds; then the transport is
    * dropped. Never rejects.
    */
-  async close(limit = this.parameters.closeTimeout): Promise<void> {
+  async close(limit = this.parameters.closeTimeout, reason = ordinaryClose): Promise<void> {
     if (this.#state === 'ended') return;
     if (this.#state === 'handshake') {
       this.destroy(new ConnectionClosedError());
@@ -452,12 +540,7 @@ export class ConnectionLife implements FrameSink, TransportListener {
     }, limit);
     if (this.#state === 'open') {
       this.#state = 'closing';
-      this.send(0, 'connection.close', {
-        replyCode: replyCodes.success,
-        replyText: 'closed by the client',
-        classId: 0,
-        methodId: 0,
-      });
+      this.send(0, 'connection.close', { ...reason, classId: 0, methodId: 0 });
       this.#flush();
     }
     await ended;

@@ -1,6 +1,6 @@
 /** From an endpoint to an open life of a connection: transport first, then the handshake, each within its limit. */
-import { ConnectionRefusedError, messageOf, TimeoutError } from '../errors.js';
-import { connectTcp, type Transport } from '../transport/index.js';
+import { ConnectionError, ConnectionRefusedError, messageOf, TimeoutError } from '../errors.js';
+import type { Transport } from '../transport/index.js';
 import { ConnectionLife } from './connection-life.js';
 import type { ResolvedEndpoint, ResolvedParameters } from './parameters.js';
 
@@ -9,32 +9,46 @@ export async function openEndpoint(
   parameters: ResolvedParameters,
   signal: AbortSignal,
 ): Promise<ConnectionLife> {
-  const transport = await openTransport(endpoint, parameters, signal);
-  return ConnectionLife.open(transport, endpoint, parameters, signal);
-}
-
-async function openTransport(
-  endpoint: ResolvedEndpoint,
-  parameters: ResolvedParameters,
-  signal: AbortSignal,
-): Promise<Transport> {
-  const step = `connecting to ${endpoint.host}:${String(endpoint.port)}`;
-  const limit = endpoint.connectTimeout;
+  const limit = parameters.bringUpTimeout;
+  const step = `bringing up ${endpoint.host}:${String(endpoint.port)}`;
   const timeout = new AbortController();
   const timer = setTimeout(() => {
     timeout.abort(new TimeoutError(step, limit));
   }, limit);
   const either = AbortSignal.any([signal, timeout.signal]);
-  const target = { host: endpoint.host, port: endpoint.port, tls: endpoint.tls !== false };
-  const { transport: factory } = parameters;
-  const open = factory
-    ? openWith(() => factory(target, either), either)
-    : connectTcp(target, either, parameters.tcp, endpoint.tls || {});
   try {
-    return await open;
+    const transport = await openTransport(endpoint, parameters, either);
+    return await ConnectionLife.open(transport, endpoint, parameters, either);
   } catch (error) {
-    if (!timeout.signal.aborted) throw error;
-    throw new ConnectionRefusedError(`${step}: not open within ${String(limit)} ms`, { cause: error });
+    if (signal.aborted || !timeout.signal.aborted) throw error;
+    throw new ConnectionError(`${step}: not open within ${String(limit)} ms (${messageOf(error)})`, {
+      cause: timeout.signal.reason,
+    });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Our own TCP and TLS know their limits; a user's factory has `connectTimeout` for all it does. */
+async function openTransport(
+  endpoint: ResolvedEndpoint,
+  parameters: ResolvedParameters,
+  signal: AbortSignal,
+): Promise<Transport> {
+  const { transport: factory, tlsTimeout } = parameters;
+  const { connectTimeout } = endpoint;
+  const target = { host: endpoint.host, port: endpoint.port, tls: endpoint.tls !== false };
+  if (!factory) {
+    return parameters.openSocket(target, signal, parameters.tcp, endpoint.tls || {}, { connectTimeout, tlsTimeout });
+  }
+  const step = `connecting to ${endpoint.host}:${String(endpoint.port)}`;
+  const timeout = new AbortController();
+  const timer = setTimeout(() => {
+    timeout.abort(new TimeoutError(step, connectTimeout));
+  }, connectTimeout);
+  const either = AbortSignal.any([signal, timeout.signal]);
+  try {
+    return await openWith(() => factory(target, either), either);
   } finally {
     clearTimeout(timer);
   }
@@ -44,7 +58,9 @@ async function openTransport(
 function openWith(factory: () => Promise<Transport>, signal: AbortSignal): Promise<Transport> {
   return new Promise<Transport>((resolve, reject) => {
     const refuse = (cause: unknown): void => {
-      reject(new ConnectionRefusedError(`the transport could not be opened: ${messageOf(cause)}`, { cause }));
+      // What says more than that it failed stays as it is: `connectTcp` in a factory, over TLS.
+      if (cause instanceof ConnectionError) reject(cause);
+      else reject(new ConnectionRefusedError(`the transport could not be opened: ${messageOf(cause)}`, { cause }));
     };
     const onAbort = (): void => {
       refuse(signal.reason);

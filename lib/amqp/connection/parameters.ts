@@ -1,29 +1,40 @@
 /**
- * Connection parameters: one documented object, every field optional, validated as a whole.
+ * Connection parameters: one documented object, every field optional, and the form in which the other layers use it.
  *
- * `resolveParameters` names all faults at once and gives the form the other layers use, in which secrets are hidden.
+ * `resolve-parameters.ts` makes the one of the other, in which secrets are hidden.
  */
-import { ParametersError } from '../errors.js';
+import type { AmqpError } from '../errors.js';
 import type { FieldTable } from '../protocol/index.js';
-import type { TcpOptions, TlsOptions, TransportFactory } from '../transport/index.js';
-import { SecretCredentials, type CredentialsSource } from './credentials.js';
-import { parseUri, type UriParts } from './uri.js';
+import type { SocketOpener, TcpOptions, TlsOptions, TransportFactory } from '../transport/index.js';
+import type { IoThreadParameters } from './io-thread-parameters.js';
+import type { CredentialsSource, SecretCredentials } from './credentials.js';
+import type { PlaintextGuard, PlaintextPolicy } from './plaintext.js';
 
 /** What may differ from endpoint to endpoint. What a URI says wins for its endpoint. */
 export interface EndpointParameters {
-  /** An AMQP URI. */
+  /**
+   * An AMQP URI, by RabbitMQ's URI specification: `amqp[s]://user:password@host:port/virtual-host?name=value`. Query
+   * parameters: `heartbeat` (seconds), `connection_timeout` (milliseconds), `channel_max`, `auth_mechanism` (`plain`,
+   * `amqplain` or `external`; where repeated, the first that the broker offers), and with `amqps` `cacertfile`,
+   * `certfile`, `keyfile`, `verify` (`verify_peer` or `verify_none`) and `server_name_indication`.
+   */
   url?: string | undefined;
-  /** Default `localhost`. */
+  /** Name or address, IPv6 without brackets. A name is looked up anew at every attempt. Default `localhost`. */
   host?: string | undefined;
-  /** Default 5672, with TLS 5671. */
+  /** TCP port. Default 5672, with TLS 5671. */
   port?: number | undefined;
-  /** Default `/`. */
+  /** RabbitMQ's virtual host, 255 bytes at most. Default `/`. */
   virtualHost?: string | undefined;
   /** Default `guest`. */
   username?: string | undefined;
-  /** Default `guest`. */
+  /** Or an OAuth 2 token. Default `guest`. */
   password?: string | undefined;
-  /** TLS with Node's options, or true for the defaults. Default: off, on for `amqps`. */
+  /** Instead of `username` and `password`; a function is asked at every connect, within `handshakeTimeout`. */
+  credentials?: CredentialsSource | undefined;
+  /**
+   * TLS with Node's options, or true for the defaults: chain and host verified, TLS 1.2 at least, the host sent as
+   * server name. Default: off, on for `amqps`. There is no way back to plain AMQP where TLS fails.
+   */
   tls?: TlsOptions | boolean | undefined;
 }
 
@@ -34,6 +45,11 @@ export interface RecoveryParameters {
   maxDelay?: number | undefined;
   /** Rounds over the endpoints before `failed`. Default Infinity. */
   attempts?: number | undefined;
+  /**
+   * Asked whenever a connection or a channel was lost, or could not be rebuilt, whether to try (again). False: the
+   * connection is `failed`, the channel `closed`. Default: always.
+   */
+  when?: ((cause: AmqpError) => boolean) | undefined;
 }
 
 /** What may wait while the connection is away or blocked. */
@@ -47,47 +63,78 @@ export interface PublishBufferParameters {
 }
 
 export interface ConnectionParameters extends Omit<EndpointParameters, 'url'> {
-  /** One AMQP URI or several. */
+  /** One AMQP URI or several, each an endpoint. What a URI is silent about comes from the parameters beside it. */
   url?: string | readonly string[] | undefined;
-  /** Several endpoints with parameters of their own. */
+  /** Several endpoints with parameters of their own, instead of `url`. */
   endpoints?: readonly EndpointParameters[] | undefined;
-  /** Order of the endpoints in a round. Default `as-given`. */
+  /** Order of the endpoints in a round: each round in the order given, or drawn anew. Default `as-given`. */
   order?: 'as-given' | 'shuffled' | undefined;
-  /** Instead of `username` and `password`; a function is asked at every connect. */
-  credentials?: CredentialsSource | undefined;
-  /** Seconds; 0 is off; a function is given the broker's proposal. Default: the broker's proposal. */
+  /**
+   * A login that others on the network can read: `warn` says so once per connection (process warning `LeveretWarning`),
+   * `refuse` rejects with PlaintextLoginError before any credential is sent, `allow` is silent. TLS, memory and
+   * loopback are no plaintext; a transport of your own says for itself (`Transport.isPrivate`). An `amqps` endpoint
+   * whose transport does not say that it is private is refused, unless `allow`. Default `warn`.
+   */
+  plaintext?: PlaintextPolicy | undefined;
+  /**
+   * Seconds without a sign of life after which the peer is taken for dead, agreed on in connection.tune; 0 is off; a
+   * function is given the broker's proposal. Default: the broker's proposal (RabbitMQ's: 60).
+   */
   heartbeat?: number | ((proposed: number) => number) | undefined;
-  /** Most channels. Default 2047, or less if the broker says so. */
+  /** Most channels at a time; 0 is no limit of ours. Default 2047, or less if the broker says so. */
   channelMax?: number | undefined;
   /** Largest frame in bytes, 8192 at least. Default 131072, or less if the broker says so. */
   frameMax?: number | undefined;
-  /** Largest message that is taken in, in bytes. Default 128 MiB. */
+  /** Largest method or header frame that is taken in, in bytes: brokers do not hold those to frame_max. Default 16 MiB. */
+  maxHeaderSize?: number | undefined;
+  /** Largest message that is taken in, in bytes; a larger one ends the connection. Default 128 MiB. */
   maxMessageSize?: number | undefined;
-  /** Milliseconds to open a TCP or TLS connection to one endpoint. Default 10 000. */
+  /** Milliseconds to look up a host and open the TCP connection, or for a transport of your own. Default 10 000. */
   connectTimeout?: number | undefined;
-  /** Milliseconds for each step of the AMQP handshake. Default 10 000. */
+  /** Milliseconds for the TLS handshake. Default 10 000. */
+  tlsTimeout?: number | undefined;
+  /** Milliseconds for each step of the AMQP handshake, a credentials function being one. Default 10 000. */
   handshakeTimeout?: number | undefined;
+  /** Milliseconds to bring up one endpoint as a whole: TCP, TLS and AMQP handshake. Default 30 000. */
+  bringUpTimeout?: number | undefined;
   /** Milliseconds for the broker's answer to a synchronous method. Default 30 000. */
   methodTimeout?: number | undefined;
-  /** Milliseconds the broker may keep the connection blocked; 0 is without limit. Default 0. */
+  /**
+   * Milliseconds the broker may keep the connection blocked (connection.blocked) before it is given up with
+   * BlockedTimeoutError; 0 is without limit. Default 0.
+   */
   blockedTimeout?: number | undefined;
-  /** Milliseconds `close()` may take. Default 10 000. */
+  /** Milliseconds that each of the two steps of `close()` may take. Default 10 000. */
   closeTimeout?: number | undefined;
   /** Rounds over the endpoints at the first connect. Default 1; Infinity tries for ever. */
   attempts?: number | undefined;
-  /** Milliseconds between rounds of the first connect. Default 2 000. */
+  /** Milliseconds between rounds of the first connect; within a round nothing waits. Default 2 000. */
   retryDelay?: number | undefined;
-  /** Shown by the broker's tools. */
+  /** Gives up the first connect: it rejects with ConnectionClosedError, whose cause is the signal's reason. */
+  signal?: AbortSignal | undefined;
+  /** Shown by the broker's tools (client property `connection_name`). Default: none. */
   connectionName?: string | undefined;
-  /** Added to the client properties sent to the broker. */
+  /**
+   * Added to the client properties sent to the broker (connection.start-ok); one of the same name replaces ours. A table
+   * `capabilities` is joined with ours, which stay: the client relies on what it announces.
+   */
   clientProperties?: FieldTable | undefined;
-  /** Default `en_US`. */
+  /** Language of the broker's texts. RabbitMQ has `en_US` alone. Default `en_US`. */
   locale?: string | undefined;
+  /** Options of the TCP socket: no-delay, keep-alive, IP version, local address, name look-up. */
   tcp?: TcpOptions | undefined;
-  /** Carries the bytes instead of TCP or TLS. */
+  /** Carries the bytes instead of TCP or TLS, for instance through a proxy; see `streamTransport`. */
   transport?: TransportFactory | undefined;
+  /**
+   * Socket and heartbeats in a worker thread: a handler that keeps this thread busy for minutes keeps its connection
+   * and its messages, up to the broker's consumer time-out (30 minutes). What arrives meanwhile waits in the thread, up
+   * to 64 MiB; beyond that its socket is not read, and RabbitMQ hangs up on it after 15 s. Not with `transport`; options
+   * of `tls` and `tcp` that are functions cannot be given to a thread (ParametersError). Default false.
+   */
+  ioThread?: boolean | IoThreadParameters | undefined;
   /** How a lost connection is rebuilt; false: not at all. Default: endless. */
   recovery?: RecoveryParameters | false | undefined;
+  /** What may wait while the connection is away or blocked. */
   publishBuffer?: PublishBufferParameters | undefined;
   /** Publishes that may wait for their confirm, per channel; further ones wait unsent. Default 100 000. */
   maxUnconfirmed?: number | undefined;
@@ -106,11 +153,16 @@ export interface ResolvedEndpoint {
 }
 
 export interface ResolvedParameters {
+  readonly connectionName: string | undefined;
   readonly endpoints: readonly ResolvedEndpoint[];
   readonly order: 'as-given' | 'shuffled';
+  readonly plaintext: PlaintextGuard;
   readonly frameMax: number;
+  readonly maxHeaderSize: number;
   readonly maxMessageSize: number;
+  readonly tlsTimeout: number;
   readonly handshakeTimeout: number;
+  readonly bringUpTimeout: number;
   readonly methodTimeout: number;
   readonly blockedTimeout: number;
   readonly closeTimeout: number;
@@ -120,213 +172,17 @@ export interface ResolvedParameters {
   readonly locale: string;
   readonly tcp: TcpOptions;
   readonly transport: TransportFactory | undefined;
-  readonly recovery: { readonly initialDelay: number; readonly maxDelay: number; readonly attempts: number } | false;
+  /** Opens TCP and TLS where no `transport` is given, in this thread or another. */
+  readonly openSocket: SocketOpener;
+  readonly recovery:
+    | {
+        readonly initialDelay: number;
+        readonly maxDelay: number;
+        readonly attempts: number;
+        readonly when: ((cause: AmqpError) => boolean) | undefined;
+      }
+    | false;
   readonly publishBuffer: { readonly messages: number; readonly bytes: number; readonly timeout: number };
   readonly maxUnconfirmed: number;
-}
-
-type Check = (value: unknown) => string | undefined;
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-const text: Check = (value) => (typeof value === 'string' ? undefined : 'must be a string');
-const shortText: Check = (value) =>
-  typeof value === 'string' && Buffer.byteLength(value) <= 255 ? undefined : 'must be a string of up to 255 bytes';
-const record: Check = (value) => (isRecord(value) ? undefined : 'must be an object');
-const whole =
-  (minimum: number, maximum: number): Check =>
-  (value) =>
-    typeof value === 'number' && Number.isInteger(value) && value >= minimum && value <= maximum
-      ? undefined
-      : `must be a whole number from ${String(minimum)} to ${String(maximum)}`;
-const count =
-  (minimum: number): Check =>
-  (value) =>
-    value === Infinity ? undefined : whole(minimum, Number.MAX_SAFE_INTEGER)(value);
-/** The longest delay that Node's timers take. */
-const milliseconds = whole(0, 0x7fff_ffff);
-
-const endpointChecks: Record<keyof EndpointParameters, Check> = {
-  url: text,
-  host: (value) => (typeof value === 'string' && value !== '' ? undefined : 'must be a host name or address'),
-  port: whole(1, 65_535),
-  virtualHost: shortText,
-  username: text,
-  password: text,
-  tls: (value) => (typeof value === 'boolean' || isRecord(value) ? undefined : 'must be true, false or TLS options'),
-};
-
-const recoveryChecks: Record<keyof RecoveryParameters, Check> = {
-  initialDelay: milliseconds,
-  maxDelay: milliseconds,
-  attempts: count(1),
-};
-
-const publishBufferChecks: Record<keyof PublishBufferParameters, Check> = {
-  messages: count(0),
-  bytes: count(0),
-  timeout: milliseconds,
-};
-
-const tcpChecks: Record<keyof TcpOptions, Check> = {
-  noDelay: (value) => (typeof value === 'boolean' ? undefined : 'must be true or false'),
-  keepAlive: (value) => (value === false ? undefined : milliseconds(value)),
-};
-
-const checks: Record<keyof ConnectionParameters, Check> = {
-  ...endpointChecks,
-  url: (value) =>
-    typeof value === 'string' ||
-    (Array.isArray(value) && value.length > 0 && value.every((entry) => typeof entry === 'string'))
-      ? undefined
-      : 'must be an AMQP URI or a list of them',
-  endpoints: (value) =>
-    Array.isArray(value) && value.length > 0 && value.every(isRecord) ? undefined : 'must be a list of objects',
-  order: (value) => (value === 'as-given' || value === 'shuffled' ? undefined : 'must be "as-given" or "shuffled"'),
-  credentials: (value) =>
-    typeof value === 'function' ||
-    (isRecord(value) && typeof value['username'] === 'string' && typeof value['password'] === 'string')
-      ? undefined
-      : 'must be { username, password } or a function that gives them',
-  heartbeat: (value) => (typeof value === 'function' ? undefined : whole(0, 65_535)(value)),
-  channelMax: whole(0, 65_535),
-  frameMax: whole(8192, 0x7fff_ffff),
-  maxMessageSize: whole(1, Number.MAX_SAFE_INTEGER),
-  connectTimeout: milliseconds,
-  handshakeTimeout: milliseconds,
-  methodTimeout: milliseconds,
-  blockedTimeout: milliseconds,
-  closeTimeout: milliseconds,
-  attempts: count(1),
-  retryDelay: milliseconds,
-  connectionName: text,
-  clientProperties: record,
-  locale: shortText,
-  tcp: record,
-  transport: (value) => (typeof value === 'function' ? undefined : 'must be a function'),
-  recovery: (value) => (value === false || isRecord(value) ? undefined : 'must be false or an object'),
-  publishBuffer: record,
-  maxUnconfirmed: whole(1, 10_000_000),
-};
-
-function checkFields(
-  given: Readonly<Record<string, unknown>>,
-  fieldChecks: Readonly<Record<string, Check>>,
-  prefix: string,
-  faults: string[],
-): void {
-  for (const [name, value] of Object.entries(given)) {
-    const check = Object.hasOwn(fieldChecks, name) ? fieldChecks[name] : undefined;
-    if (!check) faults.push(`${prefix}${name}: unknown parameter`);
-    else if (value !== undefined) {
-      const problem = check(value);
-      if (problem !== undefined) faults.push(`${prefix}${name}: ${problem}`);
-    }
-  }
-}
-
-function requireRecord(given: unknown): void {
-  if (!isRecord(given)) throw new ParametersError(['the parameters must be an object']);
-}
-
-/** Validates the parameters and fills in the defaults. Throws ParametersError with all faults. */
-export function resolveParameters(given: ConnectionParameters): ResolvedParameters {
-  const faults: string[] = [];
-  requireRecord(given);
-  checkFields({ ...given }, checks, '', faults);
-  const { recovery, publishBuffer, tcp } = given;
-  if (isRecord(recovery)) checkFields(recovery, recoveryChecks, 'recovery.', faults);
-  if (isRecord(publishBuffer)) checkFields(publishBuffer, publishBufferChecks, 'publishBuffer.', faults);
-  if (isRecord(tcp)) checkFields(tcp, tcpChecks, 'tcp.', faults);
-  if (given.url !== undefined && given.endpoints !== undefined) faults.push('url, endpoints: give one of the two');
-  if (given.credentials !== undefined && (given.username !== undefined || given.password !== undefined)) {
-    faults.push('credentials, username, password: give credentials or the other two');
-  }
-  const endpoints = resolveEndpoints(given, faults);
-  if (faults.length > 0) throw new ParametersError(faults);
-  return {
-    endpoints,
-    order: given.order ?? 'as-given',
-    frameMax: given.frameMax ?? 131_072,
-    maxMessageSize: given.maxMessageSize ?? 128 * 1024 * 1024,
-    handshakeTimeout: given.handshakeTimeout ?? 10_000,
-    methodTimeout: given.methodTimeout ?? 30_000,
-    blockedTimeout: given.blockedTimeout ?? 0,
-    closeTimeout: given.closeTimeout ?? 10_000,
-    attempts: given.attempts ?? 1,
-    retryDelay: given.retryDelay ?? 2_000,
-    clientProperties: {
-      ...(given.connectionName === undefined ? {} : { connection_name: given.connectionName }),
-      ...given.clientProperties,
-    },
-    locale: given.locale ?? 'en_US',
-    tcp: tcp ?? {},
-    transport: given.transport,
-    recovery:
-      recovery === false
-        ? false
-        : {
-            initialDelay: recovery?.initialDelay ?? 100,
-            maxDelay: recovery?.maxDelay ?? 10_000,
-            attempts: recovery?.attempts ?? Infinity,
-          },
-    publishBuffer: {
-      messages: publishBuffer?.messages ?? 1_000,
-      bytes: publishBuffer?.bytes ?? 16 * 1024 * 1024,
-      timeout: publishBuffer?.timeout ?? 10_000,
-    },
-    maxUnconfirmed: given.maxUnconfirmed ?? 100_000,
-  };
-}
-
-function resolveEndpoints(given: ConnectionParameters, faults: string[]): ResolvedEndpoint[] {
-  if (Array.isArray(given.endpoints)) {
-    return given.endpoints.flatMap((endpoint: unknown, index) => {
-      if (!isRecord(endpoint)) return [];
-      checkFields(endpoint, endpointChecks, `endpoints[${String(index)}].`, faults);
-      const merged = { ...given, ...(endpoint as EndpointParameters) };
-      return resolveEndpoint(typeof endpoint['url'] === 'string' ? endpoint['url'] : undefined, merged, faults);
-    });
-  }
-  const urls: unknown = given.url;
-  if (typeof urls === 'string') return resolveEndpoint(urls, given, faults);
-  if (Array.isArray(urls)) {
-    return urls.flatMap((url: unknown) => (typeof url === 'string' ? resolveEndpoint(url, given, faults) : []));
-  }
-  return resolveEndpoint(undefined, given, faults);
-}
-
-function resolveEndpoint(
-  url: string | undefined,
-  given: Omit<ConnectionParameters, 'url'>,
-  faults: string[],
-): ResolvedEndpoint[] {
-  let uri: Partial<UriParts> = {};
-  if (url !== undefined) {
-    const parsed = parseUri(url, faults);
-    if (!parsed) return [];
-    uri = parsed;
-  }
-  const givenTls = given.tls === true ? {} : (given.tls ?? false);
-  // An amqps URI adds to TLS options that stand beside it; an amqp URI is plain only where none do.
-  const tls = uri.tls ? { ...(givenTls || {}), ...uri.tls } : givenTls;
-  const credentials: CredentialsSource =
-    uri.username === undefined && given.credentials !== undefined
-      ? given.credentials
-      : {
-          username: uri.username ?? given.username ?? 'guest',
-          password: uri.password ?? given.password ?? (uri.username === undefined ? 'guest' : ''),
-        };
-  return [
-    {
-      host: uri.host ?? given.host ?? 'localhost',
-      port: uri.port ?? given.port ?? (tls === false ? 5672 : 5671),
-      tls,
-      virtualHost: uri.virtualHost ?? given.virtualHost ?? '/',
-      credentials: new SecretCredentials(credentials),
-      heartbeat: uri.heartbeat ?? given.heartbeat,
-      channelMax: uri.channelMax ?? given.channelMax ?? 2047,
-      connectTimeout: uri.connectTimeout ?? given.connectTimeout ?? 10_000,
-    },
-  ];
+  readonly signal: AbortSignal | undefined;
 }

@@ -8,6 +8,7 @@
  */
 import { readFileSync } from 'node:fs';
 import type { TlsOptions } from '../transport/index.js';
+import type { UriMechanism } from './credentials.js';
 
 /** What a URI says; undefined where it is silent. */
 export interface UriParts {
@@ -22,7 +23,15 @@ export interface UriParts {
   /** Milliseconds. */
   connectTimeout?: number;
   channelMax?: number;
+  /** By preference; none: what fits the credentials. */
+  mechanisms?: UriMechanism[];
 }
+
+const mechanisms: Readonly<Record<string, UriMechanism>> = {
+  plain: 'PLAIN',
+  amqplain: 'AMQPLAIN',
+  external: 'EXTERNAL',
+};
 
 const defaultPorts = { amqp: 5672, amqps: 5671 } as const;
 const shape = /^(amqps?):\/\/(?:([^/?#@]*)@)?(\[[^\]]*\]|[^/?#:@]*)(?::([^/?#]*))?(?:\/([^?#]*))?(?:\?([^#]*))?$/i;
@@ -90,7 +99,7 @@ function readQuery(query: string, parts: UriParts, faults: string[]): void {
   let hasTls = false;
   const seen = new Set<string>();
   for (const [name, value] of new URLSearchParams(query)) {
-    if (seen.has(name)) faults.push(`url: query parameter "${name}" is given twice`);
+    if (seen.has(name) && name !== 'auth_mechanism') faults.push(`url: query parameter "${name}" is given twice`);
     seen.add(name);
     switch (name) {
       case 'heartbeat': {
@@ -108,9 +117,13 @@ function readQuery(query: string, parts: UriParts, faults: string[]): void {
         if (channelMax !== undefined) parts.channelMax = channelMax;
         break;
       }
-      case 'auth_mechanism':
-        if (value.toLowerCase() !== 'plain') faults.push('url: auth_mechanism must be plain');
+      case 'auth_mechanism': {
+        const known = value.toLowerCase();
+        const mechanism = Object.hasOwn(mechanisms, known) ? mechanisms[known] : undefined;
+        if (mechanism) (parts.mechanisms ??= []).push(mechanism);
+        else faults.push('url: auth_mechanism must be plain, amqplain or external');
         break;
+      }
       case 'cacertfile':
       case 'certfile':
       case 'keyfile': {

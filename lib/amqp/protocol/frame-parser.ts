@@ -101,6 +101,11 @@ export class FrameParser {
     if (type === 0x41 && !this.#hasFrames) {
       throw new ProtocolMismatchError('the peer answered with a protocol header: it does not speak AMQP 0-9-1');
     }
+    if (type === 0x15 && !this.#hasFrames) {
+      throw new ProtocolMismatchError(
+        'the peer answered with a TLS alert: this is a TLS port, which takes amqps or tls',
+      );
+    }
     if (!this.#hasFrames) {
       throw new ProtocolMismatchError(
         `the peer does not speak AMQP 0-9-1: its first byte is 0x${type.toString(16).padStart(2, '0')}`,

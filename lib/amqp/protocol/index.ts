@@ -12,6 +12,7 @@ export {
 } from './field-table.js';
 export { FrameParser, type FrameLimits, type FrameSink } from './frame-parser.js';
 export {
+  frameEnd,
   frameOverhead,
   frameTypes,
   heartbeatFrame,

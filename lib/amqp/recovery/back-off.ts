@@ -1,4 +1,5 @@
 /** Exponential back-off with full jitter: the delay is drawn from 0 to a bound that doubles up to a cap. */
+import { messageOf, type AmqpError } from '../errors.js';
 
 export interface BackOff {
   /** Bound of the first delay, in milliseconds. */
@@ -11,6 +12,20 @@ export interface BackOff {
 export function backOffDelay(attempt: number, backOff: BackOff, random: () => number = Math.random): number {
   const bound = Math.min(backOff.maxDelay, backOff.initialDelay * 2 ** Math.min(attempt - 1, 30));
   return Math.round(random() * bound);
+}
+
+/** What the user's predicate says of a loss; without one, and where it throws, every loss is worth recovering from. */
+export function isWorthRecovery(
+  recovery: { readonly when: ((cause: AmqpError) => boolean) | undefined },
+  cause: AmqpError,
+): boolean {
+  if (!recovery.when) return true;
+  try {
+    return recovery.when(cause);
+  } catch (error) {
+    process.emitWarning(`recovery.when failed: ${messageOf(error)}`, 'LeveretWarning');
+    return true;
+  }
 }
 
 /** Waits; ends early, without an error, when the signal aborts. */

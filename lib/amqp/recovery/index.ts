@@ -1,5 +1,5 @@
 /** The recovery layer's face. */
-export { backOffDelay, wait } from './back-off.js';
+export { backOffDelay, isWorthRecovery, wait } from './back-off.js';
 export { entityExists } from './entity-exists.js';
 export { rebuildTopology, type BrokenEntity, type RebuildReport } from './rebuild.js';
 export { Supervisor, type ConnectionState, type SupervisorOwner } from './supervisor.js';

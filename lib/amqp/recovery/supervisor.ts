@@ -7,6 +7,7 @@
  * Knows when to connect, when to wait and when to give up; what a new life must be given back is the owner's
  * (`restore`). Must not know channels or users.
  */
+import { closeEvents, connectEvents } from '../diagnostics.js';
 import {
   AccessRefusedError,
   asConnectionError,
@@ -16,11 +17,12 @@ import {
 } from '../errors.js';
 import {
   openEndpoint,
+  type CloseReason,
   type ConnectionLife,
   type ResolvedEndpoint,
   type ResolvedParameters,
 } from '../connection/index.js';
-import { backOffDelay, wait } from './back-off.js';
+import { backOffDelay, isWorthRecovery, wait } from './back-off.js';
 
 export type ConnectionState = 'connecting' | 'open' | 'recovering' | 'closed' | 'failed';
 
@@ -74,7 +76,7 @@ export class Supervisor {
       } catch (error) {
         const cause = asConnectionError(error);
         if (this.#closing.signal.aborted) throw new ConnectionClosedError();
-        if (attempt >= attempts) {
+        if (attempt >= attempts || cause instanceof ConnectionClosedError) {
           this.#state = 'failed';
           throw cause;
         }
@@ -85,11 +87,11 @@ export class Supervisor {
   }
 
   /** Ends everything in bounded time, in whatever state. Never rejects. */
-  async close(): Promise<void> {
+  async close(reason?: CloseReason): Promise<void> {
     const life = this.#life;
     this.#state = 'closed';
     this.#closing.abort();
-    await life?.close();
+    await life?.close(undefined, reason);
     await this.#running;
   }
 
@@ -106,6 +108,7 @@ export class Supervisor {
         this.#owner.onUnblocked();
       },
       onEnd: (error) => {
+        if (closeEvents.hasSubscribers) closeEvents.publish({ connection: life.identity, cause: error });
         if (isRestored) this.#onEnd(error);
       },
     });
@@ -129,13 +132,33 @@ export class Supervisor {
     const errors: ConnectionError[] = [];
     for (const endpoint of this.#round()) {
       try {
-        return await openEndpoint(endpoint, this.#parameters, this.#closing.signal);
+        return await this.#connectTo(endpoint);
       } catch (error) {
         if (this.#closing.signal.aborted) throw new ConnectionClosedError();
         errors.push(asConnectionError(error));
       }
     }
-    throw errors.find(isRefusal) ?? errors.at(-1) ?? new ConnectionError('there is no endpoint to connect to');
+    throw summaryOf(errors);
+  }
+
+  async #connectTo(endpoint: ResolvedEndpoint): Promise<ConnectionLife> {
+    if (!connectEvents.hasSubscribers) return openEndpoint(endpoint, this.#parameters, this.#closing.signal);
+    const connection = {
+      name: this.#parameters.connectionName,
+      endpoint: `${endpoint.host}:${String(endpoint.port)}`,
+    };
+    const since = performance.now();
+    const tell = (error: ConnectionError | undefined): void => {
+      connectEvents.publish({ connection, duration: performance.now() - since, error });
+    };
+    try {
+      const life = await openEndpoint(endpoint, this.#parameters, this.#closing.signal);
+      tell(undefined);
+      return life;
+    } catch (error) {
+      tell(asConnectionError(error));
+      throw error;
+    }
   }
 
   #isClosing(): boolean {
@@ -164,7 +187,7 @@ export class Supervisor {
     const { recovery } = this.#parameters;
     let cause = loss;
     const attempts = recovery === false ? 0 : recovery.attempts;
-    for (let attempt = 1; recovery !== false && attempt <= attempts; attempt++) {
+    for (let attempt = 1; recovery !== false && attempt <= attempts && isWorthRecovery(recovery, cause); attempt++) {
       if (this.#isClosing()) return;
       const delay = backOffDelay(attempt, recovery);
       this.#owner.onReconnecting(attempt, delay, cause);
@@ -177,12 +200,21 @@ export class Supervisor {
       } catch (error) {
         cause = asConnectionError(error);
         this.#life = undefined;
+        // Not by us, so by whoever carries us (`Connection.share`): there is nothing to come back to.
+        if (cause instanceof ConnectionClosedError) break;
       }
     }
     if (this.#closing.signal.aborted) return;
     this.#state = 'failed';
     this.#owner.onFailed(cause);
   }
+}
+
+/** What one round over the endpoints came to: the error that says most, with the others as its cause. */
+function summaryOf(errors: readonly ConnectionError[]): ConnectionError {
+  const telling = errors.find(isRefusal) ?? errors.at(-1) ?? new ConnectionError('there is no endpoint to connect to');
+  if (errors.length > 1) telling.cause = new AggregateError(errors, 'every endpoint failed', { cause: telling.cause });
+  return telling;
 }
 
 /** True for an error that says more than that an endpoint is not there. */

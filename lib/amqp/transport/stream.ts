@@ -7,6 +7,8 @@ export interface StreamTransportOptions {
   description: string;
   /** See `Transport.isPrivate`; false unless said. */
   isPrivate?: boolean;
+  /** Puts an error of the stream into other words before anyone hears of it. */
+  translate?: (error: Error) => Error;
 }
 
 /** Makes an open duplex stream a transport, which then owns it. */
@@ -27,7 +29,7 @@ class StreamTransport implements Transport {
     this.isPrivate = options.isPrivate ?? false;
     // From here on an error is never unheard, whatever happens before `listen`.
     stream.on('error', (error: Error) => {
-      this.#error ??= error;
+      this.#error ??= options.translate?.(error) ?? error;
     });
   }
 

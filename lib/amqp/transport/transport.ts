@@ -9,7 +9,10 @@
 export interface Transport {
   /** Where it leads, for messages to people, for instance `127.0.0.1:5672`. */
   readonly description: string;
-  /** True when others on the way cannot read it, or there is no way (memory). */
+  /**
+   * True when others on the way cannot read it, or there is no way (memory, loopback). False: a login over it is a
+   * matter of the parameter `plaintext`.
+   */
   readonly isPrivate: boolean;
   /** Sets who hears of it; called once, in the same turn in which the transport was handed over. */
   listen(listener: TransportListener): void;
@@ -24,6 +27,12 @@ export interface Transport {
   end(): void;
   /** Drops both directions at once. `onClose` follows. */
   destroy(): void;
+  /**
+   * Optional: from now on sends AMQP heartbeats and watches the peer's, `timeout` seconds being the negotiated value
+   * (0: none), and calls back once when the peer was silent for too long. For a transport that lives where a busy event
+   * loop does not reach it; `write` is then handed whole frames only. Without it the connection does both itself.
+   */
+  startHeartbeat?(timeout: number, onSilence: () => void): void;
 }
 
 export interface TransportListener {

@@ -92,12 +92,13 @@ export const basicHandlers: Handlers<BasicMethods> = {
   },
 
   'basic.recover': (session, { requeue }) => {
-    recover(session, requeue);
-    session.send('basic.recover-ok', {});
+    recover(session, requeue, () => {
+      session.send('basic.recover-ok', {});
+    });
   },
 
   'basic.recover-async': (session, { requeue }) => {
-    recover(session, requeue);
+    recover(session, requeue, () => undefined);
   },
 };
 
@@ -126,8 +127,10 @@ function settle(session: ChannelSession, deliveries: readonly UnackedDelivery[],
 }
 
 /** RabbitMQ puts messages back; it never gives them to the same consumer again on purpose (requeue=false). */
-function recover(session: ChannelSession, requeue: boolean): void {
+/** RabbitMQ answers before it delivers again, by which clients tell the old deliveries from the new. */
+function recover(session: ChannelSession, requeue: boolean, answer: () => void): void {
   if (!requeue) throw connectionRefusal('notImplemented', 'requeue=false');
+  answer();
   const deliveries = session.takeAllUnacked();
   session.release(deliveries);
   session.requeue(deliveries, session.virtualHost.behaviour.nackCountsAsDelivery);

@@ -9,6 +9,7 @@ function filled(count: number): { window: ConfirmWindow; outcomes: (string | und
     window.add({
       exchange: 'e',
       routingKey: String(index + 1),
+      isConfirmed: true,
       settle: (error) => {
         if (outcomes[index] !== undefined) throw new Error(`publish ${String(index + 1)} was settled twice`);
         outcomes[index] = error === undefined ? 'confirmed' : error.name;
@@ -77,23 +78,34 @@ describe('the confirm window', () => {
     expect(window.nextSequenceNumber).toBe(5_001);
   });
 
-  test('publishes that nobody asks about keep the numbering', () => {
+  test('the return of a publish without a promise is told to be nobody’s, and its outcome all the same', () => {
     const window = new ConfirmWindow();
     const outcomes: string[] = [];
-    window.add(undefined);
-    window.add({ exchange: '', routingKey: '', settle: (error) => outcomes.push(error?.name ?? 'confirmed') });
-    window.settle(1, false, false);
-    window.settle(2, false, true);
-    expect(outcomes).toEqual(['confirmed']);
+    window.add({
+      exchange: '',
+      routingKey: '',
+      isConfirmed: false,
+      settle: (error) => outcomes.push(error?.name ?? 'confirmed'),
+    });
+    expect(window.noteReturn(1, new UnroutableError({ replyCode: 312, replyText: 'NO_ROUTE' }, '', ''))).toBe(false);
+    window.settle(1, false, true);
+    expect(outcomes).toEqual([UnroutableError.name]);
   });
 
-  test('tells once when there is room, and whenever it is empty', () => {
+  test('tells once when there is room, and when everything up to now has its outcome', () => {
     const { window } = filled(2);
     const heard: string[] = [];
     window.onRoom(() => heard.push('room'));
-    window.onEmpty(() => heard.push('empty'));
-    window.settle(1, false, true);
+    window.onSettled(() => heard.push('settled'));
+    window.add({ exchange: '', routingKey: '', isConfirmed: true, settle: () => undefined });
     window.settle(2, false, true);
-    expect(heard).toEqual(['room', 'empty']);
+    expect(heard).toEqual(['room']);
+    window.settle(1, false, true);
+    expect(heard).toEqual(['room', 'settled']);
+    expect(window.size).toBe(1);
+    window.onSettled(() => heard.push('gone'));
+    window.abandon(new Error('gone'));
+    window.onSettled(() => heard.push('nothing waits'));
+    expect(heard).toEqual(['room', 'settled', 'gone', 'nothing waits']);
   });
 });

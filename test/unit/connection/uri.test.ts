@@ -31,7 +31,19 @@ describe('AMQP URIs', () => {
     ['AMQPS://host', { host: 'host', port: 5671, tls: {} }],
     [
       'amqp://host?heartbeat=15&connection_timeout=3000&channel_max=7&auth_mechanism=PLAIN',
-      { host: 'host', port: 5672, tls: false, heartbeat: 15, connectTimeout: 3000, channelMax: 7 },
+      {
+        host: 'host',
+        port: 5672,
+        tls: false,
+        heartbeat: 15,
+        connectTimeout: 3000,
+        channelMax: 7,
+        mechanisms: ['PLAIN'],
+      },
+    ],
+    [
+      'amqps://host?auth_mechanism=External&auth_mechanism=amqplain',
+      { host: 'host', port: 5671, tls: {}, mechanisms: ['EXTERNAL', 'AMQPLAIN'] },
     ],
     [
       'amqps://host?verify=verify_none&server_name_indication=other',
@@ -49,7 +61,8 @@ describe('AMQP URIs', () => {
     ['amqp://host/a/b', '%2F'],
     ['amqp://host?heartbeat=-1', 'heartbeat'],
     ['amqp://host?colour=red', '"colour"'],
-    ['amqp://host?auth_mechanism=external', 'auth_mechanism'],
+    ['amqp://host?auth_mechanism=gssapi', 'auth_mechanism'],
+    ['amqp://host?auth_mechanism=constructor', 'auth_mechanism'],
     ['amqp://host?verify=verify_none', 'amqps'],
     ['amqps://host?verify=maybe', 'verify_peer'],
     ['amqps://host?cacertfile=/does/not/exist', 'cacertfile'],

@@ -1,0 +1,125 @@
+/**
+ * The settling of one channel life's deliveries: by the delivery or by its bare tag, each exactly once.
+ *
+ * Users see tags that go on over the lives of their channel (the tag on the wire plus what earlier lives delivered), so
+ * that a tag of an earlier life is known for what it is and never settles another message.
+ */
+import { settleEvents, type ChannelIdentity } from '../diagnostics.js';
+import { AlreadySettledError, WrongStateError } from '../errors.js';
+import type { ConnectionLife } from '../connection/index.js';
+import { writeAck } from '../protocol/index.js';
+import type { SettlementKind, SettlementResult, Settler } from './delivery.js';
+import { UnsettledDeliveries } from './unsettled-deliveries.js';
+
+/** What is needed of the channel life. */
+export interface SettledChannel {
+  readonly connection: ConnectionLife;
+  readonly number: number;
+  readonly isOpen: boolean;
+  readonly identity: ChannelIdentity;
+  /** Set when anything was settled. */
+  hasWork: boolean;
+}
+
+export class Settlements implements Settler {
+  readonly #channel: SettledChannel;
+  readonly #offset: number;
+  readonly #unsettled = new UnsettledDeliveries();
+  /** The broker took back everything up to this tag (basic.recover). */
+  #takenBackThrough = 0;
+  #isRecovering = false;
+
+  /** `offset`: what earlier lives of the channel delivered. */
+  constructor(channel: SettledChannel, offset: number) {
+    this.#channel = channel;
+    this.#offset = offset;
+  }
+
+  /** Deliveries that wait for their settlement. */
+  get size(): number {
+    return this.#unsettled.size;
+  }
+
+  /** The highest tag that users have seen. */
+  get lastTag(): number {
+    return this.#unsettled.last + this.#offset;
+  }
+
+  /** Notes a delivery by its tag on the wire; answers the one that users see. */
+  note(wireTag: number, needsSettlement: boolean): number {
+    this.#unsettled.note(wireTag, needsSettlement);
+    return wireTag + this.#offset;
+  }
+
+  isUnsettled(deliveryTag: number): boolean {
+    return this.#unsettled.has(deliveryTag - this.#offset);
+  }
+
+  isStale(deliveryTag: number): boolean {
+    return !this.#channel.isOpen || this.#isRecovering || deliveryTag - this.#offset <= this.#takenBackThrough;
+  }
+
+  settle(kind: SettlementKind, deliveryTag: number, isMultiple: boolean, isRequeued: boolean): SettlementResult {
+    const tag = deliveryTag - this.#offset;
+    if (tag <= 0) return this.#told(kind, deliveryTag, isMultiple, isRequeued, 'stale');
+    if (!this.#unsettled.has(tag)) {
+      if (tag > this.#unsettled.last) {
+        throw new WrongStateError(`${kind}: this channel has not delivered ${String(deliveryTag)}`);
+      }
+      throw new AlreadySettledError(`${kind}: delivery ${String(deliveryTag)} was settled before, or came with noAck`);
+    }
+    const isStale = this.isStale(deliveryTag);
+    if (!isStale) this.#send(kind, tag, isMultiple, isRequeued);
+    if (isMultiple) this.#unsettled.settleThrough(tag);
+    else this.#unsettled.settle(tag);
+    return this.#told(kind, deliveryTag, isMultiple, isRequeued, isStale ? 'stale' : 'sent');
+  }
+
+  /** Settles every unsettled delivery (`multiple` with tag 0). */
+  settleAll(kind: 'ack' | 'nack', isRequeued: boolean): SettlementResult {
+    const isStale = !this.#channel.isOpen || this.#isRecovering;
+    if (!isStale) this.#send(kind, 0, true, isRequeued);
+    this.#unsettled.settleThrough(this.#unsettled.last);
+    return this.#told(kind, 0, true, isRequeued, isStale ? 'stale' : 'sent');
+  }
+
+  /** basic.recover is on its way: what is unsettled goes back to its queues, and settling it would be 406. */
+  beginTakeBack(): void {
+    this.#isRecovering = true;
+  }
+
+  /** basic.recover-ok came: everything delivered until now went back, what follows is new. */
+  endTakeBack(): void {
+    this.#isRecovering = false;
+    this.#takenBackThrough = this.#unsettled.last;
+  }
+
+  #send(kind: SettlementKind, tag: number, isMultiple: boolean, isRequeued: boolean): void {
+    const { connection, number } = this.#channel;
+    this.#channel.hasWork = true;
+    switch (kind) {
+      case 'ack':
+        writeAck(connection.writer, number, tag, isMultiple);
+        connection.scheduleFlush();
+        return;
+      case 'nack':
+        connection.send(number, 'basic.nack', { deliveryTag: tag, multiple: isMultiple, requeue: isRequeued });
+        return;
+      case 'reject':
+        connection.send(number, 'basic.reject', { deliveryTag: tag, requeue: isRequeued });
+    }
+  }
+
+  #told(
+    kind: SettlementKind,
+    deliveryTag: number,
+    multiple: boolean,
+    requeue: boolean,
+    result: SettlementResult,
+  ): SettlementResult {
+    if (settleEvents.hasSubscribers) {
+      settleEvents.publish({ channel: this.#channel.identity, kind, deliveryTag, multiple, requeue, result });
+    }
+    return result;
+  }
+}
