@@ -1,0 +1,115 @@
+/** `connectShared`: a worker thread's own connection, over the port of another thread's `Connection.share`. */
+import { MessageChannel, MessagePort } from 'node:worker_threads';
+import { Connection } from '../client/connection.js';
+import type { ConnectionParameters } from '../connection/index.js';
+import { ArgumentError, ConnectionClosedError, ConnectionRefusedError, messageOf, ParametersError } from '../errors.js';
+import type { Transport, TransportFactory } from '../transport/index.js';
+import { threadSupport } from './connect.js';
+import { refusalFromWords } from './port-messages.js';
+import { PortTransport } from './port-transport.js';
+import type { WayRequest } from './share.js';
+
+const allowed = [
+  ...(['attempts', 'retryDelay', 'signal', 'connectTimeout', 'handshakeTimeout', 'bringUpTimeout'] as const),
+  ...(['methodTimeout', 'blockedTimeout', 'closeTimeout', 'recovery', 'publishBuffer', 'maxUnconfirmed'] as const),
+  ...(['maxHeaderSize', 'maxMessageSize', 'connectionName'] as const),
+];
+
+/** What a shared connection may set for itself; the rest is the carrying connection's. */
+export type SharedConnectionParameters = Pick<ConnectionParameters, (typeof allowed)[number]>;
+
+/** Ports that serve a connection, or served one. */
+const used = new WeakSet<MessagePort>();
+
+/**
+ * Makes a connection over a port that another thread's `connection.share()` gave: with channels, confirms, consumers,
+ * topology and recovery of its own, over that connection's socket. It has a life for each life of the carrying
+ * connection; when that one is closed or failed, this one is `failed` with ConnectionClosedError. `close()` closes its
+ * channels on the broker and ends the share.
+ *
+ * Rejects with ArgumentError when `port` is no port or served another connection, ParametersError,
+ * ConnectionClosedError when there is nothing to share any more, and ConnectionRefusedError when the carrying
+ * connection did not open (again) within `connectTimeout` (10 000 ms): the port may then be tried again.
+ */
+export async function connectShared(
+  port: MessagePort,
+  parameters: SharedConnectionParameters = {},
+): Promise<Connection> {
+  if (!((port as unknown) instanceof MessagePort)) {
+    throw new ArgumentError('port', 'must be the MessagePort that connection.share() gave');
+  }
+  if (used.has(port)) throw new ArgumentError('port', 'served another connection; ask for a port of your own');
+  const faults = Object.keys(parameters)
+    .filter((name) => !(allowed as readonly string[]).includes(name))
+    .map((name) => `${name}: belongs to the connection that is shared`);
+  if (faults.length > 0) throw new ParametersError(faults);
+  used.add(port);
+  const transport = waysThrough(port);
+  try {
+    // The host is a name for messages to people only: the port leads where it leads.
+    const own = { host: 'shared-connection', transport, heartbeat: 0 };
+    const connection = await Connection.open({ ...parameters, ...own }, threadSupport);
+    const leave = (): void => {
+      port.close();
+    };
+    connection.on('closed', leave).on('failed', leave);
+    return connection;
+  } catch (error) {
+    used.delete(port);
+    throw error;
+  }
+}
+
+/** A transport for each life: a port of its own, handed in at the door. */
+function waysThrough(door: MessagePort): TransportFactory {
+  let isDoorClosed = false;
+  let onDoorClosed = (): void => undefined;
+  door.once('close', () => {
+    isDoorClosed = true;
+    onDoorClosed();
+  });
+  return (_endpoint, signal) => {
+    return new Promise<Transport>((resolve, reject) => {
+      const noWay = (): void => {
+        reject(new ConnectionClosedError('the shared connection is closed'));
+      };
+      if (isDoorClosed) {
+        noWay();
+        return;
+      }
+      const { port1, port2 } = new MessageChannel();
+      const way = new PortTransport(port1, {
+        description: 'the shared connection',
+        onControl: (message) => {
+          if (message.kind === 'opened') {
+            way.description = message.description;
+            way.isPrivate = message.isPrivate;
+            settle();
+            resolve(way);
+          } else if (message.kind === 'refused') {
+            settle();
+            reject(refusalFromWords(message.error));
+          }
+        },
+      });
+      const settle = (): void => {
+        signal.removeEventListener('abort', onAbort);
+        onDoorClosed = () => undefined;
+      };
+      const onAbort = (): void => {
+        settle();
+        way.destroy();
+        const cause: unknown = signal.reason;
+        reject(new ConnectionRefusedError(`the shared connection is not open: ${messageOf(cause)}`, { cause }));
+      };
+      onDoorClosed = () => {
+        settle();
+        way.destroy();
+        noWay();
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+      const request: WayRequest = { port: port2 };
+      door.postMessage(request, [port2]);
+    });
+  };
+}
