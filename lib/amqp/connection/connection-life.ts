@@ -13,21 +13,14 @@ import {
   asConnectionError,
   asError,
   BlockedTimeoutError,
-  ConnectionClosedByBrokerError,
   ConnectionClosedError,
   ConnectionError,
-  ConnectionLostError,
   FrameError,
-  FrameSyntaxError,
   HeartbeatTimeoutError,
-  TimeoutError,
-  TlsError,
   UnexpectedFrameError,
 } from '../errors.js';
 import {
   ByteReader,
-  ByteWriter,
-  failedMethodName,
   FrameParser,
   minimumFrameMax,
   protocolHeader,
@@ -35,6 +28,7 @@ import {
   replyCodes,
   writeHeartbeat,
   writeMethod,
+  type ByteWriter,
   type FieldTable,
   type FrameSink,
   type Method,
@@ -44,8 +38,11 @@ import {
 } from '../protocol/index.js';
 import type { Transport, TransportListener } from '../transport/index.js';
 import { ChannelTable, type ChannelSink } from './channel-table.js';
-import { initialFrameMax, leadHandshake, refusalAt, type HandshakePort, type Tuning } from './handshake.js';
+import { initialFrameMax, leadHandshake, type HandshakePort, type Tuning } from './handshake.js';
+import { closedByBroker, lost, replyCodeFor } from './endings.js';
+import { ExpectedMethod } from './expected-method.js';
 import { Heartbeat } from './heartbeat.js';
+import { Output } from './output.js';
 import type { ResolvedEndpoint, ResolvedParameters } from './parameters.js';
 
 export interface ConnectionLifeListener {
@@ -57,12 +54,6 @@ export interface ConnectionLifeListener {
 
 type State = 'handshake' | 'open' | 'closing' | 'ended';
 
-interface ExpectedMethod {
-  readonly names: readonly MethodName[];
-  readonly resolve: (method: Method) => void;
-  readonly reject: (error: Error) => void;
-}
-
 /** Why a connection or a channel is closed, as the broker's log shows it. */
 export interface CloseReason {
   /** AMQP reply code. */
@@ -72,39 +63,35 @@ export interface CloseReason {
 
 export const ordinaryClose: CloseReason = { replyCode: replyCodes.success, replyText: 'closed by the client' };
 
-/** Output beyond this many bytes is written at once, not at the end of the turn. */
-const earlyFlushSize = 128 * 1024;
 /** How long a dying connection waits for its last bytes to go out, in milliseconds. */
 const farewellTime = 1_000;
 
 export class ConnectionLife implements FrameSink, TransportListener {
-  readonly writer = new ByteWriter();
+  /** The buffer that frames are encoded into; `scheduleFlush` lets it go out. */
+  readonly writer: ByteWriter;
   /** What the broker says of itself (connection.start). */
   serverProperties: Readonly<FieldTable> = {};
   readonly parameters: ResolvedParameters;
   readonly endpoint: ResolvedEndpoint;
 
   readonly #transport: Transport;
+  readonly #output: Output;
   readonly #parser: FrameParser;
   readonly #reader = new ByteReader();
   readonly #channels = new ChannelTable();
   #tuning: Tuning = { channelMax: 0, frameMax: minimumFrameMax, heartbeat: 0 };
   #state: State = 'handshake';
-  #step = 'connection.start';
-  #expected: ExpectedMethod | undefined;
-  /** Answers on channel 0 that nobody waits for any longer. */
-  #lateAnswers = 0;
+  readonly #expected = new ExpectedMethod();
   #heartbeat: Heartbeat | undefined;
   #listener: ConnectionLifeListener | undefined;
   #end: ConnectionError | undefined;
-  #isFlushScheduled = false;
-  #hasTransportRoom = true;
   #blockedReason: string | undefined;
   #blockedTimer: NodeJS.Timeout | undefined;
-  #roomWaiters: (() => void)[] = [];
 
   private constructor(transport: Transport, endpoint: ResolvedEndpoint, parameters: ResolvedParameters) {
     this.#transport = transport;
+    this.#output = new Output(transport, () => this.#heartbeat?.noteSent());
+    this.writer = this.#output.writer;
     this.endpoint = endpoint;
     this.parameters = parameters;
     this.#parser = new FrameParser(this, { frameMax: minimumFrameMax, headerFrameMax: parameters.maxHeaderSize });
@@ -122,7 +109,9 @@ export class ConnectionLife implements FrameSink, TransportListener {
   ): Promise<ConnectionLife> {
     const life = new ConnectionLife(transport, endpoint, parameters);
     const onAbort = (): void => {
-      life.destroy(new ConnectionClosedError(`closed while waiting for ${life.#step}`, { cause: signal.reason }));
+      life.destroy(
+        new ConnectionClosedError(`closed while waiting for ${life.#expected.step}`, { cause: signal.reason }),
+      );
     };
     transport.listen(life);
     if (signal.aborted) onAbort();
@@ -202,12 +191,12 @@ export class ConnectionLife implements FrameSink, TransportListener {
 
   /** False while the broker blocks us or the transport's buffer is full. */
   get hasRoom(): boolean {
-    return this.#hasTransportRoom && this.#blockedReason === undefined;
+    return this.#output.hasRoom;
   }
 
   /** Calls back, once, when there is room again or the life ended. */
   onRoom(callback: () => void): void {
-    this.#roomWaiters.push(callback);
+    this.#output.onRoom(callback);
   }
 
   /**
@@ -228,32 +217,7 @@ export class ConnectionLife implements FrameSink, TransportListener {
 
   /** Lets what stands in the writer go out at the end of this turn, or at once when it is much. */
   scheduleFlush(): void {
-    if (this.writer.length >= earlyFlushSize) {
-      this.#flush();
-    } else if (!this.#isFlushScheduled) {
-      this.#isFlushScheduled = true;
-      setImmediate(this.#scheduledFlush);
-    }
-  }
-
-  readonly #scheduledFlush = (): void => {
-    this.#isFlushScheduled = false;
-    this.#flush();
-  };
-
-  #flush(): void {
-    if (this.writer.length === 0) return;
-    const chunks = this.writer.take();
-    if (this.#state === 'ended') return;
-    this.#heartbeat?.noteSent();
-    if (!this.#transport.write(chunks)) this.#hasTransportRoom = false;
-  }
-
-  #tellRoom(): void {
-    if (!this.hasRoom && this.#state !== 'ended') return;
-    const waiters = this.#roomWaiters;
-    this.#roomWaiters = [];
-    for (const waiter of waiters) waiter();
+    this.#output.scheduleFlush();
   }
 
   // --- handshake ----------------------------------------------------------------------------------
@@ -265,7 +229,7 @@ export class ConnectionLife implements FrameSink, TransportListener {
         this.writer.begin();
         this.writer.bytes(protocolHeader);
         this.writer.commit();
-        this.#flush();
+        this.#output.flush();
       },
       send: (name, fields) => {
         this.#throwIfEnded();
@@ -285,6 +249,8 @@ export class ConnectionLife implements FrameSink, TransportListener {
 
   #tune(tuning: Tuning): void {
     this.#tuning = tuning;
+    // A unit is a method frame, a header frame and a small body at most.
+    if (tuning.frameMax > 0) this.writer.maximumUnit = tuning.frameMax * 2 + 65_536;
     this.#parser.limits = { frameMax: tuning.frameMax, headerFrameMax: this.parameters.maxHeaderSize };
     const fail = (): void => {
       const seconds = String(tuning.heartbeat * 1.5);
@@ -297,7 +263,7 @@ export class ConnectionLife implements FrameSink, TransportListener {
     const heartbeat = new Heartbeat(tuning.heartbeat, {
       send: () => {
         writeHeartbeat(this.writer);
-        this.#flush();
+        this.#output.flush();
       },
       fail: () => {
         // Who does not read hears nothing, and must not blame the peer for it.
@@ -310,31 +276,8 @@ export class ConnectionLife implements FrameSink, TransportListener {
 
   /** Waits for one of the methods on channel 0; the time limit is the handshake's. */
   #expect(step: string, names: readonly MethodName[], limit = this.parameters.handshakeTimeout): Promise<Method> {
-    this.#step = step;
-    const reply = new Promise<Method>((resolve, reject) => {
-      if (this.#end) {
-        reject(this.#end);
-        return;
-      }
-      const timer = setTimeout(() => {
-        this.#expected = undefined;
-        if (this.#state === 'open') this.#lateAnswers += 1;
-        reject(new TimeoutError(step, limit));
-      }, limit);
-      this.#expected = {
-        names,
-        resolve: (method) => {
-          clearTimeout(timer);
-          resolve(method);
-        },
-        reject: (error) => {
-          clearTimeout(timer);
-          reject(error);
-        },
-      };
-    });
-    // What the life ends by may come before anyone awaits this; `open` reports it all the same.
-    reply.catch(() => undefined);
+    const reply = this.#expected.wait(step, names, limit);
+    if (this.#end) this.#expected.end(this.#end);
     return reply;
   }
 
@@ -422,12 +365,7 @@ export class ConnectionLife implements FrameSink, TransportListener {
         this.#onUnblocked();
         return;
       case 'connection.update-secret-ok':
-        // The answer to one that was given up.
-        if (this.#lateAnswers > 0) {
-          this.#lateAnswers -= 1;
-          return;
-        }
-        this.#onExpected(method);
+        if (!this.#expected.takeLate()) this.#onExpected(method);
         return;
       default:
         this.#onExpected(method);
@@ -437,38 +375,29 @@ export class ConnectionLife implements FrameSink, TransportListener {
   }
 
   #onExpected(method: Method): void {
-    const expected = this.#expected;
-    if (!expected?.names.includes(method.name)) {
+    if (!this.#expected.awaits(method.name)) {
       this.#onUnexpected(method);
       return;
     }
-    this.#expected = undefined;
     // The next bytes may already need the new state, before the promise is heard.
     if (method.name === 'connection.open-ok') this.#state = 'open';
-    expected.resolve(method);
+    this.#expected.resolve(method);
   }
 
   #onUnexpected(method: Method): void {
     if (this.#state === 'closing') return;
-    throw new UnexpectedFrameError(`${method.name} where it does not belong (state: ${this.#state}, ${this.#step})`);
+    throw new UnexpectedFrameError(
+      `${method.name} where it does not belong (state: ${this.#state}, ${this.#expected.step})`,
+    );
   }
 
   #onClose(reply: MethodFields['connection.close']): void {
     this.send(0, 'connection.close-ok', {});
-    this.#flush();
+    this.#output.flush();
     this.#hangUp();
-    this.#finish(this.#closedByBroker(reply));
-  }
-
-  #closedByBroker(reply: MethodFields['connection.close']): ConnectionError {
-    if (this.#state === 'closing') return new ConnectionClosedError();
-    if (this.#state === 'handshake') {
-      const refusal = refusalAt(this.#step, this.endpoint.virtualHost, reply);
-      if (refusal) return refusal;
-    }
-    const failed = failedMethodName(reply.classId, reply.methodId);
-    return new ConnectionClosedByBrokerError(
-      failed === undefined ? reply : { ...reply, replyText: `${reply.replyText} (${failed})` },
+    const step = this.#state === 'handshake' ? this.#expected.step : undefined;
+    this.#finish(
+      this.#state === 'closing' ? new ConnectionClosedError() : closedByBroker(reply, step, this.endpoint.virtualHost),
     );
   }
 
@@ -476,6 +405,7 @@ export class ConnectionLife implements FrameSink, TransportListener {
     const isNews = this.#blockedReason === undefined;
     this.#blockedReason = reason;
     if (!isNews) return;
+    this.#output.isBlocked = true;
     const { blockedTimeout } = this.parameters;
     if (blockedTimeout > 0) {
       this.#blockedTimer = setTimeout(() => {
@@ -492,12 +422,11 @@ export class ConnectionLife implements FrameSink, TransportListener {
     this.#blockedReason = undefined;
     clearTimeout(this.#blockedTimer);
     this.#listener?.onUnblocked();
-    this.#tellRoom();
+    this.#output.isBlocked = false;
   }
 
   onDrain(): void {
-    this.#hasTransportRoom = true;
-    this.#tellRoom();
+    this.#output.noteDrained();
   }
 
   onClose(error: Error | undefined): void {
@@ -506,18 +435,7 @@ export class ConnectionLife implements FrameSink, TransportListener {
       this.#finish(new ConnectionClosedError());
       return;
     }
-    // With TLS 1.3 a broker refuses a client certificate only when ours are long under way.
-    if (this.#state === 'handshake' && error instanceof TlsError) {
-      this.#finish(error);
-      return;
-    }
-    const where = this.#state === 'handshake' ? ` during the handshake, while waiting for ${this.#step}` : '';
-    this.#finish(
-      new ConnectionLostError(
-        `the connection to ${this.description} was lost${where}${error ? `: ${error.message}` : ''}`,
-        error ? { cause: error } : {},
-      ),
-    );
+    this.#finish(lost(this.description, this.#state === 'handshake' ? this.#expected.step : undefined, error));
   }
 
   // --- the end ------------------------------------------------------------------------------------
@@ -541,7 +459,7 @@ export class ConnectionLife implements FrameSink, TransportListener {
     if (this.#state === 'open') {
       this.#state = 'closing';
       this.send(0, 'connection.close', { ...reason, classId: 0, methodId: 0 });
-      this.#flush();
+      this.#output.flush();
     }
     await ended;
     clearTimeout(timer);
@@ -568,7 +486,7 @@ export class ConnectionLife implements FrameSink, TransportListener {
       return;
     }
     this.send(0, 'connection.close', { replyCode, replyText: error.message.slice(0, 80), classId: 0, methodId: 0 });
-    this.#flush();
+    this.#output.flush();
     this.#hangUp();
     this.#finish(error);
   }
@@ -591,21 +509,12 @@ export class ConnectionLife implements FrameSink, TransportListener {
     this.#end = error;
     this.#heartbeat?.stop();
     clearTimeout(this.#blockedTimer);
-    const expected = this.#expected;
-    this.#expected = undefined;
-    expected?.reject(error);
+    this.#expected.end(error);
     this.#channels.end(error);
-    this.#tellRoom();
+    this.#output.end();
     const waiters = this.#endWaiters;
     this.#endWaiters = [];
     for (const waiter of waiters) waiter();
     this.#listener?.onEnd(error);
   }
-}
-
-function replyCodeFor(error: Error): number {
-  if (error instanceof FrameSyntaxError) return replyCodes.syntaxError;
-  if (error instanceof FrameError) return replyCodes.frameError;
-  if (error instanceof UnexpectedFrameError) return replyCodes.unexpectedFrame;
-  return replyCodes.internalError;
 }

@@ -6,7 +6,9 @@ export type { SaslCredentials } from './sasl.js';
 
 /** A user name and a password, or an OAuth 2 token in the password's place. */
 export interface PasswordCredentials {
+  /** The user, as RabbitMQ knows it. */
   username: string;
+  /** The password, or the token. */
   password: string;
   /** Default: PLAIN, and AMQPLAIN with a broker that offers only that. */
   mechanism?: 'PLAIN' | 'AMQPLAIN' | undefined;
@@ -14,9 +16,11 @@ export interface PasswordCredentials {
 
 /** The user is who the client certificate says (RabbitMQ's plugin `rabbitmq_auth_mechanism_ssl`). Needs TLS. */
 export interface ExternalCredentials {
+  /** The SASL mechanism of the client certificate. */
   mechanism: 'EXTERNAL';
 }
 
+/** What a login is made of: a password, a client certificate, or a SASL mechanism of your own. */
 export type Credentials = PasswordCredentials | ExternalCredentials | SaslCredentials;
 
 /** Credentials, or a function that is asked for them at every connect (rotation, OAuth 2 tokens). */

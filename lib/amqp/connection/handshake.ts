@@ -6,18 +6,15 @@
  * Leads the talk on channel 0; must not know frames, sockets or other channels.
  */
 import {
-  AccessRefusedError,
   AmqpError,
   AuthenticationError,
   ConnectionError,
   messageOf,
   ProtocolMismatchError,
   TimeoutError,
-  type BrokerReply,
 } from '../errors.js';
 import {
   minimumFrameMax,
-  replyCodes,
   type FieldTable,
   type Method,
   type MethodFields,
@@ -29,6 +26,7 @@ import type { ResolvedEndpoint, ResolvedParameters } from './parameters.js';
 
 /** What client and broker agreed on. */
 export interface Tuning {
+  /** Most channels at a time. */
   channelMax: number;
   /** Bytes. */
   frameMax: number;
@@ -151,16 +149,4 @@ function negotiate(proposed: Tuning, endpoint: ResolvedEndpoint, parameters: Res
     frameMax: Math.min(proposed.frameMax || parameters.frameMax, parameters.frameMax),
     heartbeat: seconds,
   };
-}
-
-/** What a connection.close in the middle of the handshake means; undefined where it has no meaning of its own. */
-export function refusalAt(step: string, virtualHost: string, reply: BrokerReply): ConnectionError | undefined {
-  const text = `${String(reply.replyCode)} ${reply.replyText}`;
-  if (step === 'connection.tune' && reply.replyCode === replyCodes.accessRefused) {
-    return new AuthenticationError(`the broker refused the login: ${text}`, { reply });
-  }
-  if (step === 'connection.open') {
-    return new AccessRefusedError(`the broker refused virtual host "${virtualHost}": ${text}`, { reply });
-  }
-  return undefined;
 }

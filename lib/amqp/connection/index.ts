@@ -11,6 +11,7 @@ export type {
 } from './credentials.js';
 export { openEndpoint } from './open-endpoint.js';
 export type { Tuning } from './handshake.js';
+export { isAbortSignal } from './parameter-checks.js';
 export type { IoThreadOpener, IoThreadParameters } from './io-thread-parameters.js';
 export type {
   ConnectionParameters,
@@ -20,5 +21,6 @@ export type {
   ResolvedEndpoint,
   ResolvedParameters,
 } from './parameters.js';
+export { isAbortSignal } from './parameter-checks.js';
 export type { PlaintextPolicy } from './plaintext.js';
 export { resolveParameters } from './resolve-parameters.js';

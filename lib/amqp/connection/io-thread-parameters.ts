@@ -2,6 +2,7 @@
 import type { ResourceLimits } from 'node:worker_threads';
 import type { SocketOpener } from '../transport/index.js';
 
+/** The thread of `ioThread`. */
 export interface IoThreadParameters {
   /** Limits of the thread's memory, as Node's Worker takes them. Messages' bytes are outside of them. */
   resourceLimits?: ResourceLimits | undefined;

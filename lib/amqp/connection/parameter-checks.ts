@@ -38,6 +38,16 @@ const count =
 /** The longest delay that Node's timers take. */
 const milliseconds = whole(0, 0x7fff_ffff);
 
+/** Also of another realm, or a polyfill's. */
+export function isAbortSignal(value: unknown): value is AbortSignal {
+  if (value instanceof AbortSignal) return true;
+  if (!isRecord(value)) return false;
+  const { aborted, addEventListener, removeEventListener } = value as Partial<AbortSignal>;
+  return (
+    typeof aborted === 'boolean' && typeof addEventListener === 'function' && typeof removeEventListener === 'function'
+  );
+}
+
 /** Encodes it for a trial: what the wire does not take is known before anything is opened. */
 const table: Check = (value) => {
   if (!isRecord(value)) return 'must be an object';
@@ -110,7 +120,7 @@ const checks: Record<keyof ConnectionParameters, Check> = {
   closeTimeout: milliseconds,
   attempts: count(1),
   retryDelay: milliseconds,
-  signal: (value) => (value instanceof AbortSignal ? undefined : 'must be an AbortSignal'),
+  signal: (value) => (isAbortSignal(value) ? undefined : 'must be an AbortSignal'),
   connectionName: text,
   clientProperties: table,
   locale: shortText,

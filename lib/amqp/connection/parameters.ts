@@ -38,6 +38,7 @@ export interface EndpointParameters {
   tls?: TlsOptions | boolean | undefined;
 }
 
+/** How a lost connection is rebuilt. */
 export interface RecoveryParameters {
   /** Delay before the first attempt is drawn from 0 to this many milliseconds. Default 100. */
   initialDelay?: number | undefined;
@@ -62,6 +63,7 @@ export interface PublishBufferParameters {
   timeout?: number | undefined;
 }
 
+/** What `connect` takes. A fault in it is a ParametersError that names all of them; nothing is opened then. */
 export interface ConnectionParameters extends Omit<EndpointParameters, 'url'> {
   /** One AMQP URI or several, each an endpoint. What a URI is silent about comes from the parameters beside it. */
   url?: string | readonly string[] | undefined;

@@ -1,6 +1,7 @@
 /** Whether a login may go over a transport that others can read. One guard per connection, over all of its lives. */
 import { PlaintextLoginError } from '../errors.js';
 
+/** What becomes of a login that others on the network can read: see the parameter `plaintext`. */
 export type PlaintextPolicy = 'warn' | 'refuse' | 'allow';
 
 /** What an open transport says of itself, and what the endpoint asked for. */

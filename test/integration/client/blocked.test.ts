@@ -21,7 +21,7 @@ describe('a broker short of memory (RabbitMQ)', () => {
   afterEach(async () => {
     await setHighWatermark('0.6');
     await Promise.all(connections.splice(0).map((connection) => connection.close()));
-  });
+  }, 60_000);
 
   test('publishes wait or fail, as asked; close is bounded; all goes on after it', async () => {
     const waiting = await connect(url);
@@ -70,5 +70,6 @@ describe('a broker short of memory (RabbitMQ)', () => {
     await second.publish('', queue, 'again');
     expect(events).toHaveLength(2);
     expect(waiting.epoch).toBe(1);
-  });
+    // rabbitmqctl is an Erlang node of its own each time, and starts slowly.
+  }, 60_000);
 });
