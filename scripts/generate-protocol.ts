@@ -6,7 +6,7 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { format, resolveConfig } from 'prettier';
-import { basicProperties, classes, type Domain, type MethodSpec } from '../lib/amqp/protocol/spec.js';
+import { basicProperties, classes, propertyMeanings, type Domain, type MethodSpec } from '../lib/amqp/protocol/spec.js';
 
 interface Field {
   readonly name: string;
@@ -162,7 +162,11 @@ ${readStatements(fields)}      return {${object === '' ? '' : ` ${object} `}};
 function propertiesCode(): string {
   const properties = basicProperties.map(parseField);
   const flag = (index: number): string => `0x${(1 << (15 - index)).toString(16).padStart(4, '0')}`;
-  const types = properties.map((field) => `  ${field.name}?: ${scriptTypes[field.domain]} | undefined;`).join('\n');
+  const types = properties
+    .map(({ name, domain }) => {
+      return `  /** ${propertyMeanings[name] ?? ''} */\n  ${name}?: ${scriptTypes[domain]} | undefined;`;
+    })
+    .join('\n');
   const writes = properties
     .map((field, index) => {
       const value = `properties.${field.name}`;

@@ -23,6 +23,7 @@ export interface ConnectionIdentity {
 
 /** Which channel an event is about. */
 export interface ChannelIdentity {
+  /** Which connection. */
   readonly connection: ConnectionIdentity;
   /** The channel's number in its present life. */
   readonly number: number;
@@ -30,6 +31,7 @@ export interface ChannelIdentity {
 
 /** `leveret:connect`: one endpoint was tried. */
 export interface ConnectDiagnostics {
+  /** Which connection. */
   readonly connection: ConnectionIdentity;
   /** Milliseconds from the first byte's try to the open connection, or to the failure. */
   readonly duration: number;
@@ -39,7 +41,9 @@ export interface ConnectDiagnostics {
 
 /** `leveret:close`: an open connection ended, by `close()`, by the broker or by a loss. */
 export interface CloseDiagnostics {
+  /** Which connection. */
   readonly connection: ConnectionIdentity;
+  /** Why: ConnectionClosedError after `close()`. */
   readonly cause: ConnectionError;
 }
 
@@ -48,12 +52,19 @@ export interface CloseDiagnostics {
  * only while it is called. The same object comes back as `publish` of `leveret:publish:outcome`.
  */
 export interface PublishDiagnostics {
+  /** Which channel. */
   readonly channel: ChannelIdentity;
+  /** The exchange it is or was published to; empty for the default one. */
   readonly exchange: string;
+  /** Its routing key. */
   readonly routingKey: string;
+  /** Its bytes. Not to be changed. */
   readonly body: Uint8Array;
+  /** Its properties, headers among them. */
   readonly properties: Readonly<BasicProperties>;
+  /** Whether it comes back when no queue takes it. */
   readonly mandatory: boolean;
+  /** Adds a header to the message, in place of one of the same name. */
   addHeader(name: string, value: FieldValue): void;
 }
 
@@ -62,6 +73,7 @@ export interface PublishDiagnostics {
  * without confirms nobody knows, and nothing is told.
  */
 export interface PublishOutcomeDiagnostics {
+  /** What `leveret:publish` told. */
   readonly publish: PublishDiagnostics;
   /** UnroutableError, NackError or UnknownOutcomeError; undefined when confirmed. */
   readonly error: AmqpError | undefined;
@@ -72,12 +84,19 @@ export interface PublishOutcomeDiagnostics {
  * is empty). Published by `runStores`: an AsyncLocalStorage bound to the channel holds inside the callback.
  */
 export interface DeliverDiagnostics {
+  /** Which channel. */
   readonly channel: ChannelIdentity;
+  /** Of the consumer; empty for basicGet. */
   readonly consumerTag: string;
+  /** Its number on its channel. */
   readonly deliveryTag: number;
+  /** Whether the broker delivered it before, to anyone. */
   readonly redelivered: boolean;
+  /** The exchange it is or was published to; empty for the default one. */
   readonly exchange: string;
+  /** Its routing key. */
   readonly routingKey: string;
+  /** Its bytes. Not to be changed. */
   readonly body: Uint8Array;
   /** Decoded at the first look; throws FrameSyntaxError when the sender wrote nonsense. */
   readonly properties: Readonly<BasicProperties>;
@@ -85,11 +104,15 @@ export interface DeliverDiagnostics {
 
 /** `leveret:settle`: a delivery, or several, were settled. */
 export interface SettleDiagnostics {
+  /** Which channel. */
   readonly channel: ChannelIdentity;
+  /** Which method: basic.ack, basic.nack or basic.reject. */
   readonly kind: 'ack' | 'nack' | 'reject';
   /** 0 with `multiple`: all unsettled deliveries of the channel. */
   readonly deliveryTag: number;
+  /** With all unsettled deliveries up to it. */
   readonly multiple: boolean;
+  /** Back to the queue; false for an ack. */
   readonly requeue: boolean;
   /** `stale`: nothing was sent, since the broker delivers the message again. */
   readonly result: 'sent' | 'stale';
@@ -97,9 +120,11 @@ export interface SettleDiagnostics {
 
 /** `leveret:recover`: a lost connection is whole again. */
 export interface RecoverDiagnostics {
+  /** Which connection. */
   readonly connection: ConnectionIdentity;
   /** Number of the new life; the first connect was 1. */
   readonly epoch: number;
+  /** How many rounds over the endpoints it took. */
   readonly attempts: number;
   /** Milliseconds since the loss. */
   readonly duration: number;

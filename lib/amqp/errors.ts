@@ -52,17 +52,24 @@ export class AmqpError extends Error {
 
 /** An argument is invalid. Nothing was sent; channel and connection are untouched. */
 export class ArgumentError extends AmqpError {
-  /** The argument, or the path inside it, for instance `arguments.x-limits[2]`. */
+  /** The argument, or the path inside it, for instance `arguments.x-limits[2]`; a long one is cut in its middle. */
   readonly argument: string;
 
-  constructor(argument: string, problem: string) {
-    super(`${argument}: ${problem}`);
-    this.argument = argument;
+  constructor(argument: string, problem: string, options: { cause?: unknown } = {}) {
+    const name = clip(argument);
+    super(`${name}: ${clip(problem)}`, options);
+    this.argument = name;
   }
+}
+
+/** What users gave may be of any length; what is said of it must not be. */
+function clip(text: string): string {
+  return text.length > 400 ? `${text.slice(0, 190)} ... ${text.slice(-190)}` : text;
 }
 
 /** Connection parameters or a URI are invalid; `faults` lists every fault found. */
 export class ParametersError extends AmqpError {
+  /** One line each, which begins with the parameter's name. */
   readonly faults: readonly string[];
 
   constructor(faults: readonly string[]) {
@@ -252,6 +259,7 @@ export class TransactionLostError extends ChannelError {
 
 /** A consumer tag is taken on this channel. Nothing was sent. */
 export class DuplicateConsumerTagError extends ChannelError {
+  /** The tag. */
   readonly consumerTag: string;
 
   constructor(consumerTag: string) {
@@ -262,6 +270,7 @@ export class DuplicateConsumerTagError extends ChannelError {
 
 /** The broker cancelled the consumer (basic.cancel), for instance because its queue was deleted. */
 export class ConsumerCancelledError extends ChannelError {
+  /** Its tag. */
   readonly consumerTag: string;
 
   constructor(consumerTag: string, queue: string) {
@@ -274,7 +283,9 @@ export class ConsumerCancelledError extends ChannelError {
 
 /** The root of the outcomes of `publish` other than confirmed. */
 export class PublishError extends AmqpError {
+  /** Where the message was to be published. */
   readonly exchange: string;
+  /** The routing key that it has. */
   readonly routingKey: string;
 
   constructor(message: string, exchange: string, routingKey: string, options: AmqpErrorOptions = {}) {

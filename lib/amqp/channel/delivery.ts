@@ -34,7 +34,9 @@ export type ReceivedProperties<Headers extends FieldTable = FieldTable> = Omit<B
  * `Body` and `Headers` are what the user says that senders send; nothing is checked at run time.
  */
 export class ReceivedMessage<Body = unknown, Headers extends FieldTable = FieldTable> {
+  /** Where it was published; empty for the default exchange. */
   readonly exchange: string;
+  /** As it was published; with the default exchange the queue's name. */
   readonly routingKey: string;
   /** The bytes. They may be a view of what the socket gave: copy what you keep of a small part for long. */
   readonly body: Buffer;
@@ -174,16 +176,19 @@ export class Delivery<Body = unknown, Headers extends FieldTable = FieldTable> e
   }
 }
 
+/** What `ack` and `basicAck` take. */
 export interface AckOptions {
   /** With all unsettled deliveries of the channel up to this one. Default false. */
   multiple?: boolean | undefined;
 }
 
+/** What `reject` and `basicReject` take. */
 export interface RejectOptions {
   /** Back to the queue; else dropped, or dead-lettered where the queue says so. Default true. */
   requeue?: boolean | undefined;
 }
 
+/** What `nack` and `basicNack` take. */
 export interface NackOptions extends AckOptions, RejectOptions {}
 
 export const ackOptionNames: readonly string[] = ['multiple'];
@@ -193,11 +198,14 @@ export const nackOptionNames: readonly string[] = ['multiple', 'requeue'];
 /** Others take booleans here, in another order: what was meant as `requeue: false` must not become its opposite. */
 export function checkSettlementOptions(options: unknown, method: string, known: readonly string[]): void {
   if (options === undefined) return;
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+  if (typeof options !== 'object' || Object.prototype.toString.call(options) !== '[object Object]') {
     throw new ArgumentError('options', `${method} takes an object such as { ${known.at(-1) ?? ''}: false }`);
   }
-  for (const [name, value] of Object.entries(options)) {
+  for (const name in options) {
     if (!known.includes(name)) throw new ArgumentError(name, `unknown option of ${method}`);
+  }
+  for (const name of known) {
+    const value = (options as Record<string, unknown>)[name];
     if (value !== undefined && typeof value !== 'boolean') throw new ArgumentError(name, 'must be true or false');
   }
 }

@@ -1,31 +1,53 @@
 /** Checks of what users pass, before a byte is sent: the channel survives their mistakes. */
-import { ordinaryClose, type CloseReason } from '../connection/index.js';
-import { ArgumentError } from '../errors.js';
-import type { BasicProperties } from '../protocol/index.js';
+import { isAbortSignal, ordinaryClose, type CloseReason } from '../connection/index.js';
+import { ArgumentError, messageOf } from '../errors.js';
+import { copyTable, type BasicProperties, type FieldTable } from '../protocol/index.js';
 
-type Kind = 'boolean' | 'name' | 'tag' | 'code' | 'table' | 'prefetch' | 'milliseconds' | 'signal' | 'integer';
+type Kind =
+  | ('boolean' | 'name' | 'tag' | 'code' | 'table' | 'prefetch' | 'milliseconds' | 'signal')
+  | ('deliveryMode' | 'priority' | 'expiration' | 'timestamp');
+
+/** The longest time-to-live that RabbitMQ takes: ten years, in milliseconds. Others cost the channel (406). */
+const longestExpiration = 315_360_000_000;
 
 const problems: Record<Kind, (value: unknown) => string | undefined> = {
   boolean: (value) => (typeof value === 'boolean' ? undefined : 'must be true or false'),
   name: (value) => {
     if (typeof value !== 'string') return `must be a string, not ${value === null ? 'null' : typeof value}`;
     const length = Buffer.byteLength(value);
+    // It would be sent as U+FFFD: another name.
+    if (length !== value.length && /\p{Surrogate}/u.test(value)) return 'holds a lone surrogate, which UTF-8 cannot say';
     return length > 255 ? `is ${String(length)} bytes long; AMQP allows 255` : undefined;
   },
-  table: (value) =>
-    typeof value === 'object' && value !== null && !Array.isArray(value) ? undefined : 'must be an object',
-  prefetch: (value) => range(value, 65_535),
-  milliseconds: (value) => range(value, 0x7fff_ffff),
-  tag: (value) => range(value, Number.MAX_SAFE_INTEGER),
-  code: (value) => range(value, 65_535),
-  integer: (value) => (typeof value === 'number' && Number.isInteger(value) ? undefined : 'must be an integer'),
-  signal: (value) => (value instanceof AbortSignal ? undefined : 'must be an AbortSignal'),
+  // A Map, an array, an Error: it has no fields of its own, and would count as empty.
+  table: (value) => (isPlain(value) || isRecord(value) ? undefined : 'must be an object of named fields'),
+  prefetch: (value) => range(value, 0, 65_535),
+  milliseconds: (value) => range(value, 1, 0x7fff_ffff),
+  tag: (value) => range(value, 0, Number.MAX_SAFE_INTEGER),
+  code: (value) => range(value, 0, 65_535),
+  signal: (value) => (isAbortSignal(value) ? undefined : 'must be an AbortSignal'),
+  deliveryMode: (value) => range(value, 1, 2),
+  priority: (value) => range(value, 0, 255),
+  expiration: (value) =>
+    typeof value === 'string' && /^\d{1,12}$/.test(value) && Number(value) <= longestExpiration
+      ? undefined
+      : `must be a string of whole milliseconds up to '${String(longestExpiration)}'`,
+  timestamp: (value) =>
+    value instanceof Date && value.getTime() >= 0 ? undefined : 'must be a valid Date from 1970 on',
 };
 
-function range(value: unknown, maximum: number): string | undefined {
-  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= maximum
-    ? undefined
-    : `must be an integer from 0 to ${String(maximum)}, not ${String(value)}`;
+function isRecord(value: unknown): value is object {
+  return typeof value === 'object' && Object.prototype.toString.call(value) === '[object Object]';
+}
+
+function isPlain(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+}
+
+function range(value: unknown, minimum: number, maximum: number): string | undefined {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= minimum && value <= maximum) return undefined;
+  const given = typeof value === 'number' || typeof value === 'string' ? String(value) : typeof value;
+  return `must be an integer from ${String(minimum)} to ${String(maximum)}, not ${given}`;
 }
 
 /** Throws ArgumentError unless the value is of the kind. */
@@ -34,15 +56,36 @@ export function check(value: unknown, kind: Kind, name: string): void {
   if (problem !== undefined) throw new ArgumentError(name, problem);
 }
 
-/** Throws ArgumentError for an option that is unknown or of the wrong kind; `undefined` counts as absent. */
-export function checkOptions(options: object, known: Readonly<Record<string, Kind>>, method: string): void {
+/**
+ * Throws ArgumentError for an option that is unknown or of the wrong kind; `undefined` counts as absent. Gives what was
+ * checked, tables copied: a getter is asked once, and what the user changes later changes nothing.
+ */
+export function checkOptions<Options extends object>(
+  options: Options,
+  known: Readonly<Record<string, Kind>>,
+  method: string,
+): Options {
   check(options, 'table', `${method}: options`);
-  for (const [name, value] of Object.entries(options)) {
-    const kind = Object.hasOwn(known, name) ? known[name] : undefined;
-    if (!kind) {
-      throw new ArgumentError(name, `unknown option of ${method}; known are ${Object.keys(known).join(', ')}`);
-    }
-    if (value !== undefined) check(value, kind, name);
+  for (const name in options) {
+    if (Object.hasOwn(known, name)) continue;
+    throw new ArgumentError(name, `unknown option of ${method}; known are ${Object.keys(known).join(', ')}`);
+  }
+  const checked: Record<string, unknown> = {};
+  for (const name in known) {
+    const value = readOption(options, name);
+    const kind = known[name];
+    if (value === undefined || kind === undefined) continue;
+    check(value, kind, name);
+    checked[name] = kind === 'table' ? copyTable(value as FieldTable, name) : value;
+  }
+  return checked as Options;
+}
+
+function readOption(options: object, name: string): unknown {
+  try {
+    return (options as Record<string, unknown>)[name];
+  } catch (error) {
+    throw new ArgumentError(name, `could not be read: ${messageOf(error)}`, { cause: error });
   }
 }
 
@@ -56,9 +99,9 @@ export interface CloseOptions {
 
 /** Throws ArgumentError. */
 export function checkCloseOptions(options: CloseOptions = {}): CloseReason {
-  checkOptions(options, { replyCode: 'code', replyText: 'name' }, 'close');
+  const given = checkOptions(options, { replyCode: 'code', replyText: 'name' }, 'close');
   const { replyCode, replyText } = ordinaryClose;
-  return { replyCode: options.replyCode ?? replyCode, replyText: options.replyText ?? replyText };
+  return { replyCode: given.replyCode ?? replyCode, replyText: given.replyText ?? replyText };
 }
 
 /** What a message's body may be; a string is sent as UTF-8. */
@@ -79,17 +122,17 @@ export interface PublishProperties extends BasicProperties {
   persistent?: boolean | undefined;
 }
 
-const propertyKinds: Record<keyof PublishProperties, Kind | undefined> = {
+const propertyKinds: Record<keyof PublishProperties, Kind> = {
   contentType: 'name',
   contentEncoding: 'name',
   headers: 'table',
-  deliveryMode: 'integer',
-  priority: 'integer',
+  deliveryMode: 'deliveryMode',
+  priority: 'priority',
   correlationId: 'name',
   replyTo: 'name',
-  expiration: 'name',
+  expiration: 'expiration',
   messageId: 'name',
-  timestamp: undefined,
+  timestamp: 'timestamp',
   type: 'name',
   userId: 'name',
   appId: 'name',
@@ -103,13 +146,14 @@ const persistentOnly: BasicProperties = { deliveryMode: 2 };
 export function toProperties(given: PublishProperties | undefined): BasicProperties {
   if (given === undefined) return noProperties;
   check(given, 'table', 'properties');
+  // An instance of a class may have accessors, which are no fields of its own.
+  if (!isPlain(given)) return toProperties(checkOptions(given, propertyKinds, 'properties'));
   let names = 0;
   for (const name in given) {
     names += 1;
     if (!Object.hasOwn(propertyKinds, name)) throw new ArgumentError(name, 'unknown message property');
-    const kind = propertyKinds[name as keyof PublishProperties];
-    const value = given[name as keyof PublishProperties];
-    if (kind !== undefined && value !== undefined) check(value, kind, name);
+    const value = readOption(given, name);
+    if (value !== undefined) check(value, propertyKinds[name as keyof PublishProperties], name);
   }
   const { persistent } = given;
   if (persistent === undefined) return given;

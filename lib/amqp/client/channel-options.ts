@@ -8,6 +8,7 @@ import type { ConsumeOptions, Consumer } from './consumer.js';
 /** The types that RabbitMQ always has; plugins add others, for instance `x-delayed-message`. */
 export type ExchangeType = 'direct' | 'fanout' | 'topic' | 'headers' | (string & {});
 
+/** What `connection.openChannel` takes. */
 export interface ChannelOptions {
   /** Unsettled deliveries of each consumer at a time (basic.qos, not global); 0 is without limit. Default 0. */
   prefetch?: number | undefined;
@@ -15,6 +16,7 @@ export interface ChannelOptions {
   confirm?: boolean | undefined;
 }
 
+/** What `channel.exchangeDeclare` takes. */
 export interface ExchangeDeclareOptions {
   /** Survives a restart of the broker. Default true. */
   durable?: boolean | undefined;
@@ -28,6 +30,7 @@ export interface ExchangeDeclareOptions {
   arguments?: FieldTable | undefined;
 }
 
+/** What `channel.queueDeclare` takes. */
 export interface QueueDeclareOptions {
   /** Survives a restart of the broker. Default true. */
   durable?: boolean | undefined;
@@ -41,19 +44,23 @@ export interface QueueDeclareOptions {
   arguments?: FieldTable | undefined;
 }
 
+/** What queue.declare-ok says of a queue. */
 export interface QueueDeclared {
   /** The name, also where the broker chose it. */
   readonly queue: string;
   /** Messages ready for delivery. */
   readonly messageCount: number;
+  /** Consumers on all connections. */
   readonly consumerCount: number;
 }
 
+/** What `channel.basicPublish` takes. */
 export interface BasicPublishOptions {
   /** Return the message when no queue takes it. Default false. */
   mandatory?: boolean | undefined;
 }
 
+/** What `channel.publish` takes. */
 export interface PublishOptions extends BasicPublishOptions {
   /** Gives up: NotSentError when it was still waiting, UnknownOutcomeError when it was sent. */
   signal?: AbortSignal | undefined;
@@ -61,11 +68,13 @@ export interface PublishOptions extends BasicPublishOptions {
   timeout?: number | undefined;
 }
 
+/** What `channel.consume` takes. */
 export interface ConsumeStreamOptions extends ConsumeOptions {
   /** Milliseconds of silence that end the loop. Default: never. */
   inactivityTimeout?: number | undefined;
 }
 
+/** The events of a channel: name, and what listeners are given. */
 export interface ChannelEvents {
   /** The broker closed this channel alone; it is being reopened. */
   lost: { readonly cause: AmqpError };
@@ -75,6 +84,7 @@ export interface ChannelEvents {
   return: ReturnedMessage;
   /** The broker cancelled a consumer (its queue was deleted, its leader moved); it comes back when the queue does. */
   consumerCancelled: { readonly consumer: Consumer; readonly cause: ConsumerCancelledError };
+  /** A consumer that `consumerCancelled` told of consumes again. */
   consumerRecovered: { readonly consumer: Consumer };
   /** A message of `basicPublish` could not be sent after all. */
   notSent: { readonly cause: Error };
@@ -97,6 +107,7 @@ export const consumeKinds = {
   prefetch: 'prefetch',
   arguments: 'table',
 } as const;
-export const publishKinds = { mandatory: 'boolean', signal: 'signal', timeout: 'milliseconds' } as const;
+export const basicPublishKinds = { mandatory: 'boolean' } as const;
+export const publishKinds = { ...basicPublishKinds, signal: 'signal', timeout: 'milliseconds' } as const;
 /** A stream without a prefetch of its own, on a channel without one, buffers this many. */
 export const defaultStreamPrefetch = 100;

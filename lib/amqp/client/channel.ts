@@ -33,6 +33,7 @@ import {
 import { ChannelKeeper, type ChannelHost, type ChannelSettings } from './channel-keeper.js';
 import { isHeardByCaller } from './blame.js';
 import {
+  basicPublishKinds,
   consumeKinds,
   defaultStreamPrefetch,
   publishKinds,
@@ -46,6 +47,19 @@ import { reportCallbackError, reportChannelLoss } from './events.js';
 import { PendingPublish } from './pending-publish.js';
 import { TopologyMethods } from './topology-methods.js';
 
+/**
+ * A channel, made by `connection.openChannel`. It outlives the socket: after a loss it is opened again with its settings
+ * and consumers.
+ *
+ * What holds for every method that the broker answers:
+ * - A wrong argument, or an unknown option, rejects with ArgumentError before a byte is sent; the channel goes on.
+ * - What the broker refuses closes the channel: the call rejects with ChannelClosedByBrokerError (`replyCode` 403, 404,
+ *   405, 406), and the channel is reopened with its consumers, other channels feeling nothing. Deliveries of before are
+ *   stale then. Where the broker closes the connection instead, it is ConnectionClosedByBrokerError, and the connection
+ *   recovers.
+ * - While the channel or its connection is away the call waits and is made again, for at most `methodTimeout`
+ *   milliseconds (TimeoutError). On a closed channel it rejects with ChannelClosedError or ConnectionClosedError.
+ */
 export class Channel extends TopologyMethods {
   /** @internal */
   readonly keeper: ChannelKeeper;
@@ -125,15 +139,15 @@ export class Channel extends TopologyMethods {
     await this.keeper.close(checkCloseOptions(options));
   }
 
-  /** `await using channel = ...`: closes it. */
+  /** `await using channel = ...`: closes it, and never rejects. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
   /**
    * channel.flow: `true` asks the broker to send deliveries, which it does unasked. RabbitMQ implements nothing else
-   * (`false` is 540, which closes the connection), so `false` is an ArgumentError: use a prefetch, or cancel.
-   * The broker's own channel.flow is answered by itself.
+   * (`false` is 540, which closes the connection), so `false` rejects with ArgumentError: use a prefetch, or cancel.
+   * The broker's own channel.flow is answered without you.
    */
   async channelFlow(active: boolean): Promise<void> {
     check(active, 'boolean', 'active');
@@ -162,20 +176,21 @@ export class Channel extends TopologyMethods {
    * returns (`mandatory`) is a `return` event; on a channel with confirms a refused one is `notConfirmed`.
    *
    * Closes the channel: no such exchange (404); no write permission, or an internal exchange (403); another user's
-   * `userId` (406); a body over the broker's max_message_size (406; 16 MiB from RabbitMQ 4.0).
+   * `userId` (406); a body over the broker's max_message_size (406; 16 MiB from RabbitMQ 4.0);
+   * `replyTo` `amq.rabbitmq.reply-to` without a consumer of it on this channel (406).
    */
   basicPublish(
     exchange: string,
     routingKey: string,
     body: MessageBody,
     properties?: PublishProperties,
-    options: BasicPublishOptions = {},
+    options?: BasicPublishOptions,
   ): boolean {
-    checkOptions(options, { mandatory: 'boolean' }, 'basicPublish');
+    const { mandatory: isMandatory = false } =
+      options === undefined ? {} : checkOptions(options, basicPublishKinds, 'basicPublish');
     const { keeper } = this;
     let failure: Error | undefined;
     let hasReturned = false;
-    const isMandatory = options.mandatory ?? false;
     const publish = this.#message(exchange, routingKey, body, properties, isMandatory, false, (error) => {
       if (!error) return;
       failure = error;
@@ -208,12 +223,12 @@ export class Channel extends TopologyMethods {
     routingKey: string,
     body: MessageBody,
     properties?: PublishProperties,
-    options: PublishOptions = {},
+    options?: PublishOptions,
   ): Promise<void> {
     return new Promise<void>((resolve, reject) => {
       this.keeper.requireConfirms();
-      checkOptions(options, publishKinds, 'publish');
-      const { mandatory = false, timeout, signal } = options;
+      const { mandatory = false, timeout, signal } =
+        options === undefined ? {} : checkOptions(options, publishKinds, 'publish');
       const publish = this.#message(exchange, routingKey, body, properties, mandatory, true, (error) => {
         if (error) reject(error);
         else resolve();
@@ -269,7 +284,10 @@ export class Channel extends TopologyMethods {
     await this.keeper.transactions.commit();
   }
 
-  /** tx.rollback: forgets what was published and settled since the last commit. Deliveries stay unsettled. */
+  /**
+   * tx.rollback: forgets what was published and settled since the last commit. Deliveries stay unsettled.
+   * Rejects as `txCommit` does.
+   */
   async txRollback(): Promise<void> {
     await this.keeper.transactions.rollback();
   }
@@ -280,13 +298,15 @@ export class Channel extends TopologyMethods {
    * basic.qos: how many unsettled deliveries the broker allows, 0 without limit, at most 65 535.
    *
    * Without `global` (default) it is the default of consumers to come, each with a limit of its own, and nothing is sent
-   * before they are; with `global` a limit over the whole channel. Quorum queues do not know the latter, and RabbitMQ
-   * 4.3 refuses it (540 or 541, closing the connection) or counts per consumer, by its settings.
+   * before they are; with `global` a limit over the whole channel. Quorum queues do not know the latter: up to RabbitMQ
+   * 4.0 consuming from one then closes the connection (540). RabbitMQ 4.3 counts it per consumer, unless its settings
+   * refuse it (541, closing the connection). Rejects with ArgumentError for anything but 0 to 65 535.
    */
   async basicQos(prefetch: number, options: { global?: boolean | undefined } = {}): Promise<void> {
     check(prefetch, 'prefetch', 'prefetch');
-    checkOptions(options, { global: 'boolean' }, 'basicQos');
-    if (options.global !== true) {
+    const { global: isGlobal = false } = checkOptions(options, { global: 'boolean' }, 'basicQos');
+    if (this.keeper.endedBy) throw this.keeper.endedBy;
+    if (!isGlobal) {
       this.keeper.settings.prefetch = prefetch;
       return;
     }
@@ -299,8 +319,9 @@ export class Channel extends TopologyMethods {
    * `callbackError` and settles nothing. The consumer survives losses with its tag, arguments and prefetch.
    *
    * Rejects with DuplicateConsumerTagError, nothing being sent. Closes the channel: no such queue (404); no read
-   * permission, or the queue has an exclusive consumer (403); exclusive to another connection (405); `noAck` on a
-   * stream, or a stream without a prefetch (406, 540).
+   * permission, or the queue has an exclusive consumer, or `exclusive` where it has any (403; quorum queues do not heed
+   * it); exclusive to another connection (405); a stream without a prefetch (406). `noAck` on a stream closes the
+   * connection (540), which recovers.
    */
   async basicConsume<Body = unknown, Headers extends FieldTable = FieldTable>(
     queue: string,
@@ -309,16 +330,16 @@ export class Channel extends TopologyMethods {
   ): Promise<Consumer> {
     check(queue, 'name', 'queue');
     if (typeof onDelivery !== 'function') throw new ArgumentError('onDelivery', 'must be a function');
-    checkOptions(options, consumeKinds, 'basicConsume');
-    const tag = options.consumerTag === undefined || options.consumerTag === '' ? this.#nextTag() : options.consumerTag;
-    const consumer = new Consumer(this.keeper, queue, tag, onDelivery as DeliveryCallback, options);
+    const given = checkOptions(options, consumeKinds, 'basicConsume');
+    const tag = given.consumerTag === undefined || given.consumerTag === '' ? this.#nextTag() : given.consumerTag;
+    const consumer = new Consumer(this.keeper, queue, tag, onDelivery as DeliveryCallback, given);
     await this.keeper.addConsumer(consumer);
     return consumer;
   }
 
   /**
    * basic.cancel: as `consumer.cancel()`, by tag. Resolves when the broker sends nothing more; what was delivered and
-   * not settled stays with you. An unknown tag is no error.
+   * not settled stays with you. An unknown tag is no error. Rejects with ArgumentError for a tag over 255 bytes.
    */
   async basicCancel(consumerTag: string): Promise<void> {
     check(consumerTag, 'name', 'consumerTag');
@@ -329,15 +350,17 @@ export class Channel extends TopologyMethods {
    * Consumes as an async iterable; it starts with the first `next()`. It buffers as many messages as the prefetch
    * allows, 100 unless said; with `noAck` the broker knows no prefetch: the whole queue comes, and what is left in the
    * buffer when the loop is left is gone. Leaving the loop cancels the consumer and gives back what was not taken.
+   *
+   * Throws ArgumentError. The first `next()` rejects, and the channel is closed, as `basicConsume` does.
    */
   consume<Body = unknown, Headers extends FieldTable = FieldTable>(
     queue: string,
     options: ConsumeStreamOptions = {},
   ): DeliveryStream<Body, Headers> {
     check(queue, 'name', 'queue');
-    checkOptions(options, { ...consumeKinds, inactivityTimeout: 'milliseconds' }, 'consume');
-    const { inactivityTimeout, ...consumeOptions } = options;
-    const prefetch = options.prefetch ?? (this.keeper.settings.prefetch || defaultStreamPrefetch);
+    const kinds = { ...consumeKinds, inactivityTimeout: 'milliseconds' } as const;
+    const { inactivityTimeout, ...consumeOptions } = checkOptions(options, kinds, 'consume');
+    const prefetch = consumeOptions.prefetch ?? (this.keeper.settings.prefetch || defaultStreamPrefetch);
     const stream: DeliveryStream<Body, Headers> = new DeliveryStream<Body, Headers>(
       {
         startConsumer: (onDelivery) =>
@@ -352,7 +375,10 @@ export class Channel extends TopologyMethods {
     return stream;
   }
 
-  /** Ends all pull streams of the channel; answers how many undelivered messages went back, 0 when none. */
+  /**
+   * basic.cancel for all pull streams of the channel, whose loops end; answers how many undelivered messages went back,
+   * 0 when none. Never rejects.
+   */
   async cancel(): Promise<number> {
     const requeued = await Promise.all([...this.#streams].map((stream) => stream.cancel()));
     return requeued.reduce((sum, count) => sum + count, 0);
@@ -368,9 +394,9 @@ export class Channel extends TopologyMethods {
     options: { noAck?: boolean | undefined } = {},
   ): Promise<Delivery<Body, Headers> | null> {
     check(queue, 'name', 'queue');
-    checkOptions(options, { noAck: 'boolean' }, 'basicGet');
+    const { noAck = false } = checkOptions(options, { noAck: 'boolean' }, 'basicGet');
     const delivery = await this.keeper.onLife('basic.get', (life) =>
-      life.get(this.topology.currentName(queue), options.noAck ?? false),
+      life.get(this.topology.currentName(queue), noAck),
     );
     return delivery as Delivery<Body, Headers> | null;
   }
@@ -388,13 +414,13 @@ export class Channel extends TopologyMethods {
     return this.#settle('ack', deliveryTag, options?.multiple ?? false, false);
   }
 
-  /** basic.nack by tag (RabbitMQ's extension): `requeue` true and `multiple` false unless said. Else as `basicAck`. */
+  /** basic.nack by tag (RabbitMQ's extension): `requeue` true and `multiple` false unless said. Else, and in what it throws, as `basicAck`. */
   basicNack(deliveryTag: number, options?: NackOptions): SettlementResult {
     checkSettlementOptions(options, 'basicNack', nackOptionNames);
     return this.#settle('nack', deliveryTag, options?.multiple ?? false, options?.requeue ?? true);
   }
 
-  /** basic.reject by tag: `requeue` true unless said. Else as `basicAck`. */
+  /** basic.reject by tag: `requeue` true unless said. Else, and in what it throws, as `basicAck`. */
   basicReject(deliveryTag: number, options?: RejectOptions): SettlementResult {
     checkSettlementOptions(options, 'basicReject', rejectOptionNames);
     return this.#settle('reject', deliveryTag, false, options?.requeue ?? true);
@@ -402,11 +428,12 @@ export class Channel extends TopologyMethods {
 
   /**
    * basic.recover: all unsettled deliveries of the channel go back to their queues and are delivered again, to whomever.
-   * The old ones are stale from now on. `requeue: false` is an ArgumentError: RabbitMQ does not implement it (540).
+   * The old ones are stale from now on. `requeue: false` rejects with ArgumentError: RabbitMQ does not implement it (540,
+   * which closes the connection).
    */
   async basicRecover(options: { requeue?: boolean | undefined } = {}): Promise<void> {
-    checkOptions(options, { requeue: 'boolean' }, 'basicRecover');
-    if (options.requeue === false) {
+    const { requeue = true } = checkOptions(options, { requeue: 'boolean' }, 'basicRecover');
+    if (!requeue) {
       throw new ArgumentError('requeue', 'RabbitMQ does not implement basic.recover without requeue');
     }
     await this.keeper.recover();

@@ -41,21 +41,31 @@ import { Events } from './events.js';
 
 /** Where a connection leads. */
 export interface ConnectedEndpoint {
+  /** Name or address, as it was given. */
   readonly host: string;
+  /** TCP port. */
   readonly port: number;
+  /** RabbitMQ's virtual host. */
   readonly virtualHost: string;
+  /** Whether TLS carries it. */
   readonly tls: boolean;
 }
 
 /** What came back with a recovery. */
 export interface RestoredCounts {
+  /** Channels opened again. */
   readonly channels: number;
+  /** Exchanges declared again. */
   readonly exchanges: number;
+  /** Queues declared again. */
   readonly queues: number;
+  /** Bindings made again, to queues and to exchanges. */
   readonly bindings: number;
+  /** Consumers that consume again. */
   readonly consumers: number;
 }
 
+/** The events of a connection: name, and what listeners are given. */
 export interface ConnectionEvents {
   /** The connection went. Once per outage. */
   lost: { readonly cause: ConnectionError };
@@ -78,6 +88,7 @@ export interface ConnectionEvents {
   failed: { readonly cause: ConnectionError };
   /** The broker takes no publishes for now (connection.blocked). */
   blocked: { readonly reason: string };
+  /** It takes publishes again (connection.unblocked). */
   unblocked: undefined;
   /** `close()` was called and is done. */
   closed: undefined;
@@ -98,6 +109,10 @@ export interface ThreadSupport {
 
 let connectionCount = 0;
 
+/**
+ * A connection, made by `connect`. It outlives the socket: after a loss it is opened again with its topology, channels
+ * and consumers, unless the parameter `recovery` says otherwise.
+ */
 export class Connection extends Events<ConnectionEvents> {
   /** What was declared over this connection and will be declared again after a loss. */
   readonly topology = new TopologyRecord();
@@ -239,11 +254,12 @@ export class Connection extends Events<ConnectionEvents> {
    * Rejects with WrongStateError when all channels are in use, TimeoutError, or what ended the connection.
    */
   async openChannel(options: ChannelOptions = {}): Promise<Channel> {
-    checkOptions(options, { prefetch: 'prefetch', confirm: 'boolean' }, 'openChannel');
+    const kinds = { prefetch: 'prefetch', confirm: 'boolean' } as const;
+    const { prefetch = 0, confirm = false } = checkOptions(options, kinds, 'openChannel');
     const settings = {
-      prefetch: options.prefetch ?? 0,
+      prefetch,
       globalPrefetch: undefined,
-      isConfirming: options.confirm ?? false,
+      isConfirming: confirm,
       isTransactional: false,
     };
     const nextTag = (): string => `${this.#tagPrefix}-${String((this.#tagCount += 1))}`;

@@ -7,6 +7,7 @@ export type DeliveryCallback<Body = unknown, Headers extends FieldTable = FieldT
   delivery: Delivery<Body, Headers>,
 ) => unknown;
 
+/** What `channel.basicConsume` takes. */
 export interface ConsumeOptions {
   /** Default: a unique one. At most 255 bytes. */
   consumerTag?: string | undefined;
@@ -25,11 +26,15 @@ export interface ConsumerOwner {
   cancelConsumer(consumer: Consumer): Promise<void>;
 }
 
+/** A consumer, made by `channel.basicConsume`. It outlives the socket: after a loss it consumes again. */
 export class Consumer {
+  /** Its tag on the broker, the same in all lives. */
   readonly consumerTag: string;
+  /** Whether the broker takes deliveries for settled once it sent them. */
   readonly isNoAck: boolean;
   /** Unsettled deliveries at a time; undefined: the channel's. */
   readonly prefetch: number | undefined;
+  /** What is called for each delivery. */
   readonly onDelivery: DeliveryCallback;
   readonly #owner: ConsumerOwner;
   readonly #fields: Pick<MethodInputs['basic.consume'], 'noAck' | 'exclusive' | 'arguments'>;

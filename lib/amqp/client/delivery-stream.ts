@@ -18,6 +18,10 @@ export interface StreamOwner<Body, Headers extends FieldTable> {
 
 type Result<Body, Headers extends FieldTable> = IteratorResult<Delivery<Body, Headers>, undefined>;
 
+/**
+ * Deliveries as an async iterable, made by `channel.consume`. It consumes from the first `next()` on; leaving the loop
+ * cancels the consumer and gives back what was not handed out.
+ */
 export class DeliveryStream<Body = unknown, Headers extends FieldTable = FieldTable> implements AsyncIterableIterator<
   Delivery<Body, Headers>,
   undefined
@@ -86,6 +90,7 @@ export class DeliveryStream<Body = unknown, Headers extends FieldTable = FieldTa
     return { done: true, value: undefined };
   }
 
+  /** Cancels, then rejects with the error. */
   async throw(error: unknown): Promise<Result<Body, Headers>> {
     await this.cancel();
     throw error;
@@ -96,7 +101,11 @@ export class DeliveryStream<Body = unknown, Headers extends FieldTable = FieldTa
     return (this.#ending ??= this.#cancel());
   }
 
-  /** The channel is over. */
+  /**
+   * The channel is over.
+   *
+   * @internal
+   */
   fail(cause: AmqpError): void {
     this.#failure ??= cause;
     this.#wake?.();
@@ -107,10 +116,15 @@ export class DeliveryStream<Body = unknown, Headers extends FieldTable = FieldTa
   }
 
   async #start(): Promise<void> {
-    this.#consumer = await this.#owner.startConsumer((delivery) => {
-      this.#buffer.push(delivery);
-      this.#wake?.();
-    });
+    try {
+      this.#consumer = await this.#owner.startConsumer((delivery) => {
+        this.#buffer.push(delivery);
+        this.#wake?.();
+      });
+    } catch (error) {
+      this.#owner.forgetStream();
+      throw error;
+    }
   }
 
   async #cancel(): Promise<number> {

@@ -6,16 +6,17 @@ type Listener<Event> = (event: Event) => unknown;
 export class Events<EventMap extends object> {
   readonly #listeners = new Map<keyof EventMap, { listener: Listener<never>; isOnce: boolean }[]>();
 
-  /** Calls `listener` at every event of the name. */
+  /** Calls `listener` at every event of the name. What it throws, or rejects with, becomes a process warning. */
   on<Name extends keyof EventMap>(name: Name, listener: Listener<EventMap[Name]>): this {
     return this.#add(name, listener, false);
   }
 
-  /** Calls `listener` at the next event of the name. */
+  /** Calls `listener` at the next event of the name, as `on` does. */
   once<Name extends keyof EventMap>(name: Name, listener: Listener<EventMap[Name]>): this {
     return this.#add(name, listener, true);
   }
 
+  /** No longer calls `listener`, which `on` or `once` was given; one that is not there is no error. */
   off<Name extends keyof EventMap>(name: Name, listener: Listener<EventMap[Name]>): this {
     const listeners = this.#listeners.get(name) ?? [];
     const index = listeners.findIndex((entry) => entry.listener === (listener as Listener<never>));
@@ -23,6 +24,7 @@ export class Events<EventMap extends object> {
     return this;
   }
 
+  /** How many listeners the event has. */
   listenerCount(name: keyof EventMap): number {
     return this.#listeners.get(name)?.length ?? 0;
   }

@@ -1,7 +1,8 @@
 /** One `publish` of a user on its way to its one outcome. */
 import type { OutgoingMessage, UnconfirmedPublish } from '../channel/index.js';
 import { NotSentError, TimeoutError, UnknownOutcomeError, type PublishError } from '../errors.js';
-import type { BasicProperties } from '../protocol/index.js';
+import { copiedBodyLimit, copyTable, type BasicProperties } from '../protocol/index.js';
+import { check } from './arguments.js';
 
 export class PendingPublish implements OutgoingMessage, UnconfirmedPublish {
   /** True once its bytes were handed to a connection. */
@@ -15,8 +16,8 @@ export class PendingPublish implements OutgoingMessage, UnconfirmedPublish {
   constructor(
     readonly exchange: string,
     readonly routingKey: string,
-    readonly body: Uint8Array,
-    readonly properties: Readonly<BasicProperties>,
+    public body: Uint8Array,
+    public properties: Readonly<BasicProperties>,
     readonly isMandatory: boolean,
     /** False for fire and forget: its caller has no promise. */
     readonly isConfirmed: boolean,
@@ -25,6 +26,19 @@ export class PendingPublish implements OutgoingMessage, UnconfirmedPublish {
 
   get isSettled(): boolean {
     return this.#isSettled;
+  }
+
+  /**
+   * It has to wait: what is wrong with it is found now (ArgumentError), and what its caller changes afterwards changes
+   * nothing, but for a large body.
+   */
+  keep(): void {
+    check(this.exchange, 'name', 'exchange');
+    check(this.routingKey, 'name', 'routingKey');
+    const { headers, timestamp } = this.properties;
+    if (headers) this.properties = { ...this.properties, headers: copyTable(headers, 'headers') };
+    if (timestamp) this.properties = { ...this.properties, timestamp: new Date(timestamp) };
+    if (this.body.length <= copiedBodyLimit) this.body = Buffer.from(this.body);
   }
 
   /** The user's own limits, which run from the call on. */

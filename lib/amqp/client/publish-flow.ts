@@ -75,6 +75,12 @@ export class PublishFlow {
       send(life, publish);
       return;
     }
+    try {
+      publish.keep();
+    } catch (error) {
+      publish.settle(asError(error));
+      return;
+    }
     this.#queue.add(publish, !life || life.connection.blockedReason !== undefined);
     this.#awaitRoom();
   }

@@ -11,7 +11,7 @@
  * - While the channel or its connection is away the call waits and is made again, for at most `methodTimeout`
  *   milliseconds (TimeoutError). On a closed channel it rejects with ChannelClosedError or ConnectionClosedError.
  */
-import type { MethodFields, MethodInputs, MethodName, FieldTable } from '../protocol/index.js';
+import { copyTable, type FieldTable, type MethodFields, type MethodInputs, type MethodName } from '../protocol/index.js';
 import type { BindingRecord, TopologyRecord } from '../recovery/index.js';
 import { check, checkOptions } from './arguments.js';
 import type { ChannelKeeper } from './channel-keeper.js';
@@ -41,18 +41,18 @@ export abstract class TopologyMethods extends Events<ChannelEvents> {
   /**
    * exchange.declare: makes an exchange, or makes sure that it is as described.
    *
-   * Closes the channel: another type, durability or arguments than those it has (406); a name that begins with `amq.`
-   * and is not there (403); no configure permission (403); with `passive`, none of the name (404). An unknown type is
-   * 406 on RabbitMQ 4.3, while older versions close the connection (503), which recovers without the exchange.
+   * Closes the channel: another type, durability, other flags or arguments than those it has (406); a name that begins
+   * with `amq.` and is not there, or the default exchange `''` (403); no configure permission (403); with `passive`,
+   * which looks at nothing but the name, none of it (404). An unknown type is 406 from RabbitMQ 4.0 on, while 3.x closes
+   * the connection (503), which recovers without the exchange.
    *
    * @param type - `direct`, `fanout`, `topic`, `headers`, or a plugin's.
    */
   async exchangeDeclare(exchange: string, type: ExchangeType, options: ExchangeDeclareOptions = {}): Promise<void> {
     check(exchange, 'name', 'exchange');
     check(type, 'name', 'type');
-    checkOptions(options, exchangeDeclareKinds, 'exchangeDeclare');
-    const { durable = true, autoDelete = false, internal = false, passive = false } = options;
-    const table = options.arguments ?? {};
+    const given = checkOptions(options, exchangeDeclareKinds, 'exchangeDeclare');
+    const { durable = true, autoDelete = false, internal = false, passive = false, arguments: table = {} } = given;
     const fields = { exchange, type, passive, durable, autoDelete, internal, arguments: table };
     await this.call('exchange.declare', fields);
     if (!passive) {
@@ -68,8 +68,8 @@ export abstract class TopologyMethods extends Events<ChannelEvents> {
    */
   async exchangeDelete(exchange: string, options: { ifUnused?: boolean | undefined } = {}): Promise<void> {
     check(exchange, 'name', 'exchange');
-    checkOptions(options, { ifUnused: 'boolean' }, 'exchangeDelete');
-    await this.call('exchange.delete', { exchange, ifUnused: options.ifUnused ?? false });
+    const { ifUnused = false } = checkOptions(options, { ifUnused: 'boolean' }, 'exchangeDelete');
+    await this.call('exchange.delete', { exchange, ifUnused });
     this.topology.removeExchange(exchange);
   }
 
@@ -84,23 +84,26 @@ export abstract class TopologyMethods extends Events<ChannelEvents> {
    */
   async exchangeBind(destination: string, source: string, routingKey = '', table: FieldTable = {}): Promise<void> {
     const binding = checkBinding('exchange', source, destination, routingKey, table);
-    await this.call('exchange.bind', { destination, source, routingKey, arguments: table });
+    await this.call('exchange.bind', { destination, source, routingKey, arguments: binding.arguments });
     this.topology.addBinding(binding);
   }
 
   /**
-   * exchange.unbind (RabbitMQ's extension): removes the binding with this routing key and these arguments. A missing
-   * one is no error. Closes the channel as `exchangeBind` does (403; 404 only on versions that check).
+   * exchange.unbind (RabbitMQ's extension): removes the binding with this routing key and these arguments. It is no
+   * error that there is none, nor that an exchange is missing.
+   *
+   * Closes the channel: the default exchange `''` (403); no write permission on `destination` or read on `source` (403).
    */
   async exchangeUnbind(destination: string, source: string, routingKey = '', table: FieldTable = {}): Promise<void> {
     const binding = checkBinding('exchange', source, destination, routingKey, table);
-    await this.call('exchange.unbind', { destination, source, routingKey, arguments: table });
+    await this.call('exchange.unbind', { destination, source, routingKey, arguments: binding.arguments });
     this.topology.removeBinding(binding);
   }
 
   /**
    * True when the exchange is there (exchange.declare, passive). Costs no channel: it is asked on one that is opened
-   * for the question alone, which a 404 closes. Rejects with ChannelClosedByBrokerError for any other refusal (403).
+   * for the question alone, which a 404 closes. Rejects with ChannelClosedByBrokerError for any other refusal (403: on
+   * RabbitMQ 4.3 a user without any permission on it may not look).
    */
   async exchangeExists(exchange: string): Promise<boolean> {
     check(exchange, 'name', 'exchange');
@@ -115,16 +118,16 @@ export abstract class TopologyMethods extends Events<ChannelEvents> {
    * An empty name (the default) lets the broker choose one (`amq.gen-...`), which changes with each life of the
    * connection; bindings and consumers follow it, and methods take any name that it had.
    *
-   * Closes the channel: other durability or arguments than those it has (406); the queue is exclusive to another
-   * connection (405); a name that begins with `amq.` (403); arguments that its type refuses, for instance a quorum queue
-   * that is exclusive, auto-delete or not durable (406); with `passive`, none of the name (404). RabbitMQ 4.3 may close
-   * the connection (541) for a queue that is neither durable nor exclusive.
+   * Closes the channel: other durability, auto-delete or arguments than those it has (406); exclusive where it is not,
+   * or exclusive to another connection (405); a name that begins with `amq.` (403); no configure permission (403);
+   * arguments that its type refuses, for instance a quorum queue that is exclusive, auto-delete, not durable or named by
+   * the broker (406); with `passive`, none of the name (404). RabbitMQ 4.3 may close the connection (541) for a queue
+   * that is neither durable nor exclusive.
    */
   async queueDeclare(queue = '', options: QueueDeclareOptions = {}): Promise<QueueDeclared> {
     check(queue, 'name', 'queue');
-    checkOptions(options, queueDeclareKinds, 'queueDeclare');
-    const { durable = true, exclusive = false, autoDelete = false, passive = false } = options;
-    const table = options.arguments ?? {};
+    const given = checkOptions(options, queueDeclareKinds, 'queueDeclare');
+    const { durable = true, exclusive = false, autoDelete = false, passive = false, arguments: table = {} } = given;
     const fields = { queue, passive, durable, exclusive, autoDelete, arguments: table };
     const declared = (await this.call('queue.declare', fields)) as MethodFields['queue.declare-ok'];
     if (!passive) {
@@ -145,23 +148,25 @@ export abstract class TopologyMethods extends Events<ChannelEvents> {
    * queue.delete; answers how many ready messages went with it. Its consumers are cancelled. A missing queue is no error.
    *
    * Closes the channel: `ifUnused` and it has consumers, `ifEmpty` and it has messages (406; both default false); the
-   * queue is exclusive to another connection (405); no configure permission (403).
+   * queue is exclusive to another connection (405); no configure permission (403). Messages on their way to a consumer do
+   * not count. A quorum queue knows neither condition: RabbitMQ closes the connection (540), which recovers.
    */
   async queueDelete(
     queue: string,
     options: { ifUnused?: boolean | undefined; ifEmpty?: boolean | undefined } = {},
   ): Promise<number> {
     check(queue, 'name', 'queue');
-    checkOptions(options, { ifUnused: 'boolean', ifEmpty: 'boolean' }, 'queueDelete');
-    const fields = { queue, ifUnused: options.ifUnused ?? false, ifEmpty: options.ifEmpty ?? false };
-    const { messageCount } = (await this.call('queue.delete', fields)) as MethodFields['queue.delete-ok'];
+    const kinds = { ifUnused: 'boolean', ifEmpty: 'boolean' } as const;
+    const { ifUnused = false, ifEmpty = false } = checkOptions(options, kinds, 'queueDelete');
+    const { messageCount } = (await this.call('queue.delete', { queue, ifUnused, ifEmpty })) as MethodFields['queue.delete-ok'];
     this.topology.removeQueue(this.topology.currentName(queue));
     return messageCount;
   }
 
   /**
    * queue.purge: drops the ready messages, and answers how many they were. Unsettled deliveries stay.
-   * Closes the channel: no such queue (404); exclusive to another connection (405); no read permission (403).
+   * Closes the channel: no such queue (404); exclusive to another connection (405); no read permission (403). A stream
+   * cannot be purged: RabbitMQ closes the connection (540), which recovers.
    */
   async queuePurge(queue: string): Promise<number> {
     check(queue, 'name', 'queue');
@@ -173,23 +178,27 @@ export abstract class TopologyMethods extends Events<ChannelEvents> {
    * differ in the routing key or the arguments are two. The routing key is `''` unless said, not the queue's name.
    *
    * Closes the channel: queue or exchange is missing (404); the default exchange `''` (403); no write permission on the
-   * queue or read on the exchange (403); the queue is exclusive to another connection (405).
+   * queue or read on the exchange (403); the queue is exclusive to another connection (405); arguments that the exchange
+   * cannot read, for instance an unknown `x-match` (406).
    *
    * @param table - Arguments, for a headers exchange for instance `{ 'x-match': 'any', kind: 'invoice' }`.
    */
   async queueBind(queue: string, exchange: string, routingKey = '', table: FieldTable = {}): Promise<void> {
     const binding = checkBinding('queue', exchange, queue, routingKey, table);
-    await this.call('queue.bind', { queue, exchange, routingKey, arguments: table });
+    await this.call('queue.bind', { queue, exchange, routingKey, arguments: binding.arguments });
     this.topology.addBinding({ ...binding, destination: this.topology.currentName(queue) });
   }
 
   /**
-   * queue.unbind: removes the binding with this routing key and these arguments. A missing one is no error.
-   * Closes the channel as `queueBind` does (403; 404 only on versions that check).
+   * queue.unbind: removes the binding with this routing key and these arguments. It is no error that there is none, nor
+   * that queue or exchange is missing.
+   *
+   * Closes the channel: the default exchange `''` (403); no write permission on the queue or read on the exchange (403);
+   * there is such a binding, and the queue is exclusive to another connection (405).
    */
   async queueUnbind(queue: string, exchange: string, routingKey = '', table: FieldTable = {}): Promise<void> {
     const binding = checkBinding('queue', exchange, queue, routingKey, table);
-    await this.call('queue.unbind', { queue, exchange, routingKey, arguments: table });
+    await this.call('queue.unbind', { queue, exchange, routingKey, arguments: binding.arguments });
     this.topology.removeBinding({ ...binding, destination: this.topology.currentName(queue) });
   }
 
@@ -224,5 +233,5 @@ function checkBinding(
   check(source, 'name', kind === 'queue' ? 'exchange' : 'source');
   check(routingKey, 'name', 'routingKey');
   check(table, 'table', 'arguments');
-  return { kind, source, destination, routingKey, arguments: table };
+  return { kind, source, destination, routingKey, arguments: copyTable(table, 'arguments') };
 }

@@ -21,6 +21,5 @@ export type {
   ResolvedEndpoint,
   ResolvedParameters,
 } from './parameters.js';
-export { isAbortSignal } from './parameter-checks.js';
 export type { PlaintextPolicy } from './plaintext.js';
 export { resolveParameters } from './resolve-parameters.js';

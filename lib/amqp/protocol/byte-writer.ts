@@ -20,12 +20,15 @@ export class ByteWriter {
   #taken = 0;
   /** Start of the open unit in the present slab. */
   #unitStart = 0;
+  /** The open unit may grow to about this many bytes, so that what no frame could hold is not encoded to its end. */
+  maximumUnit = Infinity;
   /** Sealed chunks that precede the present slab's bytes. */
   #chunks: Uint8Array[] = [];
   #chunkBytes = 0;
 
-  constructor() {
-    this.#buffer = Buffer.allocUnsafeSlow(slabSize);
+  /** `size` in bytes: what is set aside for the start. */
+  constructor(size = slabSize) {
+    this.#buffer = Buffer.allocUnsafeSlow(size);
   }
 
   /** Bytes waiting to be taken. */
@@ -75,6 +78,9 @@ export class ByteWriter {
 
   #grow(size: number): void {
     const unit = this.#buffer.subarray(this.#unitStart, this.#position);
+    if (unit.length + size > this.maximumUnit) {
+      throw new ArgumentError('fields', `need more than ${String(this.maximumUnit)} bytes, which no frame can hold`);
+    }
     if (this.#unitStart > this.#taken) this.#push(this.#buffer.subarray(this.#taken, this.#unitStart));
     const slab = Buffer.allocUnsafeSlow(Math.max(slabSize, (unit.length + size) * 2));
     unit.copy(slab, 0);
@@ -161,6 +167,7 @@ export class ByteWriter {
         if (code > 0x7f) break;
         buffer[start + index] = code;
       }
+      if (index < characters) checkText(value, name);
       const length = index === characters ? characters : buffer.write(value, start, 'utf8');
       buffer[start - 1] = length;
       this.#position = start + length;
@@ -168,23 +175,32 @@ export class ByteWriter {
     }
     const length = Buffer.byteLength(value);
     if (length > 255) throw new ArgumentError(name, `is ${String(length)} bytes long; AMQP allows 255`);
+    if (length !== characters) checkText(value, name);
     this.reserve(1 + length);
     this.#buffer[this.#position++] = length;
     this.#position += this.#buffer.write(value, this.#position, 'utf8');
   }
 
-  /** Length in four octets, then UTF-8 or the bytes given. */
-  longstr(value: string | Uint8Array): void {
+  /** Length in four octets, then UTF-8 or the bytes given. `name` names the field in the error. */
+  longstr(value: string | Uint8Array, name = 'text'): void {
     if (typeof value !== 'string') {
       this.long(value.length);
       this.bytes(value);
       return;
     }
     const length = Buffer.byteLength(value);
+    if (length !== value.length) checkText(value, name);
     this.reserve(4 + length);
     this.long(length);
     this.#position += this.#buffer.write(value, this.#position, 'utf8');
   }
+}
+
+const loneSurrogate = /\p{Surrogate}/u;
+
+/** A lone surrogate would arrive as another text (U+FFFD), and a name would be another name. */
+export function checkText(value: string, name: string): void {
+  if (loneSurrogate.test(value)) throw new ArgumentError(name, 'holds a lone surrogate, which UTF-8 cannot say');
 }
 
 const integerLimits: Partial<Record<Domain, number>> = {

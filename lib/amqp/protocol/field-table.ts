@@ -8,7 +8,7 @@
  *
  * RabbitMQ reads 's' as int16 and both 'l' and 'L' as signed 64-bit (its AMQP 0-9-1 errata), and so do we.
  */
-import { ArgumentError, FrameSyntaxError } from '../errors.js';
+import { ArgumentError, FrameSyntaxError, messageOf } from '../errors.js';
 import type { ByteReader } from './byte-reader.js';
 import type { ByteWriter } from './byte-writer.js';
 
@@ -90,13 +90,22 @@ export function writeTable(writer: ByteWriter, table: Readonly<FieldTable>, path
   const start = writer.positionInUnit;
   writer.long(0);
   for (const name of Object.keys(table)) {
-    const value = table[name];
-    if (value === undefined) continue;
     const fieldPath = `${path}.${name}`;
+    const value = readField(table, name, fieldPath);
+    if (value === undefined) continue;
     writer.shortstr(name, `name of ${fieldPath.slice(0, 100)}`);
     writeValue(writer, value, fieldPath, depth);
   }
   writer.patchLong(start, writer.positionInUnit - start - 4);
+}
+
+/** A getter of the user's may throw. */
+function readField(table: Readonly<FieldTable>, name: string, path: string): FieldValue {
+  try {
+    return table[name];
+  } catch (error) {
+    throw new ArgumentError(path, `could not be read: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 function writeArray(writer: ByteWriter, values: readonly FieldValue[], path: string, depth: number): void {
@@ -113,7 +122,7 @@ function writeValue(writer: ByteWriter, value: FieldValue, path: string, depth: 
   switch (typeof value) {
     case 'string':
       writer.octet(tags.longString);
-      writer.longstr(value);
+      writer.longstr(value, path);
       return;
     case 'number':
       writeNumber(writer, value, path);

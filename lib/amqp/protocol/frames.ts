@@ -32,7 +32,7 @@ export const heartbeatFrame: Buffer = Buffer.from([frameTypes.heartbeat, 0, 0, 0
 
 const basicClass = 60;
 /** Bodies up to this many bytes are copied beside their frames; larger ones go by reference. */
-const copiedBodyLimit = 8192;
+export const copiedBodyLimit = 8192;
 
 function beginFrame(writer: ByteWriter, type: number, channel: number): number {
   writer.octet(type);

@@ -10,8 +10,10 @@ export {
   type FieldType,
   type FieldValue,
 } from './field-table.js';
+export { copyTable } from './table-copy.js';
 export { FrameParser, type FrameLimits, type FrameSink } from './frame-parser.js';
 export {
+  copiedBodyLimit,
   frameEnd,
   frameOverhead,
   frameTypes,

@@ -335,6 +335,25 @@ export const basicProperties: readonly string[] = [
   'clusterId:shortstr',
 ];
 
+/** What the properties are for, as the users of `BasicProperties` read it. */
+export const propertyMeanings: Readonly<Record<string, string>> = {
+  contentType: 'MIME type of the body, for instance `application/json`. At most 255 bytes, as all texts here.',
+  contentEncoding: 'MIME encoding of the body, for instance `gzip`.',
+  headers: 'A table of your own. RabbitMQ reads `CC`, `BCC` and `x-delay`, and writes `x-death`.',
+  deliveryMode: '2: survives a restart of the broker in a durable queue; 1: does not.',
+  priority:
+    '0 to 255, the higher the sooner, in queues with `x-max-priority` and, from RabbitMQ 4.0, in quorum queues.',
+  correlationId: 'Tells which request a reply belongs to.',
+  replyTo: 'The queue for replies; `amq.rabbitmq.reply-to` is direct reply-to.',
+  expiration: 'Milliseconds until the message is dropped or dead-lettered, as a text: `60000`.',
+  messageId: 'A name of your own for the message.',
+  timestamp: 'When it was made, to the second.',
+  type: 'A name of your own for the kind of message.',
+  userId: 'The user that publishes; RabbitMQ refuses that of another (406, which closes the channel).',
+  appId: 'The application that publishes.',
+  clusterId: 'Of no use since AMQP 0-9-1.',
+};
+
 /** Reply codes of AMQP 0-9-1 section 1.2, as RabbitMQ uses them. */
 export const replyCodes = {
   success: 200,

@@ -14,9 +14,11 @@ import { TopologyRecord, type BindingRecord, type ExchangeRecord, type QueueReco
 
 /** An entity that could not be restored, and why. */
 export interface BrokenEntity {
+  /** What it is. */
   readonly kind: 'exchange' | 'queue' | 'binding' | 'consumer';
   /** Its name; for a binding `source -> destination (routing key)`. */
   readonly name: string;
+  /** What the broker said, or what else went wrong. */
   readonly error: AmqpError;
 }
 

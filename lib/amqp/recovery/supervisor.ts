@@ -24,6 +24,7 @@ import {
 } from '../connection/index.js';
 import { backOffDelay, isWorthRecovery, wait } from './back-off.js';
 
+/** `connecting`, `open`, `recovering` (lost, and being rebuilt), `closed` (by you) or `failed` (given up). */
 export type ConnectionState = 'connecting' | 'open' | 'recovering' | 'closed' | 'failed';
 
 export interface SupervisorOwner {

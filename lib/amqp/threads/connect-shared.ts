@@ -1,6 +1,7 @@
 /** `connectShared`: a worker thread's own connection, over the port of another thread's `Connection.share`. */
 import { MessageChannel, MessagePort } from 'node:worker_threads';
 import { Connection } from '../client/connection.js';
+import { isObjectOfFields } from '../client/merge-parameters.js';
 import type { ConnectionParameters } from '../connection/index.js';
 import { ArgumentError, ConnectionClosedError, ConnectionRefusedError, messageOf, ParametersError } from '../errors.js';
 import type { Transport, TransportFactory } from '../transport/index.js';
@@ -39,6 +40,7 @@ export async function connectShared(
     throw new ArgumentError('port', 'must be the MessagePort that connection.share() gave');
   }
   if (used.has(port)) throw new ArgumentError('port', 'served another connection; ask for a port of your own');
+  if (!isObjectOfFields(parameters)) throw new ParametersError(['the parameters must be an object']);
   const faults = Object.keys(parameters)
     .filter((name) => !(allowed as readonly string[]).includes(name))
     .map((name) => `${name}: belongs to the connection that is shared`);

@@ -4,6 +4,7 @@ import type { Transport, TransportListener } from './transport.js';
 /** Bytes on the way in one direction above which `write` answers false. */
 const highWaterMark = 1024 * 1024;
 
+/** Two transports that are each other's end, without a socket. `description` is what both call themselves. */
 export function memoryPair(description = 'memory'): [Transport, Transport] {
   const left = new MemoryTransport(description);
   const right = new MemoryTransport(description);

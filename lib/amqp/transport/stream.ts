@@ -2,6 +2,7 @@
 import type { Duplex } from 'node:stream';
 import type { Transport, TransportListener } from './transport.js';
 
+/** What `streamTransport` takes. */
 export interface StreamTransportOptions {
   /** See `Transport.description`. */
   description: string;

@@ -35,7 +35,9 @@ export interface Transport {
   startHeartbeat?(timeout: number, onSilence: () => void): void;
 }
 
+/** Who hears of a transport. */
 export interface TransportListener {
+  /** Bytes came in, in order, cut at any place. */
   onData(chunk: Buffer): void;
   /** What `write` reported as buffered went out. */
   onDrain(): void;
@@ -45,7 +47,9 @@ export interface TransportListener {
 
 /** One address of a broker. */
 export interface Endpoint {
+  /** Name or address, IPv6 without brackets. */
   readonly host: string;
+  /** TCP port. */
   readonly port: number;
   /** TLS from the first byte (`amqps`). */
   readonly tls: boolean;

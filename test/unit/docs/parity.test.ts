@@ -9,6 +9,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
+import { missingTests } from '../../support/named-tests.js';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const page = readFileSync(join(root, 'docs', 'parity-pika.md'), 'utf8');
@@ -54,24 +55,6 @@ function publicNames(): Map<string, Set<string>> {
   );
 }
 
-/** The titles of all tests of a file, as they stand in the source. */
-function titlesOf(file: string): Set<string> {
-  const titles = new Set<string>();
-  const source = ts.createSourceFile(file, readFileSync(join(root, file), 'utf8'), ts.ScriptTarget.Latest);
-  const visit = (node: ts.Node): void => {
-    if (ts.isCallExpression(node)) {
-      const [title] = node.arguments;
-      let callee: ts.Node = node.expression;
-      while (ts.isCallExpression(callee) || ts.isPropertyAccessExpression(callee)) callee = callee.expression;
-      const isTest = ts.isIdentifier(callee) && (callee.text === 'test' || callee.text === 'it');
-      if (isTest && title && ts.isStringLiteralLike(title)) titles.add(title.text);
-    }
-    ts.forEachChild(node, visit);
-  };
-  visit(source);
-  return titles;
-}
-
 describe('the comparison with Pika', () => {
   const rows = rowsOf(page);
 
@@ -98,13 +81,7 @@ describe('the comparison with Pika', () => {
   });
 
   test('names only tests that are there', () => {
-    const titles = new Map<string, Set<string>>();
-    const missing = [...new Set(rows.flatMap(({ tests }) => tests))].filter((entry) => {
-      const [, file = '', title = ''] = /^`([^`]+)` (.+)$/.exec(entry) ?? [];
-      if (!existsSync(join(root, file)) || file === '') return true;
-      if (!titles.has(file)) titles.set(file, titlesOf(file));
-      return titles.get(file)?.has(title) !== true;
-    });
+    const missing = missingTests([...new Set(rows.flatMap(({ tests }) => tests))]);
     expect(missing).toEqual([]);
   });
 });

@@ -1605,19 +1605,33 @@ export const methodCodecs: { readonly [Name in MethodName]: MethodCodec<Name> } 
 
 /** Properties of class basic, as they stand in a content header. */
 export interface BasicProperties {
+  /** MIME type of the body, for instance `application/json`. At most 255 bytes, as all texts here. */
   contentType?: string | undefined;
+  /** MIME encoding of the body, for instance `gzip`. */
   contentEncoding?: string | undefined;
+  /** A table of your own. RabbitMQ reads `CC`, `BCC` and `x-delay`, and writes `x-death`. */
   headers?: FieldTable | undefined;
+  /** 2: survives a restart of the broker in a durable queue; 1: does not. */
   deliveryMode?: number | undefined;
+  /** 0 to 255, the higher the sooner, in queues with `x-max-priority` and, from RabbitMQ 4.0, in quorum queues. */
   priority?: number | undefined;
+  /** Tells which request a reply belongs to. */
   correlationId?: string | undefined;
+  /** The queue for replies; `amq.rabbitmq.reply-to` is direct reply-to. */
   replyTo?: string | undefined;
+  /** Milliseconds until the message is dropped or dead-lettered, as a text: `60000`. */
   expiration?: string | undefined;
+  /** A name of your own for the message. */
   messageId?: string | undefined;
+  /** When it was made, to the second. */
   timestamp?: Date | undefined;
+  /** A name of your own for the kind of message. */
   type?: string | undefined;
+  /** The user that publishes; RabbitMQ refuses that of another (406, which closes the channel). */
   userId?: string | undefined;
+  /** The application that publishes. */
   appId?: string | undefined;
+  /** Of no use since AMQP 0-9-1. */
   clusterId?: string | undefined;
 }
 
