@@ -22,10 +22,12 @@ import {
 import { ordinaryClose, type ChannelSink, type CloseReason, type ConnectionLife } from '../connection/index.js';
 import {
   ByteReader,
+  ByteWriter,
   failedMethodName,
   methodIds,
   readMethod,
   repliesTo,
+  writeMethod,
   writePublish,
   type Method,
   type MethodFields,
@@ -49,6 +51,8 @@ export interface ChannelLifeListener {
   onEnd(error: AmqpError): void;
   /** A user's callback threw. */
   onCallbackError(error: Error): void;
+  /** A delivery of this life was settled too late. */
+  onStaleSettlement(): void;
 }
 
 export interface LifeConsumer {
@@ -91,6 +95,8 @@ export class ChannelLife implements ChannelSink, SettledChannel {
   #listener: ChannelLifeListener | undefined;
   readonly #calls: PendingCall[] = [];
   readonly #consumers = new Map<string, LifeConsumer>();
+  /** Consumers whose caller gave up, and that the broker may know. */
+  readonly #ghosts = new Map<string, LifeConsumer>();
   readonly #content = new ContentAssembly();
   readonly #strings = new InternedStrings();
   readonly #reader = new ByteReader();
@@ -108,6 +114,10 @@ export class ChannelLife implements ChannelSink, SettledChannel {
     await life.call('channel.open', {});
     if (life.#state === 'opening') life.#state = 'open';
     return life;
+  }
+
+  onStaleSettlement(): void {
+    this.#listener?.onStaleSettlement();
   }
 
   get isOpen(): boolean {
@@ -187,7 +197,70 @@ export class ChannelLife implements ChannelSink, SettledChannel {
     this.#calls.shift();
     clearTimeout(call.timer);
     if (!call.isAbandoned) call.resolve(reply);
-    else if (reply instanceof Delivery && !reply.isSettled) reply.nack();
+    else this.#undo(reply);
+  }
+
+  /** An answer that came when its caller had given up: what it gave is given back. */
+  #undo(reply: Method | Delivery): void {
+    if (reply instanceof Delivery) {
+      if (!reply.isSettled) reply.nack();
+    } else if (reply.name === 'channel.open-ok') {
+      void this.close();
+    } else if (reply.name === 'basic.consume-ok') {
+      const { consumerTag } = reply.fields;
+      this.call('basic.cancel', { consumerTag }).then(
+        () => this.#ghosts.delete(consumerTag),
+        () => undefined,
+      );
+    }
+  }
+
+  // --- transactions -------------------------------------------------------------------------------
+
+  /** tx.select */
+  async selectTransactions(): Promise<void> {
+    this.hasWork = false;
+    this.settlements.beginTransaction();
+    await this.call('tx.select', {});
+  }
+
+  /** tx.commit. Until its answer RabbitMQ takes nothing else on the channel (504, which closes the connection). */
+  async commit(): Promise<void> {
+    this.hasWork = false;
+    this.settlements.beginTransaction();
+    const committed = this.call('tx.commit', {});
+    this.#commitWaiters = [];
+    await committed;
+  }
+
+  /** True while nothing may be sent, since a commit is under way. */
+  get isCommitting(): boolean {
+    return this.#commitWaiters !== undefined;
+  }
+
+  /** Calls back when no commit is under way: at once where none is. */
+  onCommitted(callback: () => void): void {
+    if (this.#commitWaiters) this.#commitWaiters.push(callback);
+    else callback();
+  }
+
+  async untilCommitted(): Promise<void> {
+    if (this.#commitWaiters) await new Promise<void>((resolve) => this.#commitWaiters?.push(resolve));
+  }
+
+  #endCommit(): void {
+    const waiters = this.#commitWaiters ?? [];
+    this.#commitWaiters = undefined;
+    for (const waiter of waiters) waiter();
+  }
+
+  #commitWaiters: (() => void)[] | undefined;
+
+  /** tx.rollback */
+  async rollBack(): Promise<void> {
+    this.hasWork = false;
+    this.settlements.rollBack();
+    await this.call('tx.rollback', {});
   }
 
   // --- publishing ---------------------------------------------------------------------------------
@@ -231,6 +304,11 @@ export class ChannelLife implements ChannelSink, SettledChannel {
 
   // --- consuming ----------------------------------------------------------------------------------
 
+  /** Throws ArgumentError where `consume` would, for one who has something else to send before it. */
+  checkConsume(fields: MethodInputs['basic.consume']): void {
+    writeMethod(new ByteWriter(512), this.number, 'basic.consume', fields, this.connection.tuning.frameMax);
+  }
+
   /** basic.consume with a tag that is free on this channel. */
   async consume(consumer: LifeConsumer, fields: MethodInputs['basic.consume']): Promise<void> {
     this.#consumers.set(fields.consumerTag, consumer);
@@ -238,6 +316,8 @@ export class ChannelLife implements ChannelSink, SettledChannel {
       await this.call('basic.consume', fields);
     } catch (error) {
       this.#consumers.delete(fields.consumerTag);
+      // The broker may have it all the same: its deliveries go back until it is cancelled.
+      if (error instanceof TimeoutError) this.#ghosts.set(fields.consumerTag, consumer);
       throw error;
     }
   }
@@ -245,6 +325,7 @@ export class ChannelLife implements ChannelSink, SettledChannel {
   /** basic.cancel; deliveries that are on their way still reach the consumer until it resolves. */
   async cancel(consumerTag: string): Promise<void> {
     if (!this.#consumers.has(consumerTag)) return;
+    if (this.isCommitting) await this.untilCommitted();
     await this.call('basic.cancel', { consumerTag });
     this.#consumers.delete(consumerTag);
   }
@@ -314,11 +395,16 @@ export class ChannelLife implements ChannelSink, SettledChannel {
     const consumerTag = strings.decode(buffer, start + 1, tagEnd);
     const exchange = strings.decode(buffer, exchangeStart, exchangeEnd);
     const routingKey = strings.decode(buffer, keyStart, keyEnd);
-    const consumer = this.#consumers.get(consumerTag);
-    const visibleTag = this.settlements.note(deliveryTag, consumer?.isNoAck !== true);
+    const consumer = this.#consumers.get(consumerTag) ?? this.#ghosts.get(consumerTag);
+    const visibleTag = this.settlements.note(deliveryTag, consumer?.isNoAck === false);
     this.#content.begin((properties, body) => {
       // While the channel closes, the broker takes back what we do not settle.
-      if (!consumer || this.#state !== 'open') return;
+      if (this.#state !== 'open') return;
+      if (!consumer) return;
+      if (this.#consumers.get(consumerTag) !== consumer) {
+        if (!consumer.isNoAck) this.settlements.settle('nack', visibleTag, false, true);
+        return;
+      }
       this.#hand(
         consumer,
         new Delivery(
@@ -342,8 +428,9 @@ export class ChannelLife implements ChannelSink, SettledChannel {
       const result = deliverEvents.hasSubscribers
         ? deliverEvents.runStores(this.#describe(delivery), () => consumer.onDelivery(delivery))
         : consumer.onDelivery(delivery);
-      if (result instanceof Promise) {
-        result.catch((error: unknown) => {
+      // A promise of whatever make: one of another realm is no `Promise` here.
+      if (isThenable(result)) {
+        result.then(undefined, (error: unknown) => {
           this.#listener?.onCallbackError(asError(error));
         });
       }
@@ -384,6 +471,10 @@ export class ChannelLife implements ChannelSink, SettledChannel {
       case 'basic.recover-ok':
         // At once: what follows in the same chunk is new.
         this.settlements.endTakeBack();
+        this.#answer(method, method.name);
+        return;
+      case 'tx.commit-ok':
+        this.#endCommit();
         this.#answer(method, method.name);
         return;
       case 'channel.flow':
@@ -462,6 +553,9 @@ export class ChannelLife implements ChannelSink, SettledChannel {
   #closing: Promise<void> | undefined;
 
   async #close(limit: number, { replyCode, replyText }: CloseReason): Promise<void> {
+    // Bounded: the commit has a limit of its own, and the end of the life ends it.
+    if (this.isCommitting) await Promise.race([this.untilCommitted(), wait(limit)]);
+    if (this.#end) return;
     const closed = this.#request('channel.close', { replyCode, replyText, classId: 0, methodId: 0 }, limit);
     this.#state = 'closing';
     // Rejected by the end of the life, which is what was asked for, or by the limit: then the number stays taken,
@@ -481,7 +575,18 @@ export class ChannelLife implements ChannelSink, SettledChannel {
       clearTimeout(call.timer);
       if (!call.isAbandoned) call.reject(error);
     }
+    this.#endCommit();
     this.confirms?.abandon(error);
     this.#listener?.onEnd(error);
   }
+}
+
+function wait(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, milliseconds).unref();
+  });
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function';
 }

@@ -16,18 +16,25 @@ export interface SettledChannel {
   readonly connection: ConnectionLife;
   readonly number: number;
   readonly isOpen: boolean;
+  /** True while nothing may be sent; `onCommitted` calls back when that is over. */
+  readonly isCommitting: boolean;
+  onCommitted(callback: () => void): void;
   readonly identity: ChannelIdentity;
   /** Set when anything was settled. */
   hasWork: boolean;
+  /** A settlement came too late: the broker delivers the message again. */
+  onStaleSettlement(): void;
 }
 
 export class Settlements implements Settler {
   readonly #channel: SettledChannel;
   readonly #offset: number;
-  readonly #unsettled = new UnsettledDeliveries();
-  /** The broker took back everything up to this tag (basic.recover). */
-  #takenBackThrough = 0;
+  #unsettled = new UnsettledDeliveries();
+  /** What the broker took back (basic.recover): settling it says `stale`. */
+  #takenBack = new UnsettledDeliveries();
   #isRecovering = false;
+  /** The tags that the present transaction settled; undefined without transactions. */
+  #journal: number[] | undefined;
 
   /** `offset`: what earlier lives of the channel delivered. */
   constructor(channel: SettledChannel, offset: number) {
@@ -47,22 +54,25 @@ export class Settlements implements Settler {
 
   /** Notes a delivery by its tag on the wire; answers the one that users see. */
   note(wireTag: number, needsSettlement: boolean): number {
-    this.#unsettled.note(wireTag, needsSettlement);
+    if (needsSettlement) this.#unsettled.note(wireTag);
+    else this.#unsettled.noteSettled(wireTag);
     return wireTag + this.#offset;
   }
 
   isUnsettled(deliveryTag: number): boolean {
-    return this.#unsettled.has(deliveryTag - this.#offset);
+    const tag = deliveryTag - this.#offset;
+    return this.#unsettled.has(tag) || this.#takenBack.has(tag);
   }
 
   isStale(deliveryTag: number): boolean {
-    return !this.#channel.isOpen || this.#isRecovering || deliveryTag - this.#offset <= this.#takenBackThrough;
+    return !this.#channel.isOpen || this.#isRecovering || deliveryTag - this.#offset <= this.#takenBack.last;
   }
 
   settle(kind: SettlementKind, deliveryTag: number, isMultiple: boolean, isRequeued: boolean): SettlementResult {
     const tag = deliveryTag - this.#offset;
     if (tag <= 0) return this.#told(kind, deliveryTag, isMultiple, isRequeued, 'stale');
-    if (!this.#unsettled.has(tag)) {
+    const record = this.#unsettled.has(tag) ? this.#unsettled : this.#takenBack;
+    if (!record.has(tag)) {
       if (tag > this.#unsettled.last) {
         throw new WrongStateError(`${kind}: this channel has not delivered ${String(deliveryTag)}`);
       }
@@ -70,8 +80,13 @@ export class Settlements implements Settler {
     }
     const isStale = this.isStale(deliveryTag);
     if (!isStale) this.#send(kind, tag, isMultiple, isRequeued);
-    if (isMultiple) this.#unsettled.settleThrough(tag);
-    else this.#unsettled.settle(tag);
+    const journal = isStale ? undefined : this.#journal;
+    if (isMultiple) {
+      record.settleThrough(tag, journal);
+    } else {
+      record.settle(tag);
+      journal?.push(tag);
+    }
     return this.#told(kind, deliveryTag, isMultiple, isRequeued, isStale ? 'stale' : 'sent');
   }
 
@@ -79,8 +94,20 @@ export class Settlements implements Settler {
   settleAll(kind: 'ack' | 'nack', isRequeued: boolean): SettlementResult {
     const isStale = !this.#channel.isOpen || this.#isRecovering;
     if (!isStale) this.#send(kind, 0, true, isRequeued);
-    this.#unsettled.settleThrough(this.#unsettled.last);
+    this.#unsettled.settleThrough(this.#unsettled.last, isStale ? undefined : this.#journal);
     return this.#told(kind, 0, true, isRequeued, isStale ? 'stale' : 'sent');
+  }
+
+  /** tx.select or tx.commit is on its way: what is settled from here on belongs to the next transaction. */
+  beginTransaction(): void {
+    this.#journal = [];
+  }
+
+  /** tx.rollback is on its way: what the transaction settled is unsettled again, as it is on the broker. */
+  rollBack(): void {
+    const journal = this.#journal ?? [];
+    this.#journal = [];
+    for (const tag of journal) this.#unsettled.restore(tag);
   }
 
   /** basic.recover is on its way: what is unsettled goes back to its queues, and settling it would be 406. */
@@ -91,10 +118,17 @@ export class Settlements implements Settler {
   /** basic.recover-ok came: everything delivered until now went back, what follows is new. */
   endTakeBack(): void {
     this.#isRecovering = false;
-    this.#takenBackThrough = this.#unsettled.last;
+    this.#takenBack = this.#unsettled;
+    this.#unsettled = new UnsettledDeliveries(this.#takenBack.last);
   }
 
   #send(kind: SettlementKind, tag: number, isMultiple: boolean, isRequeued: boolean): void {
+    if (this.#channel.isCommitting) {
+      this.#channel.onCommitted(() => {
+        if (this.#channel.isOpen) this.#send(kind, tag, isMultiple, isRequeued);
+      });
+      return;
+    }
     const { connection, number } = this.#channel;
     this.#channel.hasWork = true;
     switch (kind) {
@@ -117,6 +151,7 @@ export class Settlements implements Settler {
     requeue: boolean,
     result: SettlementResult,
   ): SettlementResult {
+    if (result === 'stale') this.#channel.onStaleSettlement();
     if (settleEvents.hasSubscribers) {
       settleEvents.publish({ channel: this.#channel.identity, kind, deliveryTag, multiple, requeue, result });
     }

@@ -6,16 +6,24 @@
  */
 import { UnexpectedFrameError } from '../errors.js';
 
-/** Tags may be left out, though no broker is known to; a jump beyond this many is a broken peer's. */
-const maximumGap = 65_536;
+/** Tags between the first unsettled and the last; no prefetch allows as many, so beyond it the peer is broken. */
+const maximumSpan = 16 * 1024 * 1024;
 
 export class UnsettledDeliveries {
   /** A ring by tag, 1 for unsettled; its length is a power of two. */
   #ring = new Uint8Array(256);
   /** No tag below this one is unsettled. */
-  #first = 1;
-  #next = 1;
+  #first: number;
+  #next: number;
+  #last: number;
   #size = 0;
+
+  /** `after`: the last tag that others keep. */
+  constructor(after = 0) {
+    this.#first = after + 1;
+    this.#next = after + 1;
+    this.#last = after;
+  }
 
   /** How many are unsettled. */
   get size(): number {
@@ -24,24 +32,33 @@ export class UnsettledDeliveries {
 
   /** The highest tag seen; 0 before the first. */
   get last(): number {
-    return this.#next - 1;
+    return this.#last;
   }
 
-  /** Notes a delivery; one that came with noAck counts in the numbering only. Throws UnexpectedFrameError. */
-  note(tag: number, needsSettlement: boolean): void {
-    if (tag < this.#next || tag - this.#next > maximumGap) {
-      throw new UnexpectedFrameError(`delivery tag ${String(tag)} where ${String(this.#next)} was due`);
-    }
-    if (this.#size === 0) {
+  /**
+   * Notes a delivery that is to be settled. Throws UnexpectedFrameError for a tag that comes again, or jumps too far.
+   */
+  note(tag: number): void {
+    if (this.#size === 0 && tag >= this.#next) {
       this.#first = tag;
       this.#next = tag;
     }
-    while (tag - this.#first >= this.#ring.length) this.#grow();
-    const mask = this.#ring.length - 1;
-    while (this.#next < tag) this.#ring[this.#next++ & mask] = 0;
-    this.#ring[tag & mask] = needsSettlement ? 1 : 0;
+    if (tag < this.#next || tag - this.#first >= maximumSpan) {
+      throw new UnexpectedFrameError(`delivery tag ${String(tag)} where ${String(this.#next)} was due`);
+    }
+    this.#makeRoom(this.#first, tag);
+    this.#ring[tag & (this.#ring.length - 1)] = 1;
     this.#next = tag + 1;
-    if (needsSettlement) this.#size += 1;
+    this.#size += 1;
+    if (tag > this.#last) this.#last = tag;
+  }
+
+  /**
+   * Notes a delivery that needs no settlement (noAck). RabbitMQ gives a direct reply the tag that the next delivery
+   * will have, so it may come again.
+   */
+  noteSettled(tag: number): void {
+    if (tag > this.#last) this.#last = tag;
   }
 
   has(tag: number): boolean {
@@ -58,21 +75,37 @@ export class UnsettledDeliveries {
     while (this.#first < this.#next && ring[this.#first & mask] === 0) this.#first += 1;
   }
 
-  /** Settles everything up to a tag. */
-  settleThrough(tag: number): void {
+  /** Settles everything up to a tag; `settled` is given the tags. */
+  settleThrough(tag: number, settled?: number[]): void {
     const ring = this.#ring;
     const mask = ring.length - 1;
     while (this.#first < this.#next && (this.#first <= tag || ring[this.#first & mask] === 0)) {
-      this.#size -= ring[this.#first & mask] ?? 0;
+      if (ring[this.#first & mask] === 1) {
+        ring[this.#first & mask] = 0;
+        this.#size -= 1;
+        settled?.push(this.#first);
+      }
       this.#first += 1;
     }
   }
 
-  #grow(): void {
+  /** A tag that was settled is unsettled again. */
+  restore(tag: number): void {
+    const first = Math.min(tag, this.#first);
+    this.#makeRoom(first, this.#next - 1);
+    this.#first = first;
+    this.#ring[tag & (this.#ring.length - 1)] = 1;
+    this.#size += 1;
+  }
+
+  /** Makes the ring long enough for the tags from `first` to `last`. */
+  #makeRoom(first: number, last: number): void {
     const old = this.#ring;
-    const ring = new Uint8Array(old.length * 2);
-    for (let tag = this.#first; tag < this.#next; tag++)
-      ring[tag & (ring.length - 1)] = old[tag & (old.length - 1)] ?? 0;
+    let length = old.length;
+    while (last - first >= length) length *= 2;
+    if (length === old.length) return;
+    const ring = new Uint8Array(length);
+    for (let tag = this.#first; tag < this.#next; tag++) ring[tag & (length - 1)] = old[tag & (old.length - 1)] ?? 0;
     this.#ring = ring;
   }
 }

@@ -16,7 +16,8 @@ const problems: Record<Kind, (value: unknown) => string | undefined> = {
     if (typeof value !== 'string') return `must be a string, not ${value === null ? 'null' : typeof value}`;
     const length = Buffer.byteLength(value);
     // It would be sent as U+FFFD: another name.
-    if (length !== value.length && /\p{Surrogate}/u.test(value)) return 'holds a lone surrogate, which UTF-8 cannot say';
+    if (length !== value.length && /\p{Surrogate}/u.test(value))
+      return 'holds a lone surrogate, which UTF-8 cannot say';
     return length > 255 ? `is ${String(length)} bytes long; AMQP allows 255` : undefined;
   },
   // A Map, an array, an Error: it has no fields of its own, and would count as empty.

@@ -30,6 +30,7 @@ import { LifeWaiters } from './life-waiters.js';
 import type { PendingPublish } from './pending-publish.js';
 import { PublishFlow } from './publish-flow.js';
 import { Transactions } from './transactions.js';
+import { WaitingCall } from './waiting-line.js';
 
 export interface ChannelSettings {
   /** Default prefetch of each consumer; 0 is without limit. */
@@ -52,6 +53,8 @@ export interface ChannelHost {
   forget(keeper: ChannelKeeper): void;
   /** We cancelled a consumer of the queue. */
   noteCancelled(queue: string): void;
+  /** We deleted a queue: the consumers of all channels forget it. */
+  forgetConsumers(queue: string): void;
   /** The present name of a queue that had another in an earlier life. */
   currentName(queue: string): string;
 }
@@ -60,12 +63,15 @@ export interface ChannelKeeperListener {
   onLost(cause: AmqpError): void;
   onRecovered(consumers: number, broken: readonly BrokenEntity[]): void;
   onReturn(message: ReturnedMessage): void;
-  onConsumerCancelled(consumer: Consumer, cause: ConsumerCancelledError): void;
+  /** `willReturn`: it comes back when its queue does. */
+  onConsumerCancelled(consumer: Consumer, cause: ConsumerCancelledError, willReturn: boolean): void;
   onConsumerRecovered(consumer: Consumer): void;
   onCallbackError(error: Error): void;
   onEnd(cause: AmqpError): void;
 }
 
+/** A call that was under way at so many losses in a row may well be their cause, and is not made again. */
+const lossLimit = 3;
 /** A channel that stayed open for this long has recovered for good: the next loss starts with a short delay. */
 const stableTime = 10_000;
 
@@ -107,6 +113,11 @@ export class ChannelKeeper implements ConsumerOwner {
     return this.#end;
   }
 
+  /** We deleted a queue: no channel's consumers come back to it. */
+  forgetConsumers(queue: string): void {
+    this.#host.forgetConsumers(queue);
+  }
+
   async exists(kind: 'queue' | 'exchange', name: string): Promise<boolean> {
     await this.whenOpen(`looking for ${kind} "${name}"`);
     return this.#host.exists(kind, name);
@@ -127,41 +138,63 @@ export class ChannelKeeper implements ConsumerOwner {
   async onLife<Result>(step: string, action: (life: ChannelLife) => Promise<Result>): Promise<Result> {
     const { methodTimeout, recovery } = this.#host.parameters;
     const deadline = performance.now() + methodTimeout;
-    for (;;) {
-      const life = await this.whenTurn(step, deadline);
+    const order = this.flow.takeOrder();
+    for (let losses = 1; ; losses++) {
+      let used: ChannelLife | undefined;
       try {
-        return await action(life);
+        return await this.#inTurn(step, order, deadline, (life) => {
+          used = life;
+          return action(life);
+        });
       } catch (error) {
-        const { endedBy } = life.connection;
+        const endedBy = used?.connection.endedBy;
         const isWorthRepeating = endedBy && !isBlamedOn(endedBy, step) && !this.#end && recovery !== false;
-        if (!isWorthRepeating || performance.now() >= deadline) throw error;
+        if (!isWorthRepeating || losses >= lossLimit || performance.now() >= deadline) throw error;
       }
     }
   }
 
-  /** As `whenOpen`, behind the publishes that wait to be sent: on the wire the order is the user's. */
-  async whenTurn(
+  /** As `onLife`, for what must not be done twice. */
+  async onLifeOnce<Result>(step: string, action: (life: ChannelLife) => Promise<Result>): Promise<Result> {
+    const deadline = performance.now() + this.#host.parameters.methodTimeout;
+    return this.#inTurn(step, this.flow.takeOrder(), deadline, action);
+  }
+
+  /**
+   * Does something in its turn: at once, in this very call, where the channel is open and nothing waits; else behind
+   * what was asked for before it. On the wire the order is the user's.
+   */
+  #inTurn<Result>(
     step: string,
-    deadline = performance.now() + this.#host.parameters.methodTimeout,
-  ): Promise<ChannelLife> {
-    for (;;) {
-      const life = await this.whenOpen(step);
-      if (!this.flow.isWaiting) return life;
-      await new Promise<void>((resolve, reject) => {
-        const { methodTimeout } = this.#host.parameters;
-        const timer = setTimeout(
-          () => {
-            reject(new TimeoutError(`${step}, waiting behind publishes that the broker does not take`, methodTimeout));
-          },
-          Math.max(0, deadline - performance.now()),
-        );
-        this.flow.onPassed(() => {
+    order: number,
+    deadline: number,
+    action: (life: ChannelLife) => Promise<Result>,
+  ): Promise<Result> {
+    if (this.#end) return Promise.reject(this.#end);
+    const life = this.#life;
+    if (life?.isOpen === true && !life.isCommitting && !this.flow.isWaiting) return action(life);
+    return new Promise<Result>((resolve, reject) => {
+      const call = new WaitingCall(
+        order,
+        (life) => {
           clearTimeout(timer);
-          resolve();
-        });
-      });
-      if (life === this.#life) return life;
-    }
+          action(life).then(resolve, reject);
+        },
+        (error) => {
+          clearTimeout(timer);
+          reject(error);
+        },
+      );
+      const timer = setTimeout(
+        () => {
+          call.isSettled = true;
+          const what = this.#life ? 'behind publishes that the broker does not take' : 'for the channel to recover';
+          reject(new TimeoutError(`${step}, waiting ${what}`, this.#host.parameters.methodTimeout));
+        },
+        Math.max(0, deadline - performance.now()),
+      );
+      this.flow.addCall(call);
+    });
   }
 
   // --- lives --------------------------------------------------------------------------------------
@@ -213,6 +246,9 @@ export class ChannelKeeper implements ConsumerOwner {
       onCallbackError: (error) => {
         this.#listener.onCallbackError(error);
       },
+      onStaleSettlement: () => {
+        this.transactions.noteStale();
+      },
       onEnd: (error) => {
         this.#tagOffset = Math.max(this.#tagOffset, life.settlements.lastTag);
         this.transactions.noteEnd(life, error);
@@ -228,7 +264,7 @@ export class ChannelKeeper implements ConsumerOwner {
     this.#sentPrefetch = 0;
     const calls: { consumer: Consumer | undefined; done: Promise<unknown> }[] = [];
     if (settings.isConfirming) calls.push({ consumer: undefined, done: life.selectConfirms() });
-    if (settings.isTransactional) calls.push({ consumer: undefined, done: life.call('tx.select', {}) });
+    if (settings.isTransactional) calls.push({ consumer: undefined, done: life.selectTransactions() });
     if (settings.globalPrefetch !== undefined) {
       const fields = { prefetchSize: 0, prefetchCount: settings.globalPrefetch, global: true };
       calls.push({ consumer: undefined, done: life.call('basic.qos', fields) });
@@ -248,6 +284,7 @@ export class ChannelKeeper implements ConsumerOwner {
     const prefetch = consumer.prefetch ?? this.settings.prefetch;
     const calls: Promise<unknown>[] = [];
     if (prefetch !== this.#sentPrefetch) {
+      life.checkConsume(consumer.consumeFields);
       this.#sentPrefetch = prefetch;
       calls.push(life.call('basic.qos', { prefetchSize: 0, prefetchCount: prefetch }));
     }
@@ -318,13 +355,13 @@ export class ChannelKeeper implements ConsumerOwner {
 
   /** basic.recover; in a new life there is nothing to take back. */
   async recover(): Promise<void> {
-    // Sent in this very turn where it can be: what is unsettled now is what goes back.
-    const life = this.#life ?? (await this.whenOpen('basic.recover'));
-    try {
-      await life.recover();
-    } catch (error) {
-      if (!life.connection.endedBy) throw error;
-    }
+    await this.onLifeOnce('basic.recover', async (life) => {
+      try {
+        await life.recover();
+      } catch (error) {
+        if (!life.connection.endedBy) throw error;
+      }
+    });
   }
 
   // --- consumers ----------------------------------------------------------------------------------
@@ -362,9 +399,23 @@ export class ChannelKeeper implements ConsumerOwner {
   #onConsumerCancelled(consumerTag: string): void {
     const consumer = this.consumers.get(consumerTag);
     if (!consumer) return;
-    this.#broken.add(consumer);
-    this.#listener.onConsumerCancelled(consumer, new ConsumerCancelledError(consumerTag, consumer.queue));
+    const willReturn = this.#host.parameters.recovery !== false;
+    if (willReturn) this.#broken.add(consumer);
+    else this.consumers.delete(consumerTag);
+    const cause = new ConsumerCancelledError(consumerTag, consumer.queue);
+    this.#listener.onConsumerCancelled(consumer, cause, willReturn);
     this.#scheduleRetry();
+  }
+
+  /** We deleted a queue: its consumers do not come back. */
+  forgetQueue(queue: string): void {
+    for (const consumer of [...this.consumers.values()]) {
+      if (consumer.queue !== queue) continue;
+      this.consumers.delete(consumer.consumerTag);
+      this.#broken.delete(consumer);
+      const cause = new ConsumerCancelledError(consumer.consumerTag, queue);
+      this.#listener.onConsumerCancelled(consumer, cause, false);
+    }
   }
 
   #scheduleRetry(): void {
@@ -423,15 +474,24 @@ export class ChannelKeeper implements ConsumerOwner {
 
   // --- the end ------------------------------------------------------------------------------------
 
-  /** Flushes what was published, then closes, all within `limit` milliseconds. Never rejects. */
-  async close(reason: CloseReason = ordinaryClose): Promise<void> {
+  /** Flushes what was published, then closes, all within `closeTimeout`. Never rejects, idempotent. */
+  close(reason: CloseReason = ordinaryClose): Promise<void> {
+    return (this.#closing ??= this.#close(reason));
+  }
+
+  #closing: Promise<void> | undefined;
+
+  async #close(reason: CloseReason): Promise<void> {
     if (this.#end) return;
     const limit = this.#host.parameters.closeTimeout;
     const since = performance.now();
     if (this.#life) await this.flow.flushed(limit);
     const life = this.#life;
+    const consumed = [...this.consumers.values()].map(({ queue }) => queue);
     this.end(new ChannelClosedError());
     if (life) await life.close(Math.max(100, limit - (performance.now() - since)), reason);
+    // Their consumers go with the channel, and with the last one an auto-delete queue.
+    for (const queue of consumed) this.#host.noteCancelled(queue);
   }
 
   /** No life will follow. */

@@ -84,7 +84,8 @@ export class Channel extends TopologyMethods {
       onReturn: (message) => {
         this.emit('return', message);
       },
-      onConsumerCancelled: (consumer, cause) => {
+      onConsumerCancelled: (consumer, cause, willReturn) => {
+        if (!willReturn) for (const stream of this.#streams) if (stream.consumer === consumer) stream.fail(cause);
         this.emit('consumerCancelled', { consumer, cause });
       },
       onConsumerRecovered: (consumer) => {
@@ -193,6 +194,7 @@ export class Channel extends TopologyMethods {
     let hasReturned = false;
     const publish = this.#message(exchange, routingKey, body, properties, isMandatory, false, (error) => {
       if (!error) return;
+      keeper.transactions.noteLoss(error);
       failure = error;
       if (hasReturned) this.#onRefused(error);
     });
@@ -227,8 +229,11 @@ export class Channel extends TopologyMethods {
   ): Promise<void> {
     return new Promise<void>((resolve, reject) => {
       this.keeper.requireConfirms();
-      const { mandatory = false, timeout, signal } =
-        options === undefined ? {} : checkOptions(options, publishKinds, 'publish');
+      const {
+        mandatory = false,
+        timeout,
+        signal,
+      } = options === undefined ? {} : checkOptions(options, publishKinds, 'publish');
       const publish = this.#message(exchange, routingKey, body, properties, mandatory, true, (error) => {
         if (error) reject(error);
         else resolve();
@@ -299,8 +304,8 @@ export class Channel extends TopologyMethods {
    *
    * Without `global` (default) it is the default of consumers to come, each with a limit of its own, and nothing is sent
    * before they are; with `global` a limit over the whole channel. Quorum queues do not know the latter: up to RabbitMQ
-   * 4.0 consuming from one then closes the connection (540). RabbitMQ 4.3 counts it per consumer, unless its settings
-   * refuse it (541, closing the connection). Rejects with ArgumentError for anything but 0 to 65 535.
+   * 4.0 consuming from one then closes the connection (540). RabbitMQ 4.3 counts it per consumer, by its defaults and
+   * where its settings forbid `global_qos`, and says nothing. Rejects with ArgumentError for anything but 0 to 65 535.
    */
   async basicQos(prefetch: number, options: { global?: boolean | undefined } = {}): Promise<void> {
     check(prefetch, 'prefetch', 'prefetch');
@@ -332,7 +337,7 @@ export class Channel extends TopologyMethods {
     if (typeof onDelivery !== 'function') throw new ArgumentError('onDelivery', 'must be a function');
     const given = checkOptions(options, consumeKinds, 'basicConsume');
     const tag = given.consumerTag === undefined || given.consumerTag === '' ? this.#nextTag() : given.consumerTag;
-    const consumer = new Consumer(this.keeper, queue, tag, onDelivery as DeliveryCallback, given);
+    const consumer = new Consumer(this.keeper, this.currentName(queue), tag, onDelivery as DeliveryCallback, given);
     await this.keeper.addConsumer(consumer);
     return consumer;
   }
@@ -395,9 +400,7 @@ export class Channel extends TopologyMethods {
   ): Promise<Delivery<Body, Headers> | null> {
     check(queue, 'name', 'queue');
     const { noAck = false } = checkOptions(options, { noAck: 'boolean' }, 'basicGet');
-    const delivery = await this.keeper.onLife('basic.get', (life) =>
-      life.get(this.topology.currentName(queue), noAck),
-    );
+    const delivery = await this.keeper.onLife('basic.get', (life) => life.get(this.topology.currentName(queue), noAck));
     return delivery as Delivery<Body, Headers> | null;
   }
 

@@ -181,6 +181,9 @@ export class Connection extends Events<ConnectionEvents> {
       noteCancelled: (queue) => {
         this.#noteCancelled(queue);
       },
+      forgetConsumers: (queue) => {
+        for (const keeper of this.#channels.keys()) keeper.forgetQueue(queue);
+      },
       currentName: (queue) => this.topology.currentName(queue),
     };
   }
@@ -329,7 +332,8 @@ export class Connection extends Events<ConnectionEvents> {
   /**
    * A port for a worker thread, which makes it a connection of its own by `connectShared(port)`: with channels, recovery
    * and the same promises, over this connection's one socket. Hand the port over as `workerData` or by `postMessage`,
-   * naming it in the transfer list. Any number of shares may be open at a time; a port serves one connection.
+   * naming it in the transfer list. Any number of shares may be open at a time; a port serves one connection. Close a
+   * port that you do not use after all (`port.close()`): its share stays until this connection ends.
    *
    * When the worker closes its connection, or ends in whatever way, its channels are closed on the broker and what it
    * had not settled goes back to the queues. Exclusive queues that it declared belong to this connection, and go with it.
@@ -418,7 +422,8 @@ export class Connection extends Events<ConnectionEvents> {
     const delay = Math.max(recovery.initialDelay, backOffDelay(this.#retries, recovery));
     this.#retryTimer = setTimeout(() => {
       this.#retryRemainder().catch(() => {
-        // The connection ended, whose recovery starts from the whole record.
+        // The connection ended, whose recovery starts from the whole record; or there was no free channel to do it on.
+        if (this.#supervisor.life) this.#scheduleRetry();
       });
     }, delay);
     this.#retryTimer.unref();

@@ -53,6 +53,11 @@ export class DeliveryStream<Body = unknown, Headers extends FieldTable = FieldTa
     return this.#buffer.length;
   }
 
+  /** @internal */
+  get consumer(): Consumer | undefined {
+    return this.#consumer;
+  }
+
   [Symbol.asyncIterator](): this {
     return this;
   }

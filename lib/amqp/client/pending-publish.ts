@@ -2,16 +2,18 @@
 import type { OutgoingMessage, UnconfirmedPublish } from '../channel/index.js';
 import { NotSentError, TimeoutError, UnknownOutcomeError, type PublishError } from '../errors.js';
 import { copiedBodyLimit, copyTable, type BasicProperties } from '../protocol/index.js';
+import { onAbort } from './abort-listeners.js';
 import { check } from './arguments.js';
 
 export class PendingPublish implements OutgoingMessage, UnconfirmedPublish {
   /** True once its bytes were handed to a connection. */
   isSent = false;
+  /** Told when it has its outcome while it still waits. */
+  onGivenUp: (() => void) | undefined;
   #isSettled = false;
   #timer: NodeJS.Timeout | undefined;
   #offlineTimer: NodeJS.Timeout | undefined;
-  #signal: AbortSignal | undefined;
-  #onAbort: (() => void) | undefined;
+  #forgetSignal: (() => void) | undefined;
 
   constructor(
     readonly exchange: string,
@@ -48,14 +50,12 @@ export class PendingPublish implements OutgoingMessage, UnconfirmedPublish {
         this.#giveUp(new TimeoutError('publish', timeout));
       }, timeout);
     }
-    if (signal) {
-      this.#signal = signal;
-      this.#onAbort = () => {
-        this.#giveUp(signal.reason);
-      };
-      if (signal.aborted) this.#onAbort();
-      else signal.addEventListener('abort', this.#onAbort, { once: true });
-    }
+    if (!signal) return;
+    const giveUp = (): void => {
+      this.#giveUp(signal.reason);
+    };
+    if (signal.aborted) giveUp();
+    else this.#forgetSignal = onAbort(signal, giveUp);
   }
 
   /** Runs while it waits for a connection that can take it. */
@@ -77,9 +77,10 @@ export class PendingPublish implements OutgoingMessage, UnconfirmedPublish {
   settle(error: PublishError | Error | undefined): void {
     if (this.#isSettled) return;
     this.#isSettled = true;
+    this.onGivenUp?.();
     clearTimeout(this.#timer);
     this.endOffline();
-    if (this.#signal && this.#onAbort) this.#signal.removeEventListener('abort', this.#onAbort);
+    this.#forgetSignal?.();
     this.onSettled(error);
   }
 

@@ -8,13 +8,13 @@ import type { ChannelLife } from '../channel/index.js';
 import type { ResolvedParameters } from '../connection/index.js';
 import { asError, type AmqpError } from '../errors.js';
 import type { PendingPublish } from './pending-publish.js';
-import { PublishQueue } from './publish-queue.js';
+import { WaitingLine, type WaitingCall } from './waiting-line.js';
 
 /** So many times `publishBuffer.bytes` may wait while the connection is up, but the broker takes no more for now. */
 const busyFactor = 16;
 
 export class PublishFlow {
-  readonly #queue: PublishQueue;
+  readonly #line: WaitingLine;
   readonly #maxUnconfirmed: number;
   #life: ChannelLife | undefined;
   #drainWaiters: { resolve: () => void; reject: (error: AmqpError) => void }[] = [];
@@ -22,7 +22,7 @@ export class PublishFlow {
 
   constructor({ publishBuffer, maxUnconfirmed }: ResolvedParameters) {
     this.#maxUnconfirmed = maxUnconfirmed;
-    this.#queue = new PublishQueue({
+    this.#line = new WaitingLine({
       ...publishBuffer,
       busyMessages: maxUnconfirmed,
       busyBytes: publishBuffer.bytes * busyFactor,
@@ -31,17 +31,29 @@ export class PublishFlow {
 
   /** Publishes that were sent and not confirmed, or wait to be sent. */
   get outstanding(): number {
-    return (this.#life?.confirms?.size ?? 0) + this.#queue.length;
+    return (this.#life?.confirms?.size ?? 0) + this.#line.publishes;
   }
 
-  /** True while publishes wait to be sent. */
+  /** True while anything waits for its turn. */
   get isWaiting(): boolean {
-    return this.#queue.length > 0;
+    return !this.#line.isEmpty;
+  }
+
+  /** The place of a call in the order of all that is asked for. */
+  takeOrder(): number {
+    return this.#line.takeOrder();
+  }
+
+  /** Lets a call wait for its turn: behind what was asked for before it, and for the channel to be open. */
+  addCall(call: WaitingCall): void {
+    this.#line.addCall(call);
+    this.#awaitRoom();
   }
 
   get hasRoom(): boolean {
     const life = this.#life;
-    if (!life?.connection.hasRoom) return false;
+    // A life that is ending tells of its publishes before anyone else hears of its end.
+    if (!life?.isOpen || life.isCommitting || !life.connection.hasRoom) return false;
     return !life.confirms || life.confirms.size < this.#maxUnconfirmed;
   }
 
@@ -54,19 +66,19 @@ export class PublishFlow {
   /** The channel is away: what waits has a limit from now on. */
   pause(): void {
     this.#life = undefined;
-    this.#queue.goOffline();
+    this.#line.goOffline();
   }
 
   /** The broker blocked the connection: what waits has a limit from now on. */
   noteBlocked(): void {
-    this.#queue.goOffline();
+    this.#line.goOffline();
   }
 
   /** No life will follow. */
   end(cause: AmqpError): void {
     this.#life = undefined;
     for (const { reject } of this.#drainWaiters.splice(0)) reject(cause);
-    this.#queue.fail((publish) => publish.notSent(cause.message, cause));
+    this.#line.fail(cause, (publish) => publish.notSent(cause.message, cause));
   }
 
   publish(publish: PendingPublish): void {
@@ -81,7 +93,7 @@ export class PublishFlow {
       publish.settle(asError(error));
       return;
     }
-    this.#queue.add(publish, !life || life.connection.blockedReason !== undefined);
+    this.#line.add(publish, !life?.isOpen || life.connection.blockedReason !== undefined);
     this.#awaitRoom();
   }
 
@@ -105,14 +117,9 @@ export class PublishFlow {
     });
   }
 
-  /** Calls back, once, when everything published until now was sent, or given up. At once where nothing waits. */
-  onPassed(callback: () => void): void {
-    this.#queue.onPassed(callback);
-  }
-
   /** Calls back, once, when everything published until now has its outcome; without confirms, when it was sent. */
   onSettled(callback: () => void): void {
-    this.#queue.onPassed(() => {
+    this.#line.onPassed(() => {
       const confirms = this.#life?.confirms;
       if (confirms) confirms.onSettled(callback);
       else callback();
@@ -120,13 +127,14 @@ export class PublishFlow {
   }
 
   #isIdle(): boolean {
-    return this.#queue.length === 0 && this.hasRoom;
+    return this.#line.isEmpty && this.hasRoom;
   }
 
   #drain(): void {
     const life = this.#life;
-    if (!life) return;
-    this.#queue.drain(
+    if (!life?.isOpen) return;
+    this.#line.drain(
+      life,
       () => this.hasRoom,
       (publish) => {
         send(life, publish);
@@ -138,13 +146,14 @@ export class PublishFlow {
 
   #awaitRoom(): void {
     const life = this.#life;
-    if (!life || this.#isRoomAwaited) return;
+    if (!life?.isOpen || this.#isRoomAwaited) return;
     this.#isRoomAwaited = true;
     const goOn = (): void => {
       this.#isRoomAwaited = false;
       this.#drain();
     };
-    if (!life.connection.hasRoom) life.connection.onRoom(goOn);
+    if (life.isCommitting) life.onCommitted(goOn);
+    else if (!life.connection.hasRoom) life.connection.onRoom(goOn);
     else if (life.confirms) life.confirms.onRoom(goOn);
     else setImmediate(goOn);
   }

@@ -11,7 +11,13 @@
  * - While the channel or its connection is away the call waits and is made again, for at most `methodTimeout`
  *   milliseconds (TimeoutError). On a closed channel it rejects with ChannelClosedError or ConnectionClosedError.
  */
-import { copyTable, type FieldTable, type MethodFields, type MethodInputs, type MethodName } from '../protocol/index.js';
+import {
+  copyTable,
+  type FieldTable,
+  type MethodFields,
+  type MethodInputs,
+  type MethodName,
+} from '../protocol/index.js';
 import type { BindingRecord, TopologyRecord } from '../recovery/index.js';
 import { check, checkOptions } from './arguments.js';
 import type { ChannelKeeper } from './channel-keeper.js';
@@ -130,6 +136,7 @@ export abstract class TopologyMethods extends Events<ChannelEvents> {
     const { durable = true, exclusive = false, autoDelete = false, passive = false, arguments: table = {} } = given;
     const fields = { queue, passive, durable, exclusive, autoDelete, arguments: table };
     const declared = (await this.call('queue.declare', fields)) as MethodFields['queue.declare-ok'];
+    this.#lastDeclared = declared.queue;
     if (!passive) {
       const { queue: name } = declared;
       this.topology.addQueue({
@@ -158,8 +165,14 @@ export abstract class TopologyMethods extends Events<ChannelEvents> {
     check(queue, 'name', 'queue');
     const kinds = { ifUnused: 'boolean', ifEmpty: 'boolean' } as const;
     const { ifUnused = false, ifEmpty = false } = checkOptions(options, kinds, 'queueDelete');
-    const { messageCount } = (await this.call('queue.delete', { queue, ifUnused, ifEmpty })) as MethodFields['queue.delete-ok'];
-    this.topology.removeQueue(this.topology.currentName(queue));
+    const { messageCount } = (await this.call('queue.delete', {
+      queue,
+      ifUnused,
+      ifEmpty,
+    })) as MethodFields['queue.delete-ok'];
+    const name = this.currentName(queue);
+    this.topology.removeQueue(name);
+    this.keeper.forgetConsumers(name);
     return messageCount;
   }
 
@@ -186,7 +199,7 @@ export abstract class TopologyMethods extends Events<ChannelEvents> {
   async queueBind(queue: string, exchange: string, routingKey = '', table: FieldTable = {}): Promise<void> {
     const binding = checkBinding('queue', exchange, queue, routingKey, table);
     await this.call('queue.bind', { queue, exchange, routingKey, arguments: binding.arguments });
-    this.topology.addBinding({ ...binding, destination: this.topology.currentName(queue) });
+    this.topology.addBinding({ ...binding, destination: this.currentName(queue) });
   }
 
   /**
@@ -199,7 +212,7 @@ export abstract class TopologyMethods extends Events<ChannelEvents> {
   async queueUnbind(queue: string, exchange: string, routingKey = '', table: FieldTable = {}): Promise<void> {
     const binding = checkBinding('queue', exchange, queue, routingKey, table);
     await this.call('queue.unbind', { queue, exchange, routingKey, arguments: binding.arguments });
-    this.topology.removeBinding({ ...binding, destination: this.topology.currentName(queue) });
+    this.topology.removeBinding({ ...binding, destination: this.currentName(queue) });
   }
 
   /**
@@ -211,11 +224,19 @@ export abstract class TopologyMethods extends Events<ChannelEvents> {
     return this.keeper.exists('queue', queue);
   }
 
+  /** The present name of a queue that may have had another; '' is the one that this channel declared last. */
+  protected currentName(queue: string): string {
+    return this.topology.currentName(queue === '' ? this.#lastDeclared : queue);
+  }
+
+  #lastDeclared = '';
+
   /** Makes a call that may be made twice; answers the fields of its reply. */
   protected async call<Name extends MethodName>(name: Name, fields: MethodInputs[Name]): Promise<unknown> {
     const reply = await this.keeper.onLife(name, (life) => {
       // A server-named queue may have got another name since the caller learnt it.
-      const queue = 'queue' in fields ? { queue: this.topology.currentName(fields.queue) } : {};
+      const isNamed = 'queue' in fields && !(name === 'queue.declare' && fields.queue === '');
+      const queue = isNamed ? { queue: this.currentName(fields.queue) } : {};
       return life.call(name, { ...fields, ...queue });
     });
     return reply.fields;

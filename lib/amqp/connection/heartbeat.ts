@@ -49,8 +49,9 @@ export class Heartbeat {
   }
 
   #tick(): void {
-    if (this.#hasSent) this.#hasSent = false;
-    else this.#actions.send();
+    // A heartbeat is a write too, and must not keep the next one back.
+    if (!this.#hasSent) this.#actions.send();
+    this.#hasSent = false;
     this.#silentTicks += 1;
     if (this.#silentTicks <= silentTicksAllowed) return;
     // Reading comes before setImmediate in a turn of the event loop: waiting bytes reset the count first.

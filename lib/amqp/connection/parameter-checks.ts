@@ -14,8 +14,9 @@ import type {
 
 type Check = (value: unknown) => string | undefined;
 
+/** A Map, a URL, an array: it has no fields of its own, and would count as empty. */
 export const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+  typeof value === 'object' && Object.prototype.toString.call(value) === '[object Object]';
 const text: Check = (value) => (typeof value === 'string' ? undefined : 'must be a string');
 const shortText: Check = (value) =>
   typeof value === 'string' && Buffer.byteLength(value) <= 255 ? undefined : 'must be a string of up to 255 bytes';
@@ -41,7 +42,7 @@ const milliseconds = whole(0, 0x7fff_ffff);
 /** Also of another realm, or a polyfill's. */
 export function isAbortSignal(value: unknown): value is AbortSignal {
   if (value instanceof AbortSignal) return true;
-  if (!isRecord(value)) return false;
+  if (typeof value !== 'object' || value === null) return false;
   const { aborted, addEventListener, removeEventListener } = value as Partial<AbortSignal>;
   return (
     typeof aborted === 'boolean' && typeof addEventListener === 'function' && typeof removeEventListener === 'function'

@@ -110,6 +110,8 @@ function readField(table: Readonly<FieldTable>, name: string, path: string): Fie
 
 function writeArray(writer: ByteWriter, values: readonly FieldValue[], path: string, depth: number): void {
   if (depth >= maximumFieldDepth) throw new ArgumentError(path, `nested deeper than ${String(maximumFieldDepth)}`);
+  // A value takes a byte at least: a list that no frame could hold is refused before it is walked.
+  writer.reserve(4 + values.length);
   const start = writer.positionInUnit;
   writer.long(0);
   for (let index = 0; index < values.length; index++) {

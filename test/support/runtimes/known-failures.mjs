@@ -20,7 +20,10 @@ const secLevel = "BoringSSL does not know OpenSSL's @SECLEVEL: no test server fo
 const noOldTls = 'Deno speaks TLS 1.2 and 1.3 only, and hangs up without an alert on older peers';
 const noWorkerOptions = 'Bun ignores execArgv of a worker thread, with which the test makes it fail';
 
-/** `{ runtime: 'bun' | 'deno', file: 'test/….test.ts', test: 'full name', reason: 'one sentence' }` */
+/**
+ * `{ runtime: 'bun' | 'deno', file: 'test/….test.ts', test: 'full name', reason: 'one sentence', mayPass }`; `mayPass`
+ * for what depends on the machine's speed alone.
+ */
 export const knownFailures = [
   { runtime: 'bun', file: tls, test: `${refused} a broker with TLS 1.1 only: TlsError`, reason: secLevel },
   {
@@ -80,4 +83,11 @@ export const knownFailures = [
     'is lost when its thread crashes, and recovers with another',
     'Deno refuses execArgv with --import, with which the test makes the thread crash',
   ),
+  {
+    runtime: 'deno',
+    file: ioThread,
+    test: 'a handler that computes for three heartbeat intervals (RabbitMQ) while more arrives than its thread may keep, loses nothing: who does not read judges nobody',
+    reason: 'a MessagePort of Deno moves some 10 MB/s, far below Node.js: 100 MB take longer than the test waits',
+    mayPass: true,
+  },
 ];

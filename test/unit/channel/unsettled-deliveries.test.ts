@@ -3,7 +3,9 @@ import fc from 'fast-check';
 import { UnsettledDeliveries } from '../../../lib/amqp/channel/unsettled-deliveries.js';
 import { UnexpectedFrameError } from '../../../lib/amqp/errors.js';
 
-type Step = { kind: 'deliver'; needsSettlement: boolean; gap: number } | { kind: 'settle' | 'multiple'; pick: number };
+type Step =
+  | { kind: 'deliver'; needsSettlement: boolean; gap: number }
+  | { kind: 'settle' | 'multiple' | 'restore'; pick: number };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({
@@ -11,7 +13,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     needsSettlement: fc.boolean(),
     gap: fc.oneof({ arbitrary: fc.constant(0), weight: 9 }, { arbitrary: fc.nat(600), weight: 1 }),
   }),
-  fc.record({ kind: fc.constantFrom('settle' as const, 'multiple' as const), pick: fc.nat() }),
+  fc.record({ kind: fc.constantFrom('settle' as const, 'multiple' as const, 'restore' as const), pick: fc.nat() }),
 );
 
 describe('unsettled deliveries', () => {
@@ -20,20 +22,28 @@ describe('unsettled deliveries', () => {
       fc.property(fc.array(step, { maxLength: 800 }), (steps) => {
         const unsettled = new UnsettledDeliveries();
         const model = new Set<number>();
+        const settled: number[] = [];
         let last = 0;
         for (const each of steps) {
           if (each.kind === 'deliver') {
             last += 1 + each.gap;
-            unsettled.note(last, each.needsSettlement);
+            if (each.needsSettlement) unsettled.note(last);
+            else unsettled.noteSettled(last);
             if (each.needsSettlement) model.add(last);
+          } else if (each.kind === 'restore') {
+            const [tag] = settled.splice(each.pick % (settled.length || 1), 1);
+            if (tag === undefined) continue;
+            unsettled.restore(tag);
+            model.add(tag);
           } else {
             const tag = [...model][each.pick % (model.size || 1)];
             if (tag === undefined) continue;
             if (each.kind === 'settle') {
               unsettled.settle(tag);
+              settled.push(tag);
               model.delete(tag);
             } else {
-              unsettled.settleThrough(tag);
+              unsettled.settleThrough(tag, settled);
               for (const one of [...model]) if (one <= tag) model.delete(one);
             }
           }
@@ -42,16 +52,16 @@ describe('unsettled deliveries', () => {
         }
         for (let tag = 0; tag <= last + 1; tag++) expect(unsettled.has(tag)).toBe(model.has(tag));
       }),
-      { numRuns: 60 },
+      { numRuns: 100 },
     );
   });
 
   test('a tag that comes again, goes back or jumps far is a broken peer’s', () => {
     const unsettled = new UnsettledDeliveries();
-    unsettled.note(1, true);
+    unsettled.note(1);
     for (const tag of [1, 0, 2 ** 52]) {
       expect(() => {
-        unsettled.note(tag, true);
+        unsettled.note(tag);
       }).toThrow(UnexpectedFrameError);
     }
     expect(unsettled.size).toBe(1);

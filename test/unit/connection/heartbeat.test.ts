@@ -30,6 +30,20 @@ describe('heartbeats', () => {
     expect(sent).toBe(2);
   });
 
+  test('a heartbeat that went out does not keep the next one back', () => {
+    const peer = new Heartbeat(10, {
+      send: () => {
+        sent += 1;
+        peer.noteSent();
+      },
+      fail: () => undefined,
+    });
+    heartbeat.stop();
+    jest.advanceTimersByTime(20_000);
+    expect(sent).toBe(4);
+    peer.stop();
+  });
+
   test('silence is death after more than one and less than two and a half time-outs', () => {
     jest.advanceTimersByTime(10_000);
     expect(failed).toBe(0);

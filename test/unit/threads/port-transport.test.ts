@@ -114,4 +114,30 @@ describe('two ends of a port', () => {
     right.listen();
     await until('it is told', () => right.closes.length === 1);
   });
+
+  test.each<[string, unknown]>([
+    ['null', null],
+    ['undefined', undefined],
+    ['a text', 'x'],
+    ['an empty object', {}],
+    ['a list', []],
+    ['words nobody knows', { kind: 'sing' }],
+    ['an opening without its fields', { kind: 'opened' }],
+    ['a refusal without an error', { kind: 'refused' }],
+    ['an end with an error that is none', { kind: 'closed', error: 5 }],
+    ['a heartbeat without a time', { kind: 'heartbeat', timeout: 'soon' }],
+    ['more taken than was sent', 5],
+    ['less than nothing taken', -1],
+    ['a number that is none', NaN],
+    ['bytes as numbers of another kind', new Float64Array(2)],
+    ['bytes that stay in both threads', new Uint8Array(new SharedArrayBuffer(4))],
+  ])('who is sent %s closes, and says that it was no message', async (_what, message) => {
+    const { port1, port2 } = new MessageChannel();
+    left = new End(port1, {}).listen();
+    right = left;
+    port2.postMessage(message);
+    await until('it is closed', () => left.closes.length === 1);
+    expect(left.closes[0]?.message).toContain('no message of a transport');
+    expect(left.read).toEqual([]);
+  });
 });
