@@ -122,7 +122,7 @@ describe('a copied table', () => {
 
   test('keeps a field of the name __proto__ as a field', () => {
     const original = Object.fromEntries([['__proto__', { polluted: true }]]);
-    const copy = copyTable(original as FieldTable, 'arguments');
+    const copy = copyTable(original, 'arguments');
     expect(Object.hasOwn(copy, '__proto__')).toBe(true);
     expect(copy['polluted']).toBeUndefined();
   });
