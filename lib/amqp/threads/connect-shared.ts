@@ -6,7 +6,7 @@ import type { ConnectionParameters } from '../connection/index.js';
 import { ArgumentError, ConnectionClosedError, ConnectionRefusedError, messageOf, ParametersError } from '../errors.js';
 import type { Transport, TransportFactory } from '../transport/index.js';
 import { threadSupport } from './connect.js';
-import { refusalFromWords } from './port-messages.js';
+import { isRecord, refusalFromWords } from './port-messages.js';
 import { PortTransport } from './port-transport.js';
 import type { WayRequest } from './share.js';
 
@@ -19,8 +19,44 @@ const allowed = [
 /** What a shared connection may set for itself; the rest is the carrying connection's. */
 export type SharedConnectionParameters = Pick<ConnectionParameters, (typeof allowed)[number]>;
 
-/** Ports that serve a connection, or served one. */
-const used = new WeakSet<MessagePort>();
+/** The far side of the door that `Connection.share` made: one for each port, however often it is tried. */
+class Door {
+  readonly port: MessagePort;
+  /** Serves a connection, or served one. */
+  isUsed = false;
+  /** Why there is nothing to share any more. */
+  closedBy: string | undefined;
+  onClosed: () => void = () => undefined;
+
+  constructor(port: MessagePort) {
+    this.port = port;
+    port.on('message', (message: unknown) => {
+      const gone = isRecord(message) ? message['gone'] : undefined;
+      if (typeof gone === 'string') this.#close(gone);
+    });
+    port.once('close', () => {
+      this.#close('the shared connection is closed');
+    });
+    // A port that closed before tells nobody; but it cannot be held any more. (Not every runtime can be asked.)
+    if ((port as { hasRef?: () => boolean }).hasRef?.() === false) this.#close('the shared connection is closed');
+    // The ways keep the thread alive, and no door beyond them.
+    port.unref();
+  }
+
+  #close(reason: string): void {
+    if (this.closedBy !== undefined) return;
+    this.closedBy = reason;
+    this.onClosed();
+  }
+}
+
+const doors = new WeakMap<MessagePort, Door>();
+
+function doorAt(port: MessagePort): Door {
+  const door = doors.get(port) ?? new Door(port);
+  doors.set(port, door);
+  return door;
+}
 
 /**
  * Makes a connection over a port that another thread's `connection.share()` gave: with channels, confirms, consumers,
@@ -39,14 +75,16 @@ export async function connectShared(
   if (!((port as unknown) instanceof MessagePort)) {
     throw new ArgumentError('port', 'must be the MessagePort that connection.share() gave');
   }
-  if (used.has(port)) throw new ArgumentError('port', 'served another connection; ask for a port of your own');
+  if (doors.get(port)?.isUsed === true)
+    throw new ArgumentError('port', 'served another connection; ask for a port of your own');
   if (!isObjectOfFields(parameters)) throw new ParametersError(['the parameters must be an object']);
   const faults = Object.keys(parameters)
     .filter((name) => !(allowed as readonly string[]).includes(name))
     .map((name) => `${name}: belongs to the connection that is shared`);
   if (faults.length > 0) throw new ParametersError(faults);
-  used.add(port);
-  const transport = waysThrough(port);
+  const door = doorAt(port);
+  door.isUsed = true;
+  const transport = waysThrough(door);
   try {
     // The host is a name for messages to people only: the port leads where it leads.
     const own = { host: 'shared-connection', transport, heartbeat: 0 };
@@ -57,25 +95,19 @@ export async function connectShared(
     connection.on('closed', leave).on('failed', leave);
     return connection;
   } catch (error) {
-    used.delete(port);
+    door.isUsed = false;
     throw error;
   }
 }
 
 /** A transport for each life: a port of its own, handed in at the door. */
-function waysThrough(door: MessagePort): TransportFactory {
-  let isDoorClosed = false;
-  let onDoorClosed = (): void => undefined;
-  door.once('close', () => {
-    isDoorClosed = true;
-    onDoorClosed();
-  });
+function waysThrough(door: Door): TransportFactory {
   return (_endpoint, signal) => {
     return new Promise<Transport>((resolve, reject) => {
       const noWay = (): void => {
-        reject(new ConnectionClosedError('the shared connection is closed'));
+        reject(new ConnectionClosedError(door.closedBy));
       };
-      if (isDoorClosed) {
+      if (door.closedBy !== undefined) {
         noWay();
         return;
       }
@@ -96,7 +128,7 @@ function waysThrough(door: MessagePort): TransportFactory {
       });
       const settle = (): void => {
         signal.removeEventListener('abort', onAbort);
-        onDoorClosed = () => undefined;
+        door.onClosed = () => undefined;
       };
       const onAbort = (): void => {
         settle();
@@ -104,14 +136,14 @@ function waysThrough(door: MessagePort): TransportFactory {
         const cause: unknown = signal.reason;
         reject(new ConnectionRefusedError(`the shared connection is not open: ${messageOf(cause)}`, { cause }));
       };
-      onDoorClosed = () => {
+      door.onClosed = () => {
         settle();
         way.destroy();
         noWay();
       };
       signal.addEventListener('abort', onAbort, { once: true });
       const request: WayRequest = { port: port2 };
-      door.postMessage(request, [port2]);
+      door.port.postMessage(request, [port2]);
     });
   };
 }

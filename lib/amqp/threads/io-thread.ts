@@ -7,10 +7,10 @@
 import { extname } from 'node:path';
 import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
 import type { IoThreadParameters } from '../connection/index.js';
-import { ConnectionRefusedError, messageOf } from '../errors.js';
+import { ConnectionError, ConnectionRefusedError, messageOf } from '../errors.js';
 import type { SocketOpener, Transport, TransportListener } from '../transport/index.js';
 import { moduleLocation } from './module-location.js';
-import { refusalFromWords, type ControlMessage, type SocketOrder } from './port-messages.js';
+import { isRecord, refusalFromWords, type ControlMessage, type SocketOrder } from './port-messages.js';
 import { PortTransport } from './port-transport.js';
 
 /** How long a thread whose work is done may take to end by itself, in milliseconds. */
@@ -51,12 +51,13 @@ export function ioThreadOpener(parameters: IoThreadParameters): SocketOpener {
           },
           onLost: (error) => {
             settle();
-            refuse(error);
+            refuse(new Error(`the I/O thread ended: ${messageOf(error)}`, { cause: error }));
           },
         });
       } catch (error) {
         port1.close();
-        refuse(error);
+        if (isArgumentsFault(error)) reject(wrongArguments(error));
+        else refuse(error);
         return;
       }
       signal.addEventListener('abort', onAbort, { once: true });
@@ -67,20 +68,50 @@ export function ioThreadOpener(parameters: IoThreadParameters): SocketOpener {
 function startWorker({ resourceLimits, execArgv }: IoThreadParameters, order: SocketOrder, port: MessagePort): Worker {
   // The worker's file has the extension that this one has: .js in both builds, .ts in the sources.
   const file = new URL(`./io-worker${extname(moduleLocation)}`, moduleLocation);
-  return new Worker(file, {
-    name: 'leveret-io',
-    workerData: { order, port },
-    transferList: [port],
-    ...(resourceLimits === undefined ? {} : { resourceLimits }),
-    execArgv: [...(execArgv ?? inheritedArguments())],
-  });
+  const start = (nodeArguments: readonly string[] | undefined): Worker =>
+    new Worker(file, {
+      name: 'leveret-io',
+      workerData: { order, port },
+      transferList: [port],
+      ...(resourceLimits === undefined ? {} : { resourceLimits }),
+      ...(nodeArguments === undefined ? {} : { execArgv: [...nodeArguments] }),
+    });
+  return execArgv === undefined ? startWithInherited(start) : start(execArgv);
 }
 
-/** Those of the process, but for the one that is about the text of `node --eval`: with it Node refuses a file. */
-function inheritedArguments(): string[] {
-  return process.execArgv.filter(
+/**
+ * With the options of the process, which a thread inherits. Only the one about the text of `node --eval` must go: with
+ * it Node refuses a file. But Node holds what is given against what a thread may be given, which it does not with what
+ * is inherited: options of V8 and of the whole process (`--max-old-space-size`, `--title`) must go then too.
+ */
+function startWithInherited(start: (nodeArguments?: readonly string[]) => Worker): Worker {
+  const inherited = process.execArgv.filter(
     (argument, index, all) => !argument.startsWith('--input-type') && all[index - 1] !== '--input-type',
   );
+  if (inherited.length === process.execArgv.length) return start();
+  try {
+    return start(inherited);
+  } catch (error) {
+    if (!isArgumentsFault(error)) throw error;
+    // "Initiated Worker with invalid execArgv flags: --one, --two=2"
+    const refused = new Set(error.message.slice(error.message.indexOf(': ') + 2).split(', '));
+    const taken = inherited.filter((argument) => !refused.has(argument));
+    try {
+      return start(taken);
+    } catch (again) {
+      if (!isArgumentsFault(again)) throw again;
+      return start([]);
+    }
+  }
+}
+
+function isArgumentsFault(error: unknown): error is Error {
+  return isRecord(error) && error['code'] === 'ERR_WORKER_INVALID_EXEC_ARGV';
+}
+
+/** No network refused anything, and no other attempt will do better. */
+function wrongArguments(cause: Error): ConnectionError {
+  return new ConnectionError(`ioThread.execArgv: ${cause.message}`, { cause, recoverable: false });
 }
 
 interface Opening {

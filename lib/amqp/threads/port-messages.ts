@@ -3,6 +3,7 @@
  *
  * Plain data only, since a port clones it: an error travels as its name, message and code.
  */
+import { types } from 'node:util';
 import { asError, ConnectionClosedError, ConnectionRefusedError, TlsError, type ConnectionError } from '../errors.js';
 import type { Endpoint, TcpOptions, TcpTimeouts, TlsOptions } from '../transport/index.js';
 
@@ -30,6 +31,39 @@ export type ControlMessage =
 
 /** Bytes; or how many bytes of the other side's were taken since the last time; or words. */
 export type PortMessage = Uint8Array | number | ControlMessage;
+
+/**
+ * True for a message as the other end of a transport sends it. A port can be sent anything by whoever holds it: what is
+ * no message must not be taken for one. Bytes must be ours alone, so that they stay what they were found to be.
+ */
+export function isPortMessage(value: unknown): value is PortMessage {
+  if (typeof value === 'number') return Number.isSafeInteger(value) && value > 0;
+  if (types.isUint8Array(value)) return types.isArrayBuffer(value.buffer);
+  return isRecord(value) && isControlMessage(value);
+}
+
+function isControlMessage(value: Record<string, unknown>): boolean {
+  switch (value['kind']) {
+    case 'opened':
+      return typeof value['description'] === 'string' && typeof value['isPrivate'] === 'boolean';
+    case 'refused':
+      return isErrorWords(value['error']);
+    case 'closed':
+      return value['error'] === undefined || isErrorWords(value['error']);
+    case 'heartbeat':
+      return typeof value['timeout'] === 'number';
+    default:
+      return value['kind'] === 'end' || value['kind'] === 'silence';
+  }
+}
+
+function isErrorWords(value: unknown): boolean {
+  return isRecord(value) && typeof value['name'] === 'string' && typeof value['message'] === 'string';
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
 
 /** What the I/O thread is started with. */
 export interface SocketOrder {

@@ -10,7 +10,7 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import type { Transport, TransportListener } from '../transport/index.js';
-import { fromWords, toWords, type ControlMessage, type PortMessage } from './port-messages.js';
+import { fromWords, isPortMessage, toWords, type ControlMessage } from './port-messages.js';
 
 export interface PortTransportOptions {
   /** See `Transport.description`. */
@@ -60,7 +60,7 @@ export class PortTransport implements Transport {
     this.#highWaterMark = options.highWaterMark ?? 1024 * 1024;
     this.#ownsChunks = options.ownsChunks ?? false;
     this.#onControl = options.onControl;
-    port.on('message', (message: PortMessage) => {
+    port.on('message', (message: unknown) => {
       this.#onMessage(message);
     });
     // Comes behind all messages, also when the other thread ended or was ended without a word.
@@ -135,9 +135,11 @@ export class PortTransport implements Transport {
     this.#close(error);
   }
 
-  #onMessage(message: PortMessage): void {
+  #onMessage(message: unknown): void {
     if (this.#isClosed) return;
-    if (typeof message === 'number') this.#onTaken(message);
+    if (!isPortMessage(message) || (typeof message === 'number' && message > this.#outstanding)) {
+      this.destroy(new Error('the other end sent what is no message of a transport'));
+    } else if (typeof message === 'number') this.#onTaken(message);
     else if (ArrayBuffer.isView(message)) {
       this.#enqueue(Buffer.from(message.buffer, message.byteOffset, message.byteLength), true);
     } else this.#enqueue(message, true);

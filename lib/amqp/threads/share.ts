@@ -4,17 +4,25 @@
  *
  * Each life comes with a port of its own, so that nothing of an earlier one can be taken for the present one's.
  */
-import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { MessageChannel, MessagePort } from 'node:worker_threads';
 import type { Connection } from '../client/connection.js';
 import type { ConnectionLife } from '../connection/index.js';
 import { ConnectionClosedError, messageOf } from '../errors.js';
-import { toWords } from './port-messages.js';
+import { isRecord, toWords } from './port-messages.js';
 import { PortTransport } from './port-transport.js';
 import { SharedLife } from './shared-life.js';
 
 /** What the worker says at the door. */
 export interface WayRequest {
   readonly port: MessagePort;
+}
+
+/**
+ * The last that is said at the door: there will be no way in any more. It waits in a port that nobody listens to yet,
+ * also on its way to another thread, where the port's closing would be gone unheard.
+ */
+export interface DoorClosing {
+  readonly gone: string;
 }
 
 /**
@@ -44,7 +52,10 @@ class Share {
   }
 
   open(): void {
-    this.#door.on('message', ({ port }: WayRequest) => {
+    this.#door.on('message', (message: unknown) => {
+      // Whoever holds the other end can say anything.
+      const port = isRecord(message) ? message['port'] : undefined;
+      if (!(port instanceof MessagePort)) return;
       this.#onRequest(new PortTransport(port, { description: 'worker', highWaterMark: unreadLimit }).unref());
     });
     // The connection's socket keeps the thread alive, and no share beyond it.
@@ -75,7 +86,13 @@ class Share {
     const { state } = this.#connection;
     if (this.#lifeOf()) this.#grant(way);
     else if (state === 'closed' || state === 'failed') refuse(way, `the shared connection is ${state}`);
-    else this.#waiting.add(way);
+    else this.#wait(way);
+  }
+
+  #wait(way: PortTransport): void {
+    // Those that gave up meanwhile.
+    for (const other of this.#waiting) if (other.isClosed) this.#waiting.delete(other);
+    this.#waiting.add(way);
   }
 
   #grant(way: PortTransport): void {
@@ -118,12 +135,14 @@ class Share {
     for (const shared of this.#lives) shared.noteUnblocked();
   };
 
-  /** For good: who asks for another way is told so, by a closed door. */
+  /** For good: who asks for another way is told so at the door. */
   #end(reason: string): void {
     for (const way of this.#waiting) refuse(way, reason);
     this.#waiting.clear();
     for (const shared of [...this.#lives]) shared.lose(new ConnectionClosedError(reason));
     this.#forget();
+    const closing: DoorClosing = { gone: reason };
+    this.#door.postMessage(closing);
     this.#door.close();
   }
 }

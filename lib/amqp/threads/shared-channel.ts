@@ -56,7 +56,7 @@ export class SharedChannel implements ChannelSink {
     this.#owner.scheduleFlush();
   }
 
-  /** The worker sends a frame (`methodId` 0: content). Gives the number it goes out under; undefined: it does not. */
+  /** The worker sends a method, with its content. Gives the number it goes out under; undefined: it does not. */
   outgoing(methodId: number): number | undefined {
     if (this.#state === 'refused') {
       if (methodId === methodIds.ChannelCloseOk) this.#leave();

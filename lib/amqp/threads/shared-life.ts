@@ -3,7 +3,7 @@
  *
  * The worker runs a client of its own, which takes us for a broker: we lead the handshake on channel 0 with what was
  * agreed on with the real one, and pass on the frames of its channels, under numbers of the real connection. What a
- * worker hands over at once are whole frames; what comes from the broker is framed anew.
+ * worker hands over at once are whole units; what comes from the broker is framed anew.
  *
  *   handshake --connection.open--> open --connection.close, port gone, connection lost--> ended
  *
@@ -14,9 +14,6 @@ import { AmqpError, asError, ConnectionLostError, FrameError, messageOf } from '
 import {
   ByteReader,
   ByteWriter,
-  frameEnd,
-  frameOverhead,
-  frameTypes,
   methodIds,
   protocolHeader,
   readMethod,
@@ -29,6 +26,7 @@ import {
 import type { TransportListener } from '../transport/index.js';
 import type { PortTransport } from './port-transport.js';
 import { SharedChannel, type SharedChannelOwner } from './shared-channel.js';
+import { channelOf, endOfFrame, endOfUnit, methodIdOf } from './worker-frames.js';
 
 export interface SharedLifeOwner {
   updateSecret(secret: string | Uint8Array, reason: string): Promise<void>;
@@ -111,29 +109,28 @@ export class SharedLife implements TransportListener, SharedChannelOwner {
     });
   }
 
+  /** Also where something is wrong, what was before it goes out: a channel that is opened there is closed next. */
   #passOn(chunk: Buffer): void {
+    const { frameMax } = this.life.tuning;
     let offset = this.#hasGreeted ? 0 : this.#greet(chunk);
-    /** Where the frames begin that are passed on in a row. */
+    /** Where the units begin that are passed on in a row. */
     let rowStart = offset;
-    while (offset < chunk.length) {
-      if (chunk.length - offset < frameOverhead) throw new FrameError('a worker sent a part of a frame');
-      const number = chunk.readUInt16BE(offset + 1);
-      const end = offset + frameOverhead + chunk.readUInt32BE(offset + 3);
-      if (chunk[end - 1] !== frameEnd) throw new FrameError('a worker sent a part of a frame');
-      const methodId = chunk[offset] === frameTypes.method ? chunk.readUInt32BE(offset + 7) : 0;
-      const realNumber = number === 0 ? undefined : this.#realNumber(number, methodId);
-      if (realNumber === undefined) {
-        this.#append(chunk, rowStart, offset);
-        rowStart = end;
-        if (number === 0 && methodId !== 0) {
-          this.#onMethod(readMethod(methodId, this.#reader.reset(chunk, offset + 11, end - 1)));
+    try {
+      while (offset < chunk.length) {
+        const [start, end] = [offset, endOfUnit(chunk, offset, frameMax)];
+        const [number, methodId] = [channelOf(chunk, start), methodIdOf(chunk, start)];
+        const realNumber = number === 0 ? undefined : this.#realNumber(number, methodId);
+        if (realNumber === undefined) {
+          this.#append(chunk, rowStart, start);
+          rowStart = end;
         }
-      } else {
-        chunk.writeUInt16BE(realNumber, offset + 1);
+        offset = end;
+        if (realNumber !== undefined) renumber(chunk, start, end, realNumber);
+        else if (number === 0) this.#onMethod(readMethod(methodId, this.#reader.reset(chunk, start + 11, end - 1)));
       }
-      offset = end;
+    } finally {
+      this.#append(chunk, rowStart, offset);
     }
-    this.#append(chunk, rowStart, offset);
   }
 
   #append(chunk: Buffer, start: number, end: number): void {
@@ -163,12 +160,15 @@ export class SharedLife implements TransportListener, SharedChannelOwner {
     return protocolHeader.length;
   }
 
-  /** The number under which a frame of the worker goes out; undefined when it does not. */
+  /** The number under which a unit of the worker goes out; undefined when it does not. */
   #realNumber(number: number, methodId: number): number | undefined {
+    if (this.#state !== 'open') throw new FrameError('a worker used a channel before its connection was open');
     const channel = this.#channels.get(number);
+    const isOpening = methodId === methodIds.ChannelOpen;
+    if (channel && isOpening) throw new FrameError('a worker opened a channel that is open');
     if (channel) return channel.outgoing(methodId);
     // Frames for a channel that is closed mean nothing.
-    return methodId === methodIds.ChannelOpen ? this.#openChannel(number) : undefined;
+    return isOpening ? this.#openChannel(number) : undefined;
   }
 
   #openChannel(number: number): number | undefined {
@@ -305,4 +305,8 @@ export class SharedLife implements TransportListener, SharedChannelOwner {
     this.#onChannelsClosed = undefined;
     then?.();
   }
+}
+
+function renumber(chunk: Buffer, start: number, end: number, number: number): void {
+  for (let frame = start; frame < end; frame = endOfFrame(chunk, frame)) chunk.writeUInt16BE(number, frame + 1);
 }

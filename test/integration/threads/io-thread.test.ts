@@ -175,8 +175,17 @@ describeOnBrokers('a connection with an I/O thread', (broker) => {
 
   test('that could not start its thread is a refused connection', async () => {
     await open(url);
-    const refused = connect(url, { ioThread: { execArgv: ['--import', '/nowhere/at-all.mjs'] } });
-    expect(await rejection(refused)).toBeInstanceOf(ConnectionRefusedError);
+    const refused = await rejection(connect(url, { ioThread: { execArgv: ['--import', '/nowhere/at-all.mjs'] } }));
+    expect(refused).toBeInstanceOf(ConnectionRefusedError);
+    expect(refused.message).toMatch(/the I\/O thread.*\/nowhere\/at-all\.mjs/s);
+  });
+
+  test('with an execArgv that Node does not take for a thread says so, and not that a broker refused', async () => {
+    await open(url);
+    const wrong = await rejection(connect(url, { ioThread: { execArgv: ['--max-old-space-size=64'] } }));
+    expect(wrong).not.toBeInstanceOf(ConnectionRefusedError);
+    expect(wrong).toMatchObject({ recoverable: false, cause: { code: 'ERR_WORKER_INVALID_EXEC_ARGV' } });
+    expect(wrong.message).toMatch(/^ioThread\.execArgv: .*--max-old-space-size=64/);
   });
 
   test('to nowhere says what a connection without the thread says', async () => {

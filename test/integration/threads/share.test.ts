@@ -2,6 +2,7 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import {
   ArgumentError,
+  AuthenticationError,
   ChannelClosedByBrokerError,
   connect,
   ConnectionClosedError,
@@ -13,8 +14,8 @@ import {
   type Connection,
   type SharedConnectionParameters,
 } from 'leveret/amqp';
-import { describeOnBrokers } from '../../support/brokers.js';
-import { rejection, until } from '../../support/waiting.js';
+import { describeOnBrokers, describeOnEmbedded } from '../../support/brokers.js';
+import { pause, rejection, until } from '../../support/waiting.js';
 import { CuttableWay, ioThread, WorkerProgram } from './support.js';
 
 const fast = { initialDelay: 5, maxDelay: 50 };
@@ -276,6 +277,44 @@ describeOnBrokers('a shared connection', (broker) => {
       expect(connection.state).toBe('failed');
     }, 20_000);
 
+    test('hands over what a mandatory publish brought back, and gives back what was nacked', async () => {
+      const own = await (await openShared()).openChannel({ confirm: true, prefetch: 1 });
+      const returned = await rejection(own.publish('', broker.unique('nowhere'), 'back', {}, { mandatory: true }));
+      expect(returned).toBeInstanceOf(UnroutableError);
+      expect(returned).toMatchObject({ replyCode: 312, replyText: 'NO_ROUTE' });
+      const { queue } = await own.queueDeclare('', { exclusive: true });
+      await own.publish('', queue, 'twice');
+      const seen: boolean[] = [];
+      const consumer = await own.basicConsume(queue, (delivery) => {
+        seen.push(delivery.redelivered);
+        delivery.nack({ requeue: seen.length === 1 });
+      });
+      await until('it came twice', () => seen.length === 2);
+      await consumer.cancel();
+      expect(seen).toEqual([false, true]);
+      expect((await own.queueDeclare(queue, { passive: true })).messageCount).toBe(0);
+    });
+
+    test('renews the secret of the connection that carries it, which goes on with it', async () => {
+      const connection = await openShared();
+      await connection.updateSecret('guest', 'rotation');
+      await connection.updateSecret(Buffer.from('guest'));
+      way.cut();
+      await until('both are back', () => main.epoch === 2 && connection.epoch === 2 && connection.isOpen);
+      await (await connection.openChannel()).close();
+      // The connection's own login from now on, which fails: so it was the worker's word that counted.
+      await connection.updateSecret('another', 'wrong');
+      const refused = new Promise<Error>((resolve) => {
+        main.on('reconnecting', ({ attempt, cause }) => {
+          if (attempt > 1) resolve(cause);
+        });
+      });
+      way.cut();
+      expect(await refused).toBeInstanceOf(AuthenticationError);
+      await main.updateSecret('guest');
+      await until('both are back again', () => main.isOpen && connection.isOpen);
+    }, 20_000);
+
     test('can be shared further', async () => {
       const middle = await openShared();
       const last = await connectShared(middle.share());
@@ -316,5 +355,36 @@ describeOnBrokers('a shared connection', (broker) => {
       expect(() => main.share()).toThrow(ConnectionClosedError);
       expect(await rejection(connectShared(late))).toBeInstanceOf(ConnectionClosedError);
     });
+  });
+});
+
+describeOnEmbedded('a shared connection that the broker blocks', (broker) => {
+  test('hears of it, before and after it began, holds its publishes and sends them afterwards', async () => {
+    const main = await connect(broker.url);
+    const early = await connectShared(main.share());
+    const events: string[] = [];
+    early.on('blocked', ({ reason }) => events.push(reason));
+    early.on('unblocked', () => events.push('unblocked'));
+    const channel = await early.openChannel({ confirm: true });
+    const { queue } = await channel.queueDeclare('', { exclusive: true });
+    await channel.publish('', queue, 'makes it a publisher');
+
+    broker.embedded().faults.blockAll('low on disk');
+    await until('it heard', () => early.blockedReason === 'low on disk');
+    const late = await connectShared(main.share());
+    await until('so did who came later', () => late.blockedReason === 'low on disk');
+    let isConfirmed = false;
+    const publish = channel.publish('', queue, 'waits').then(() => (isConfirmed = true));
+    // Where publishes were not held this one would be confirmed by now: a round trip's time and more.
+    await pause(100);
+    expect(isConfirmed).toBe(false);
+
+    broker.embedded().faults.unblockAll();
+    await publish;
+    await until('both heard', () => early.blockedReason === undefined && late.blockedReason === undefined);
+    expect(events).toEqual(['low on disk', 'unblocked']);
+    expect(await channel.queueDelete(queue)).toBe(2);
+    await Promise.all([early.close(), late.close()]);
+    await main.close();
   });
 });
