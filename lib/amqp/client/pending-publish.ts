@@ -66,6 +66,7 @@ export class PendingPublish implements OutgoingMessage, UnconfirmedPublish {
   }
 
   endOffline(): void {
+    if (!this.#offlineTimer) return;
     clearTimeout(this.#offlineTimer);
     this.#offlineTimer = undefined;
   }
@@ -78,7 +79,7 @@ export class PendingPublish implements OutgoingMessage, UnconfirmedPublish {
     if (this.#isSettled) return;
     this.#isSettled = true;
     this.onGivenUp?.();
-    clearTimeout(this.#timer);
+    if (this.#timer) clearTimeout(this.#timer);
     this.endOffline();
     this.#forgetSignal?.();
     this.onSettled(error);

@@ -77,7 +77,7 @@ export class Supervisor {
       } catch (error) {
         const cause = asConnectionError(error);
         if (this.#closing.signal.aborted) throw new ConnectionClosedError();
-        if (attempt >= attempts || cause instanceof ConnectionClosedError) {
+        if (attempt >= attempts || isHopeless(cause)) {
           this.#state = 'failed';
           throw cause;
         }
@@ -201,8 +201,7 @@ export class Supervisor {
       } catch (error) {
         cause = asConnectionError(error);
         this.#life = undefined;
-        // Not by us, so by whoever carries us (`Connection.share`): there is nothing to come back to.
-        if (cause instanceof ConnectionClosedError) break;
+        if (isHopeless(cause)) break;
       }
     }
     if (this.#closing.signal.aborted) return;
@@ -221,4 +220,12 @@ function summaryOf(errors: readonly ConnectionError[]): ConnectionError {
 /** True for an error that says more than that an endpoint is not there. */
 function isRefusal(error: ConnectionError): boolean {
   return error instanceof AuthenticationError || error instanceof AccessRefusedError;
+}
+
+/**
+ * No attempt will do better: closed by whoever carries us (`Connection.share`); or the root class itself, not
+ * recoverable, which stands for what a parameter of the user's brought about, and neither the network nor the broker.
+ */
+function isHopeless(error: ConnectionError): boolean {
+  return error instanceof ConnectionClosedError || (error.constructor === ConnectionError && !error.recoverable);
 }

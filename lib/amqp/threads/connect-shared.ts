@@ -39,6 +39,8 @@ class Door {
     });
     // A port that closed before tells nobody; but it cannot be held any more. (Not every runtime can be asked.)
     if ((port as { hasRef?: () => boolean }).hasRef?.() === false) this.#close('the shared connection is closed');
+    // Some runtimes tell of the closing only where they were told to start.
+    port.start();
     // The ways keep the thread alive, and no door beyond them.
     port.unref();
   }

@@ -144,7 +144,10 @@ class IoThread implements Transport {
       this.#failure = error;
     });
     worker.once('exit', (code) => {
-      this.#lose(this.#failure ?? new Error(`the I/O thread ended with code ${String(code)}`));
+      // Not at once: some runtimes tell it inside `terminate()`, while whoever called that is not done.
+      setImmediate(() => {
+        this.#lose(this.#failure ?? new Error(`the I/O thread ended with code ${String(code)}`));
+      });
     });
   }
 

@@ -58,6 +58,8 @@ class Share {
       if (!(port instanceof MessagePort)) return;
       this.#onRequest(new PortTransport(port, { description: 'worker', highWaterMark: unreadLimit }).unref());
     });
+    // Some runtimes tell of the closing only where they were told to start.
+    this.#door.start();
     // The connection's socket keeps the thread alive, and no share beyond it.
     this.#door.unref();
     this.#door.once('close', () => {

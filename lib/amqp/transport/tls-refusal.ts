@@ -36,6 +36,8 @@ const handshakeFaults: Readonly<Record<string, string>> = {
   ERR_SSL_UNSUPPORTED_PROTOCOL: 'the broker speaks none of the TLS versions that are allowed here',
   ERR_SSL_TLSV1_ALERT_INSUFFICIENT_SECURITY: 'the broker wants a stronger TLS version or cipher than is offered',
   ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: 'the broker wants a client certificate (tls.cert and tls.key)',
+  // The same alert, as runtimes on BoringSSL call it.
+  ERR_SSL_TLSV1_ALERT_CERTIFICATE_REQUIRED: 'the broker wants a client certificate (tls.cert and tls.key)',
   ERR_SSL_TLSV1_ALERT_UNKNOWN_CA: 'the broker does not know the authority of the client certificate',
   ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED: 'the broker says that the client certificate has expired',
   ERR_SSL_SSLV3_ALERT_CERTIFICATE_REVOKED: 'the broker says that the client certificate was revoked',
