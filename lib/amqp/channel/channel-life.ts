@@ -26,7 +26,6 @@ import {
   failedMethodName,
   methodIds,
   readMethod,
-  repliesTo,
   writeMethod,
   writePublish,
   type Method,
@@ -34,10 +33,12 @@ import {
   type MethodInputs,
   type MethodName,
 } from '../protocol/index.js';
+import { CommitGate } from './commit-gate.js';
 import { ConfirmWindow, type UnconfirmedPublish } from './confirm-window.js';
 import { ContentAssembly } from './content-assembly.js';
 import { Delivery, ReturnedMessage } from './delivery.js';
 import { InternedStrings } from './interned-strings.js';
+import { PendingCalls } from './pending-calls.js';
 import { Settlements, type SettledChannel } from './settlements.js';
 import type { OutgoingMessage } from './outgoing-message.js';
 import { tellOfPublish, WatchedPublish } from './publish-diagnostics.js';
@@ -69,22 +70,13 @@ export const sequenceHeader = 'x-leveret-sequence';
 
 type State = 'opening' | 'open' | 'closing' | 'ended';
 
-interface PendingCall {
-  readonly replies: readonly MethodName[];
-  /** basic.get only: the delivery needs no settlement. */
-  readonly isNoAck: boolean;
-  /** True when the caller gave up; the reply is still awaited, and then dropped. */
-  isAbandoned: boolean;
-  readonly timer: NodeJS.Timeout | undefined;
-  readonly resolve: (reply: Method | Delivery) => void;
-  readonly reject: (error: AmqpError) => void;
-}
-
 export class ChannelLife implements ChannelSink, SettledChannel {
   readonly connection: ConnectionLife;
   readonly number: number;
   readonly identity: ChannelIdentity;
   readonly settlements: Settlements;
+  /** Closed while a transaction is being committed: nothing may be sent then. */
+  readonly committing = new CommitGate();
   /** Set by confirm.select. */
   confirms: ConfirmWindow | undefined;
   /** True once anything was published or settled since the channel was opened, or since this was last reset. */
@@ -93,7 +85,7 @@ export class ChannelLife implements ChannelSink, SettledChannel {
   #state: State = 'opening';
   #end: AmqpError | undefined;
   #listener: ChannelLifeListener | undefined;
-  readonly #calls: PendingCall[] = [];
+  readonly #calls = new PendingCalls<Method | Delivery>();
   readonly #consumers = new Map<string, LifeConsumer>();
   /** Consumers whose caller gave up, and that the broker may know. */
   readonly #ghosts = new Map<string, LifeConsumer>();
@@ -170,34 +162,15 @@ export class ChannelLife implements ChannelSink, SettledChannel {
       if (this.#end) throw this.#end;
       if (this.#state === 'closing' && name !== 'channel.close') throw new ChannelClosedError();
       this.connection.send(this.number, name, fields);
-      const timer =
-        limit > 0
-          ? setTimeout(() => {
-              call.isAbandoned = true;
-              reject(new TimeoutError(name, limit));
-            }, limit)
-          : undefined;
-      const call: PendingCall = {
-        replies: repliesTo(name),
-        isNoAck,
-        isAbandoned: false,
-        timer,
-        resolve,
-        reject,
-      };
-      this.#calls.push(call);
+      this.#calls.add(name, { limit, isNoAck, resolve, reject });
     });
   }
 
   #answer(reply: Method | Delivery, name: MethodName): void {
-    const call = this.#calls[0];
-    if (!call?.replies.includes(name)) {
+    if (!this.#calls.expects(name)) {
       throw new UnexpectedFrameError(`${name} on channel ${String(this.number)}, which nobody waits for`);
     }
-    this.#calls.shift();
-    clearTimeout(call.timer);
-    if (!call.isAbandoned) call.resolve(reply);
-    else this.#undo(reply);
+    if (!this.#calls.answer(reply)) this.#undo(reply);
   }
 
   /** An answer that came when its caller had given up: what it gave is given back. */
@@ -224,37 +197,14 @@ export class ChannelLife implements ChannelSink, SettledChannel {
     await this.call('tx.select', {});
   }
 
-  /** tx.commit. Until its answer RabbitMQ takes nothing else on the channel (504, which closes the connection). */
+  /** tx.commit. `committing` is closed until its answer. */
   async commit(): Promise<void> {
     this.hasWork = false;
     this.settlements.beginTransaction();
     const committed = this.call('tx.commit', {});
-    this.#commitWaiters = [];
+    this.committing.close();
     await committed;
   }
-
-  /** True while nothing may be sent, since a commit is under way. */
-  get isCommitting(): boolean {
-    return this.#commitWaiters !== undefined;
-  }
-
-  /** Calls back when no commit is under way: at once where none is. */
-  onCommitted(callback: () => void): void {
-    if (this.#commitWaiters) this.#commitWaiters.push(callback);
-    else callback();
-  }
-
-  async untilCommitted(): Promise<void> {
-    if (this.#commitWaiters) await new Promise<void>((resolve) => this.#commitWaiters?.push(resolve));
-  }
-
-  #endCommit(): void {
-    const waiters = this.#commitWaiters ?? [];
-    this.#commitWaiters = undefined;
-    for (const waiter of waiters) waiter();
-  }
-
-  #commitWaiters: (() => void)[] | undefined;
 
   /** tx.rollback */
   async rollBack(): Promise<void> {
@@ -325,7 +275,7 @@ export class ChannelLife implements ChannelSink, SettledChannel {
   /** basic.cancel; deliveries that are on their way still reach the consumer until it resolves. */
   async cancel(consumerTag: string): Promise<void> {
     if (!this.#consumers.has(consumerTag)) return;
-    if (this.isCommitting) await this.untilCommitted();
+    if (this.committing.isClosed) await this.committing.untilOpen();
     await this.call('basic.cancel', { consumerTag });
     this.#consumers.delete(consumerTag);
   }
@@ -474,7 +424,7 @@ export class ChannelLife implements ChannelSink, SettledChannel {
         this.#answer(method, method.name);
         return;
       case 'tx.commit-ok':
-        this.#endCommit();
+        this.committing.open();
         this.#answer(method, method.name);
         return;
       case 'channel.flow':
@@ -488,7 +438,7 @@ export class ChannelLife implements ChannelSink, SettledChannel {
         this.#finish(new ChannelClosedError());
         return;
       default:
-        if (this.#state === 'closing' && this.#calls[0]?.replies.includes(method.name) !== true) return;
+        if (this.#state === 'closing' && !this.#calls.expects(method.name)) return;
         this.#answer(method, method.name);
     }
   }
@@ -504,7 +454,7 @@ export class ChannelLife implements ChannelSink, SettledChannel {
   }
 
   #onGetOk({ deliveryTag, redelivered, exchange, routingKey, messageCount }: MethodFields['basic.get-ok']): void {
-    const isNoAck = this.#calls[0]?.isNoAck ?? false;
+    const isNoAck = this.#calls.isNextNoAck;
     const visibleTag = this.settlements.note(deliveryTag, !isNoAck);
     this.#content.begin((raw, body) => {
       const delivery = new Delivery(
@@ -554,7 +504,7 @@ export class ChannelLife implements ChannelSink, SettledChannel {
 
   async #close(limit: number, { replyCode, replyText }: CloseReason): Promise<void> {
     // Bounded: the commit has a limit of its own, and the end of the life ends it.
-    if (this.isCommitting) await Promise.race([this.untilCommitted(), wait(limit)]);
+    if (this.committing.isClosed) await Promise.race([this.committing.untilOpen(), wait(limit)]);
     if (this.#end) return;
     const closed = this.#request('channel.close', { replyCode, replyText, classId: 0, methodId: 0 }, limit);
     this.#state = 'closing';
@@ -571,11 +521,8 @@ export class ChannelLife implements ChannelSink, SettledChannel {
     if (isAnswered) this.connection.detach(this.number);
     this.#content.reset();
     this.#consumers.clear();
-    for (const call of this.#calls.splice(0)) {
-      clearTimeout(call.timer);
-      if (!call.isAbandoned) call.reject(error);
-    }
-    this.#endCommit();
+    this.#calls.fail(error);
+    this.committing.open();
     this.confirms?.abandon(error);
     this.#listener?.onEnd(error);
   }

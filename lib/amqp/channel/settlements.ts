@@ -8,6 +8,7 @@ import { settleEvents, type ChannelIdentity } from '../diagnostics.js';
 import { AlreadySettledError, WrongStateError } from '../errors.js';
 import type { ConnectionLife } from '../connection/index.js';
 import { writeAck } from '../protocol/index.js';
+import type { CommitGate } from './commit-gate.js';
 import type { SettlementKind, SettlementResult, Settler } from './delivery.js';
 import { UnsettledDeliveries } from './unsettled-deliveries.js';
 
@@ -16,9 +17,8 @@ export interface SettledChannel {
   readonly connection: ConnectionLife;
   readonly number: number;
   readonly isOpen: boolean;
-  /** True while nothing may be sent; `onCommitted` calls back when that is over. */
-  readonly isCommitting: boolean;
-  onCommitted(callback: () => void): void;
+  /** Closed while nothing may be sent. */
+  readonly committing: CommitGate;
   readonly identity: ChannelIdentity;
   /** Set when anything was settled. */
   hasWork: boolean;
@@ -123,8 +123,8 @@ export class Settlements implements Settler {
   }
 
   #send(kind: SettlementKind, tag: number, isMultiple: boolean, isRequeued: boolean): void {
-    if (this.#channel.isCommitting) {
-      this.#channel.onCommitted(() => {
+    if (this.#channel.committing.isClosed) {
+      this.#channel.committing.onOpen(() => {
         if (this.#channel.isOpen) this.#send(kind, tag, isMultiple, isRequeued);
       });
       return;

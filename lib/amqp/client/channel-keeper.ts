@@ -172,7 +172,7 @@ export class ChannelKeeper implements ConsumerOwner {
   ): Promise<Result> {
     if (this.#end) return Promise.reject(this.#end);
     const life = this.#life;
-    if (life?.isOpen === true && !life.isCommitting && !this.flow.isWaiting) return action(life);
+    if (life?.isOpen === true && !life.committing.isClosed && !this.flow.isWaiting) return action(life);
     return new Promise<Result>((resolve, reject) => {
       const call = new WaitingCall(
         order,

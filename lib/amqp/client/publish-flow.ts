@@ -53,7 +53,7 @@ export class PublishFlow {
   get hasRoom(): boolean {
     const life = this.#life;
     // A life that is ending tells of its publishes before anyone else hears of its end.
-    if (!life?.isOpen || life.isCommitting || !life.connection.hasRoom) return false;
+    if (!life?.isOpen || life.committing.isClosed || !life.connection.hasRoom) return false;
     return !life.confirms || life.confirms.size < this.#maxUnconfirmed;
   }
 
@@ -152,7 +152,7 @@ export class PublishFlow {
       this.#isRoomAwaited = false;
       this.#drain();
     };
-    if (life.isCommitting) life.onCommitted(goOn);
+    if (life.committing.isClosed) life.committing.onOpen(goOn);
     else if (!life.connection.hasRoom) life.connection.onRoom(goOn);
     else if (life.confirms) life.confirms.onRoom(goOn);
     else setImmediate(goOn);

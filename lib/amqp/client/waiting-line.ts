@@ -126,7 +126,7 @@ export class WaitingLine {
       const item = this.#head();
       if (!item) break;
       if (item instanceof WaitingCall) {
-        if (!life.isOpen || life.isCommitting) break;
+        if (!life.isOpen || life.committing.isClosed) break;
         this.#start += 1;
         item.isSettled = true;
         item.run(life);

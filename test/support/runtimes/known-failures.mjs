@@ -32,21 +32,13 @@ export const knownFailures = [
     test: `${taken} TLS 1.2 is taken, TLS 1.1 only where the user says so`,
     reason: secLevel,
   },
-  {
-    runtime: 'bun',
-    file: tls,
-    test: `${refused} a missing client certificate: TlsError`,
-    reason:
-      'Bun has its own code for this alert (ERR_SSL_TLSV1_ALERT_CERTIFICATE_REQUIRED), which TlsError repeats as it is',
-  },
-  {
-    runtime: 'bun',
-    file: tls,
-    test: `${refused} TLS options that cannot hold are named before anything is opened, all at once`,
-    reason: 'the same fault in other words: KEY_VALUES_MISMATCH',
-  },
   ...onBrokers('bun', 'is lost when its thread crashes, and recovers with another', noWorkerOptions),
   ...onBrokers('bun', 'that could not start its thread is a refused connection', noWorkerOptions),
+  ...onBrokers(
+    'bun',
+    'with an execArgv that Node does not take for a thread says so, and not that a broker refused',
+    noWorkerOptions,
+  ),
   {
     runtime: 'bun',
     file: ioThread,
