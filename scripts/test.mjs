@@ -15,6 +15,7 @@ import { createRequire } from 'node:module';
 import { constants, tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import jestConfiguration from '../jest.config.mjs';
 import { askVersion, isRabbitmqInstalled, startRabbitmqNode } from './rabbitmq-node.mjs';
 import { isOpensslInstalled, makeCertificates } from './test-certificates.mjs';
 
@@ -101,11 +102,24 @@ async function versionOf(url) {
   }
 }
 
-async function runJest(reportFile) {
-  environment.NODE_OPTIONS = `${environment.NODE_OPTIONS ?? ''} --experimental-vm-modules --disable-warning=ExperimentalWarning`;
-  const jestArguments = [jest, ...process.argv.slice(2), '--json', '--outputFile', reportFile];
+/**
+ * The arguments of Jest's runs. A plain `npm test` runs files two at a time, and after them, by itself, the one that stops
+ * the broker for everybody. Arguments (a file, `--coverage`) mean one run, file by file unless they say otherwise.
+ */
+function jestRuns(given) {
+  const alone = 'test/integration/client/blocked\\.test\\.ts$';
+  if (given.length > 0)
+    return [given.some((one) => /^(-w|--maxWorkers)/.test(one)) ? given : ['--runInBand', ...given]];
+  const ignored = [...jestConfiguration.testPathIgnorePatterns, alone].flatMap((one) => [
+    '--testPathIgnorePatterns',
+    one,
+  ]);
+  return [['--maxWorkers=2', ...ignored], [alone]];
+}
+
+async function runJest(jestArguments) {
   return await new Promise((resolve, reject) => {
-    jestProcess = spawn(process.execPath, jestArguments, {
+    jestProcess = spawn(process.execPath, [jest, ...jestArguments], {
       cwd: root,
       env: environment,
       stdio: 'inherit',
@@ -137,30 +151,36 @@ function readReport(report) {
 }
 
 const temporary = await mkdtemp(join(tmpdir(), 'leveret-test-'));
-const reportFile = join(temporary, 'report.json');
-let totals = { passed: 0, failed: 0, skipped: 0 };
-let exitCode = 1;
+environment.NODE_OPTIONS = `${environment.NODE_OPTIONS ?? ''} --experimental-vm-modules --disable-warning=ExperimentalWarning`;
+const totals = { passed: 0, failed: 0, skipped: 0 };
+let exitCode = 0;
 try {
   await chooseCertificates(join(temporary, 'certificates'));
   await chooseBroker();
-  if (interruptedBy === undefined) exitCode = await runJest(reportFile);
-  const report = await readFile(reportFile, 'utf8').then(JSON.parse, () => undefined);
-  if (report === undefined) {
-    say('test: Jest left no report');
-    exitCode ||= 1;
-  } else {
+  const skipped = [];
+  for (const [index, jestArguments] of jestRuns(process.argv.slice(2)).entries()) {
+    if (interruptedBy !== undefined) break;
+    const reportFile = join(temporary, `report-${index}.json`);
+    exitCode = (await runJest([...jestArguments, '--json', '--outputFile', reportFile])) || exitCode;
+    const report = await readFile(reportFile, 'utf8').then(JSON.parse, () => undefined);
+    if (report === undefined) {
+      say('test: Jest left no report');
+      exitCode ||= 1;
+      break;
+    }
     const result = readReport(report);
-    totals = result.totals;
-    if (result.skipped.length > 0) say(['', 'Skipped:', ...result.skipped.map((line) => `  ${line}`)].join('\n'));
-    if (totals.failed > 0) exitCode ||= 1;
-    if (totals.passed + totals.failed === 0) {
-      say('test: no test ran');
-      exitCode ||= 1;
-    }
-    if (environment.CI && totals.skipped > skipsAllowedInCi) {
-      say(`test: ${totals.skipped} tests were skipped, and in CI ${skipsAllowedInCi} may be`);
-      exitCode ||= 1;
-    }
+    for (const outcome of Object.keys(totals)) totals[outcome] += result.totals[outcome];
+    skipped.push(...result.skipped);
+  }
+  if (skipped.length > 0) say(['', 'Skipped:', ...skipped.map((line) => `  ${line}`)].join('\n'));
+  if (totals.failed > 0) exitCode ||= 1;
+  if (totals.passed + totals.failed === 0) {
+    say('test: no test ran');
+    exitCode ||= 1;
+  }
+  if (environment.CI && totals.skipped > skipsAllowedInCi) {
+    say(`test: ${totals.skipped} tests were skipped, and in CI ${skipsAllowedInCi} may be`);
+    exitCode ||= 1;
   }
 } catch (error) {
   say(`test: ${error.message}`);
