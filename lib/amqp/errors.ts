@@ -78,6 +78,18 @@ export class ParametersError extends AmqpError {
   }
 }
 
+/** A definitions file (RabbitMQ's JSON) cannot be imported; `faults` lists every fault found. Nothing was declared. */
+export class DefinitionsError extends AmqpError {
+  /** One line each, which begins with the path in the file, for instance `queues[3].name`. */
+  readonly faults: readonly string[];
+
+  constructor(faults: readonly string[]) {
+    const rest = faults.length > 10 ? `; and ${String(faults.length - 10)} more` : '';
+    super(`invalid definitions: ${faults.slice(0, 10).map(clip).join('; ')}${rest}`);
+    this.faults = faults;
+  }
+}
+
 /** The call is not allowed in the present state, for instance `publish` on a channel without confirms. */
 export class WrongStateError extends AmqpError {}
 

@@ -23,6 +23,14 @@ export type {
   QueueDeclared,
   QueueDeclareOptions,
 } from './client/channel-options.js';
+export {
+  Plan,
+  PlanConflictError,
+  type BindingDeclaration,
+  type Declarations,
+  type ExchangeDeclaration,
+  type QueueDeclaration,
+} from './client/plans.js';
 export { Connection, type ConnectedEndpoint, type ConnectionEvents, type RestoredCounts } from './client/connection.js';
 export type { Consumer, ConsumeOptions, DeliveryCallback } from './client/consumer.js';
 export type { DeliveryStream } from './client/delivery-stream.js';
@@ -54,6 +62,7 @@ export type {
 export {
   AmqpError,
   ArgumentError,
+  DefinitionsError,
   ParametersError,
   WrongStateError,
   NoFreeChannelsError,
@@ -95,13 +104,27 @@ export {
   type FieldType,
   type FieldValue,
 } from './protocol/index.js';
-export type {
-  BindingRecord,
-  BrokenEntity,
-  ConnectionState,
-  ExchangeRecord,
-  QueueRecord,
-  TopologyRecord,
+export {
+  fromDefinitions,
+  toDefinitions,
+  undefinable,
+  type BindingDefinition,
+  type BindingRecord,
+  type BrokenEntity,
+  type ConnectionState,
+  type DeclaredTopology,
+  type DefinitionsArguments,
+  type DefinitionsValue,
+  type Difference,
+  type ExchangeDefinition,
+  type ExchangeRecord,
+  type PlannedEntity,
+  type PlannedState,
+  type QueueDefinition,
+  type QueueRecord,
+  type RabbitmqDefinitions,
+  type TopologyEntities,
+  type TopologyRecord,
 } from './recovery/index.js';
 export { connect, connectShared, type SharedConnectionParameters } from './threads/index.js';
 export {

@@ -27,6 +27,7 @@ import type { FieldTable } from '../protocol/index.js';
 import {
   backOffDelay,
   entityExists,
+  planTopology,
   rebuildTopology,
   Supervisor,
   TopologyRecord,
@@ -38,6 +39,14 @@ import type { ChannelHost, ChannelKeeper } from './channel-keeper.js';
 import { Channel } from './channel.js';
 import type { ChannelOptions } from './channel-options.js';
 import { Events } from './events.js';
+import {
+  applyDeclarations,
+  checkDeclarations,
+  declarationsOf,
+  Plan,
+  PlanConflictError,
+  type Declarations,
+} from './plans.js';
 
 /** Where a connection leads. */
 export interface ConnectedEndpoint {
@@ -312,6 +321,39 @@ export class Connection extends Events<ConnectionEvents> {
     const turn = this.#secretUpdates.then(() => this.#updateSecret(bytes, reason));
     this.#secretUpdates = turn.catch(() => undefined);
     await turn;
+  }
+
+  /**
+   * What declarations would change on the broker, entity by entity; nothing is changed. Without declarations: whether all
+   * that was declared over this connection is still there as it was.
+   *
+   * It asks by queue.declare and exchange.declare, passive first, on channels of its own, some of which the broker closes.
+   * So `equal` means that the broker would take the declaration, which RabbitMQ does also where an argument differs that
+   * it does not know. AMQP cannot ask for bindings: they are `missing` where one of their ends is, else `unknown`.
+   *
+   * Rejects with ArgumentError (`queues[2].durable: ...`), TimeoutError, or what ended the connection.
+   */
+  async plan(declarations: Declarations = declarationsOf(this.topology)): Promise<Plan> {
+    const declared = checkDeclarations(declarations);
+    return new Plan(await planTopology(await this.#whenOpen('plan'), declared));
+  }
+
+  /**
+   * Declares what is not there, and answers with the plan that it went by. All of it is in `topology` then, to be declared
+   * again after a loss. Where anything is on the broker otherwise than declared it rejects with PlanConflictError, which
+   * names each difference, and nothing is declared. Also rejects as `plan` and the declares do.
+   */
+  async apply(declarations: Declarations): Promise<Plan> {
+    const declared = checkDeclarations(declarations);
+    const plan = await this.plan(declarations);
+    if (plan.conflicts.length > 0) throw new PlanConflictError(plan);
+    const channel = await this.openChannel();
+    try {
+      await applyDeclarations(channel, declared, plan);
+    } finally {
+      await channel.close();
+    }
+    return plan;
   }
 
   #secretUpdates: Promise<void> = Promise.resolve();

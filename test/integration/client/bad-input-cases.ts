@@ -401,6 +401,35 @@ row(
   ArgumentError,
   'connection.update-secret',
 );
+for (const method of ['plan', 'apply'] as const) {
+  const name = `Connection.${method}`;
+  argument(
+    name,
+    'declarations',
+    notObjects.filter(([, value]) => value !== undefined),
+    (s, given) => s.connection[method](given),
+  );
+  argument(name, 'exchanges[0].name', badNames, (s, value) =>
+    s.connection[method]({ exchanges: [{ name: value, type: 'topic' }] }),
+  );
+  argument(name, 'exchanges[0].type', badNames, (s, value) =>
+    s.connection[method]({ exchanges: [{ name: 'x', type: value }] }),
+  );
+  argument(name, 'queues[0].name', badNames, (s, value) => s.connection[method]({ queues: [{ name: value }] }));
+  argument(name, 'queues[0].durable', badBooleans, (s, value) =>
+    s.connection[method]({ queues: [{ name: 'q', durable: value }] }),
+  );
+  argument(
+    name,
+    'bindings[0].routingKey',
+    badNames.filter(([, value]) => value !== undefined),
+    (s, value) => s.connection[method]({ bindings: [{ source: 'x', destination: 'q', routingKey: value }] }),
+  );
+  tables(name, 'queues[0].arguments', (s, table) =>
+    s.connection[method]({ queues: [{ name: 'q', arguments: table }] }),
+  );
+  row(name, 'closed', (s) => s.closedConnection[method]({ queues: [{ name: 'q' }] }), ConnectionClosedError);
+}
 row('Connection.openChannel', 'closed', (s) => s.closedConnection.openChannel(), ConnectionClosedError);
 row('Connection.updateSecret', 'closed', (s) => s.closedConnection.updateSecret('x'), ConnectionClosedError);
 row('Connection.share', 'closed', (s) => s.closedConnection.share(), ConnectionClosedError);
