@@ -20,31 +20,49 @@ export type DefinitionsArguments = Readonly<Record<string, DefinitionsValue>>;
 
 /** An exchange, as RabbitMQ's definitions say it. */
 export interface ExchangeDefinition {
+  /** Its name. */
   readonly name: string;
+  /** The virtual host it is in. */
   readonly vhost: string;
+  /** `direct`, `fanout`, `topic`, `headers`, or a plugin's. */
   readonly type: string;
+  /** Survives a restart of the broker. */
   readonly durable: boolean;
+  /** Deleted when the last that needs it goes. */
   readonly auto_delete: boolean;
+  /** Takes no publishes, only bindings. */
   readonly internal: boolean;
+  /** Arguments of the declaration. */
   readonly arguments: DefinitionsArguments;
 }
 
 /** A queue, as RabbitMQ's definitions say it. */
 export interface QueueDefinition {
+  /** Its name. */
   readonly name: string;
+  /** The virtual host it is in. */
   readonly vhost: string;
+  /** Survives a restart of the broker. */
   readonly durable: boolean;
+  /** Deleted when the last that needs it goes. */
   readonly auto_delete: boolean;
+  /** Arguments of the declaration. */
   readonly arguments: DefinitionsArguments;
 }
 
 /** A binding, as RabbitMQ's definitions say it. */
 export interface BindingDefinition {
+  /** The exchange that messages come from. */
   readonly source: string;
+  /** The virtual host it is in. */
   readonly vhost: string;
+  /** The queue or exchange that they go to. */
   readonly destination: string;
+  /** What `destination` names. */
   readonly destination_type: 'queue' | 'exchange';
+  /** What their routing key is held against. */
   readonly routing_key: string;
+  /** Arguments of the declaration. */
   readonly arguments: DefinitionsArguments;
 }
 
@@ -53,8 +71,11 @@ export interface BindingDefinition {
  * description and the tags of a virtual host that exists anew.
  */
 export interface RabbitmqDefinitions {
+  /** Sorted by name. */
   readonly exchanges: readonly ExchangeDefinition[];
+  /** Sorted by name. */
   readonly queues: readonly QueueDefinition[];
+  /** Sorted by what they say. */
   readonly bindings: readonly BindingDefinition[];
 }
 

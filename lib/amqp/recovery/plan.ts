@@ -20,8 +20,11 @@ import type { BindingRecord, ExchangeRecord, QueueRecord } from './topology-reco
 
 /** What is to be on the broker. A connection's `topology` is one. */
 export interface DeclaredTopology {
+  /** Exchanges. */
   readonly exchanges: readonly ExchangeRecord[];
+  /** Queues. */
   readonly queues: readonly QueueRecord[];
+  /** Bindings, to queues and to exchanges. */
   readonly bindings: readonly BindingRecord[];
 }
 

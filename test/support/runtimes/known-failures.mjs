@@ -16,8 +16,21 @@ function onBrokers(runtime, test, reason) {
   }));
 }
 
+function shareTests(test, reason) {
+  return ['RabbitMQ', 'embedded'].map((broker) => ({
+    runtime: 'deno',
+    file: 'test/integration/threads/share-faults.test.ts',
+    test: `a share (${broker}) whose connection is closed ${test}`,
+    reason,
+  }));
+}
+
 const secLevel = "BoringSSL does not know OpenSSL's @SECLEVEL: no test server for TLS 1.1 can be made";
 const noOldTls = 'Deno speaks TLS 1.2 and 1.3 only, and hangs up without an alert on older peers';
+const noExecArgv = 'Deno refuses --import in execArgv, and ignores the option that Node refuses there';
+const deafPort =
+  'a port of Deno tells nobody that its other end was closed before anybody listened, and cannot be handed on';
+const noListenerCount = 'a MessagePort of Deno has no listenerCount';
 const noWorkerOptions = 'Bun ignores execArgv of a worker thread, with which the test makes it fail';
 
 /**
@@ -75,6 +88,22 @@ export const knownFailures = [
     'is lost when its thread crashes, and recovers with another',
     'Deno refuses execArgv with --import, with which the test makes the thread crash',
   ),
+  ...onBrokers('deno', 'that could not start its thread is a refused connection', noExecArgv),
+  ...onBrokers(
+    'deno',
+    'with an execArgv that Node does not take for a thread says so, and not that a broker refused',
+    noExecArgv,
+  ),
+  {
+    runtime: 'deno',
+    file: ioThread,
+    test: '(the process)',
+    reason: 'the connection that the test before expects to be refused is made, and stays open',
+  },
+  ...shareTests('refuses at once who comes late, and again', deafPort),
+  ...shareTests('refuses a port that its user closed', deafPort),
+  ...shareTests('refuses a worker that is started afterwards', deafPort),
+  ...shareTests('keeps no listeners of tries that failed', noListenerCount),
   {
     runtime: 'deno',
     file: ioThread,
