@@ -100,12 +100,24 @@ export class ChannelLife implements ChannelSink, SettledChannel {
     this.settlements = new Settlements(this, tagOffset);
   }
 
-  /** Opens a channel. `tagOffset`: see Settlements. Throws WrongStateError when all are in use. */
+  /** Opens a channel. `tagOffset`: see Settlements. Throws NoFreeChannelsError when all are in use. */
   static async open(connection: ConnectionLife, tagOffset = 0): Promise<ChannelLife> {
     const life = new ChannelLife(connection, tagOffset);
-    await life.call('channel.open', {});
-    if (life.#state === 'opening') life.#state = 'open';
+    await life.#open();
     return life;
+  }
+
+  /** As `open`, for one who calls synchronous methods without waiting for channel.open-ok. */
+  static start(connection: ConnectionLife): ChannelLife {
+    const life = new ChannelLife(connection, 0);
+    // Whatever ends it is told to every call behind it.
+    life.#open().catch(() => undefined);
+    return life;
+  }
+
+  async #open(): Promise<void> {
+    await this.call('channel.open', {});
+    if (this.#state === 'opening') this.#state = 'open';
   }
 
   onStaleSettlement(): void {
@@ -414,9 +426,7 @@ export class ChannelLife implements ChannelSink, SettledChannel {
         return;
       case 'basic.cancel':
         // The client never answers: RabbitMQ refuses basic.cancel-ok from clients.
-        if (this.#consumers.delete(method.fields.consumerTag)) {
-          this.#listener?.onConsumerCancelled(method.fields.consumerTag);
-        }
+        this.#onCancel(method.fields.consumerTag);
         return;
       case 'basic.recover-ok':
         // At once: what follows in the same chunk is new.
@@ -441,6 +451,20 @@ export class ChannelLife implements ChannelSink, SettledChannel {
         if (this.#state === 'closing' && !this.#calls.expects(method.name)) return;
         this.#answer(method, method.name);
     }
+  }
+
+  /**
+   * RabbitMQ 4.3 may keep the tag in use after its own basic.cancel (a consumer time-out on a quorum queue), and closes
+   * the connection (530) over a basic.consume that takes it again. Our basic.cancel frees it; elsewhere it does nothing.
+   */
+  #onCancel(consumerTag: string): void {
+    if (!this.#consumers.delete(consumerTag)) return;
+    const free = (): void => {
+      this.call('basic.cancel', { consumerTag }).catch(() => undefined);
+    };
+    if (this.committing.isClosed) this.committing.onOpen(free);
+    else free();
+    this.#listener?.onConsumerCancelled(consumerTag);
   }
 
   #onReturn({ replyCode, replyText, exchange, routingKey }: MethodFields['basic.return']): void {

@@ -4,7 +4,7 @@ import { ArgumentError, messageOf } from '../errors.js';
 import { copyTable, type BasicProperties, type FieldTable } from '../protocol/index.js';
 
 type Kind =
-  | ('boolean' | 'name' | 'tag' | 'code' | 'table' | 'prefetch' | 'milliseconds' | 'signal')
+  | ('boolean' | 'name' | 'strings' | 'tag' | 'code' | 'table' | 'prefetch' | 'milliseconds' | 'signal')
   | ('deliveryMode' | 'priority' | 'expiration' | 'timestamp');
 
 /** The longest time-to-live that RabbitMQ takes: ten years, in milliseconds. Others cost the channel (406). */
@@ -20,6 +20,8 @@ const problems: Record<Kind, (value: unknown) => string | undefined> = {
       return 'holds a lone surrogate, which UTF-8 cannot say';
     return length > 255 ? `is ${String(length)} bytes long; AMQP allows 255` : undefined;
   },
+  strings: (value) =>
+    Array.isArray(value) && value.every((entry) => typeof entry === 'string') ? undefined : 'must be a list of strings',
   // A Map, an array, an Error: it has no fields of its own, and would count as empty.
   table: (value) => (isPlain(value) || isRecord(value) ? undefined : 'must be an object of named fields'),
   prefetch: (value) => range(value, 0, 65_535),

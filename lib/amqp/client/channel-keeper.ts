@@ -15,7 +15,6 @@ import {
 import { ordinaryClose, type CloseReason, type ConnectionLife, type ResolvedParameters } from '../connection/index.js';
 import {
   asAmqpError,
-  asError,
   ChannelClosedError,
   ConsumerCancelledError,
   DuplicateConsumerTagError,
@@ -23,8 +22,7 @@ import {
   WrongStateError,
   type AmqpError,
 } from '../errors.js';
-import { backOffDelay, isWorthRecovery, wait, type BrokenEntity } from '../recovery/index.js';
-import { isBlamedOn } from './blame.js';
+import { backOffDelay, isBlamedOn, isWorthRecovery, wait, type BrokenEntity, type Trials } from '../recovery/index.js';
 import type { Consumer, ConsumerOwner } from './consumer.js';
 import { LifeWaiters } from './life-waiters.js';
 import type { PendingPublish } from './pending-publish.js';
@@ -46,6 +44,10 @@ export interface ChannelHost {
   readonly parameters: ResolvedParameters;
   /** The present life, while it is open and restored. */
   readonly life: ConnectionLife | undefined;
+  /** Those for whom the broker closed the whole connection. */
+  readonly trials: Trials;
+  /** A consumer that was broken consumes again. */
+  onHealed(entity: Pick<BrokenEntity, 'kind' | 'name'>): void;
   /** Makes sure that a queue is there, declaring it anew where we declared it before. False: it is not. */
   restoreQueue(queue: string): Promise<boolean>;
   /** Asks by a passive declare, on a channel made for the question. */
@@ -82,8 +84,8 @@ export class ChannelKeeper implements ConsumerOwner {
   readonly transactions = new Transactions(this);
   readonly #host: ChannelHost;
   readonly #listener: ChannelKeeperListener;
-  /** Consumers that the broker does not know at present. */
-  readonly #broken = new Set<Consumer>();
+  /** Consumers that the broker does not know at present, each with the reason. */
+  readonly #broken = new Map<Consumer, AmqpError>();
   #life: ChannelLife | undefined;
   /** The last tag that users saw in lives that are over. */
   #tagOffset = 0;
@@ -200,34 +202,44 @@ export class ChannelKeeper implements ConsumerOwner {
   // --- lives --------------------------------------------------------------------------------------
 
   /**
-   * Opens the channel in a life of the connection and gives it its settings and consumers. A consumer that the broker
-   * refuses is left out, reported, and tried again later. Rejects when the connection ends meanwhile.
+   * Opens the channel in a life of the connection and gives it its settings and, when `ready` resolves, its consumers. A
+   * consumer that the broker refuses is left out, and tried again later. Rejects when the connection ends meanwhile.
    */
-  async restore(connection: ConnectionLife): Promise<{ consumers: number; broken: BrokenEntity[] }> {
-    const broken: BrokenEntity[] = [];
+  async restore(connection: ConnectionLife, ready: Promise<unknown> = Promise.resolve()): Promise<void> {
+    const before = [...this.#broken.keys()];
     this.#broken.clear();
     for (;;) {
-      if (this.#hasEnded()) return { consumers: 0, broken };
+      if (this.#hasEnded()) return;
       const life = await this.#openLife(connection);
       this.#restoringLife = life;
+      await ready;
       const failure = await this.#settle(life);
       this.#restoringLife = undefined;
       if (this.#hasEnded()) {
         await life.close();
-        return { consumers: 0, broken };
+        return;
       }
       if (!failure) {
         if (life.endedBy) continue;
         this.#begin(life);
         if (this.#broken.size > 0) this.#scheduleRetry();
-        return { consumers: this.consumers.size - this.#broken.size, broken };
+        for (const consumer of before) if (this.#isConsuming(consumer)) this.#onHealed(consumer);
+        return;
       }
       if (connection.endedBy) throw connection.endedBy;
       if (!failure.consumer) throw failure.error;
-      this.#broken.add(failure.consumer);
-      broken.push({ kind: 'consumer', name: failure.consumer.consumerTag, error: failure.error });
-      if (life.isOpen) await life.close();
+      this.#broken.set(failure.consumer, failure.error);
+      if (!life.endedBy) await life.close();
     }
+  }
+
+  /** The consumers that the broker does not know at present. */
+  get broken(): readonly BrokenEntity[] {
+    return [...this.#broken].map(([{ consumerTag }, error]) => ({ kind: 'consumer', name: consumerTag, error }));
+  }
+
+  #isConsuming(consumer: Consumer): boolean {
+    return this.consumers.get(consumer.consumerTag) === consumer && !this.#broken.has(consumer);
   }
 
   #hasEnded(): boolean {
@@ -269,8 +281,16 @@ export class ChannelKeeper implements ConsumerOwner {
       const fields = { prefetchSize: 0, prefetchCount: settings.globalPrefetch, global: true };
       calls.push({ consumer: undefined, done: life.call('basic.qos', fields) });
     }
+    const { trials } = this.#host;
     for (const consumer of this.consumers.values()) {
-      if (!this.#broken.has(consumer)) calls.push({ consumer, done: this.#consumeOn(life, consumer) });
+      if (this.#broken.has(consumer)) continue;
+      const sentence = trials.sentenceOn(consumer);
+      if (sentence) {
+        this.#broken.set(consumer, sentence);
+        continue;
+      }
+      const done = trials.run('basic.consume', consumer, () => this.#consumeOn(life, consumer));
+      calls.push({ consumer, done });
     }
     const results = await Promise.allSettled(calls.map(({ done }) => done));
     const index = results.findIndex(({ status }) => status === 'rejected');
@@ -326,8 +346,8 @@ export class ChannelKeeper implements ConsumerOwner {
       this.#reopenings += 1;
       if (!isWanted()) return;
       try {
-        const { consumers, broken } = await this.restore(connection);
-        this.#listener.onRecovered(consumers, broken);
+        await this.restore(connection);
+        this.#listener.onRecovered(this.consumers.size - this.#broken.size, this.broken);
         return;
       } catch {
         // The connection ended, whose owner restores us; or the channel could not be opened, which is tried again.
@@ -400,9 +420,9 @@ export class ChannelKeeper implements ConsumerOwner {
     const consumer = this.consumers.get(consumerTag);
     if (!consumer) return;
     const willReturn = this.#host.parameters.recovery !== false;
-    if (willReturn) this.#broken.add(consumer);
-    else this.consumers.delete(consumerTag);
     const cause = new ConsumerCancelledError(consumerTag, consumer.queue);
+    if (willReturn) this.#broken.set(consumer, cause);
+    else this.consumers.delete(consumerTag);
     this.#listener.onConsumerCancelled(consumer, cause, willReturn);
     this.#scheduleRetry();
   }
@@ -426,31 +446,73 @@ export class ChannelKeeper implements ConsumerOwner {
     // At least the first delay, so that a queue that comes and goes makes no spin.
     const delay = Math.max(recovery.initialDelay, backOffDelay(this.#retries, recovery));
     this.#retryTimer = setTimeout(() => {
-      this.#retryBroken().catch((error: unknown) => {
-        this.#listener.onCallbackError(asError(error));
-      });
+      void this.retryBroken();
     }, delay);
     this.#retryTimer.unref();
   }
 
+  /** Lets the consumers that the broker does not know consume again, where it allows it. Never rejects. */
+  retryBroken(): Promise<void> {
+    return (this.#retrying ??= this.#retryBroken().finally(() => {
+      this.#retrying = undefined;
+    }));
+  }
+
+  #retrying: Promise<void> | undefined;
+
   async #retryBroken(): Promise<void> {
-    for (const consumer of [...this.#broken]) {
+    for (const consumer of [...this.#broken.keys()]) {
       const life = this.#life;
       if (!life || this.#end) return;
       try {
-        if (!(await this.#host.restoreQueue(consumer.queue))) continue;
-        if (!this.#broken.has(consumer) || life !== this.#life) return;
-        await this.#consumeOn(life, consumer);
-      } catch {
+        if (!(await this.#host.restoreQueue(consumer.queue)) || !(await this.#isAllowed(life, consumer))) continue;
+        if (!this.#broken.has(consumer)) continue;
+        if (life !== this.#life) return;
+        await this.#host.trials.run('basic.consume', consumer, () => this.#consumeOn(life, consumer));
+      } catch (error) {
         // Either the channel was closed, and is reopened with the consumers it can have, or the connection ended.
         if (life !== this.#life) return;
+        if (this.#broken.has(consumer)) this.#broken.set(consumer, asAmqpError(error));
         continue;
       }
-      this.#broken.delete(consumer);
+      if (!this.#broken.delete(consumer)) {
+        // Cancelled in between, when there was nothing to cancel.
+        if (this.consumers.get(consumer.consumerTag) !== consumer)
+          await life.cancel(consumer.consumerTag).catch(() => undefined);
+        continue;
+      }
       this.#retries = 0;
-      this.#listener.onConsumerRecovered(consumer);
+      this.#onHealed(consumer);
     }
     if (this.#broken.size > 0) this.#scheduleRetry();
+  }
+
+  #onHealed(consumer: Consumer): void {
+    this.#listener.onConsumerRecovered(consumer);
+    this.#host.onHealed({ kind: 'consumer', name: consumer.consumerTag });
+  }
+
+  /**
+   * Whether the broker would take a consumer: found out on a channel of its own, since a refusal would cost its neighbours
+   * theirs. One message may be sent to it there, and comes again.
+   */
+  async #isAllowed({ connection }: ChannelLife, consumer: Consumer): Promise<boolean> {
+    if (this.#host.trials.sentenceOn(consumer)) return false;
+    const probe = ChannelLife.start(connection);
+    const silent: LifeConsumer = { isNoAck: false, onDelivery: () => undefined };
+    try {
+      const isTaken = this.#host.trials.run('basic.consume', consumer, async () => {
+        const limited = probe.call('basic.qos', { prefetchSize: 0, prefetchCount: 1 });
+        await Promise.all([limited, probe.consume(silent, { ...consumer.consumeFields, noAck: false })]);
+      });
+      await isTaken;
+      return true;
+    } catch (error) {
+      this.#broken.set(consumer, asAmqpError(error));
+      return false;
+    } finally {
+      await probe.close();
+    }
   }
 
   /** A server-named queue got a new name. */

@@ -14,6 +14,8 @@ export interface ChannelOptions {
   prefetch?: number | undefined;
   /** Publisher confirms (confirm.select), which `publish` needs. Default false. */
   confirm?: boolean | undefined;
+  /** For people: who declared what (`declaredBy` of `connection.topology`). Default `channel 1`, `channel 2` ... At most 255 bytes. */
+  name?: string | undefined;
 }
 
 /** What `channel.exchangeDeclare` takes. */
@@ -96,6 +98,8 @@ export interface ChannelEvents {
   closed: { readonly cause: AmqpError };
 }
 
+/** What `openChannel` takes, for `checkOptions`. */
+export const channelKinds = { prefetch: 'prefetch', confirm: 'boolean', name: 'name' } as const;
 /** What `exchangeDeclare`, `queueDeclare`, `consume` and `publish` take, for `checkOptions`. */
 const declareKinds = { durable: 'boolean', autoDelete: 'boolean', passive: 'boolean', arguments: 'table' } as const;
 export const exchangeDeclareKinds = { ...declareKinds, internal: 'boolean' } as const;

@@ -69,8 +69,14 @@ export class Channel extends TopologyMethods {
   #refusal: Error | undefined;
 
   /** Made by `connection.openChannel`. */
-  constructor(host: ChannelHost, topology: TopologyRecord, settings: ChannelSettings, nextTag: () => string) {
-    super(topology);
+  constructor(
+    host: ChannelHost,
+    topology: TopologyRecord,
+    settings: ChannelSettings,
+    nextTag: () => string,
+    name: string,
+  ) {
+    super(topology, name);
     this.#nextTag = nextTag;
     this.keeper = new ChannelKeeper(host, settings, {
       onLost: (cause) => {

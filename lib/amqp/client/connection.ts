@@ -16,8 +16,9 @@ import {
 import { recoverEvents } from '../diagnostics.js';
 import {
   ArgumentError,
-  ConnectionClosedByBrokerError,
+  asAmqpError,
   ConnectionClosedError,
+  NoFreeChannelsError,
   TimeoutError,
   WrongStateError,
   type AmqpError,
@@ -25,19 +26,18 @@ import {
 } from '../errors.js';
 import type { FieldTable } from '../protocol/index.js';
 import {
-  backOffDelay,
   entityExists,
   planTopology,
-  rebuildTopology,
   Supervisor,
-  TopologyRecord,
   type BrokenEntity,
   type ConnectionState,
+  type RebuildReport,
+  type TopologyRecord,
 } from '../recovery/index.js';
 import { check, checkCloseOptions, checkOptions, type CloseOptions } from './arguments.js';
 import type { ChannelHost, ChannelKeeper } from './channel-keeper.js';
 import { Channel } from './channel.js';
-import type { ChannelOptions } from './channel-options.js';
+import { channelKinds, type ChannelOptions } from './channel-options.js';
 import { Events } from './events.js';
 import {
   applyDeclarations,
@@ -47,6 +47,8 @@ import {
   PlanConflictError,
   type Declarations,
 } from './plans.js';
+import { SecretUpdates } from './secret-updates.js';
+import { TopologyKeeper } from './topology-keeper.js';
 
 /** Where a connection leads. */
 export interface ConnectedEndpoint {
@@ -80,6 +82,8 @@ export interface ConnectionEvents {
   lost: { readonly cause: ConnectionError };
   /** An attempt follows after `delay` milliseconds; `cause` is the last failure. */
   reconnecting: { readonly attempt: number; readonly delay: number; readonly cause: ConnectionError };
+  /** Something that the broker refused works again: an exchange, queue or binding is there, a consumer consumes. */
+  healed: Pick<BrokenEntity, 'kind' | 'name'>;
   /** Everything that can be is as before. Once per outage, after `lost`. */
   recovered: {
     /** Number of the new life; the first connect was 1. */
@@ -103,8 +107,11 @@ export interface ConnectionEvents {
   closed: undefined;
 }
 
-interface Restoration {
-  readonly counts: RestoredCounts;
+/** What `connection.rebuild` came to. */
+export interface Restoration {
+  /** What is there. */
+  readonly restored: RestoredCounts;
+  /** What the broker refused. */
   readonly broken: readonly BrokenEntity[];
 }
 
@@ -123,8 +130,6 @@ let connectionCount = 0;
  * and consumers, unless the parameter `recovery` says otherwise.
  */
 export class Connection extends Events<ConnectionEvents> {
-  /** What was declared over this connection and will be declared again after a loss. */
-  readonly topology = new TopologyRecord();
   readonly #parameters: ResolvedParameters;
   readonly #supervisor: Supervisor;
   readonly #channels = new Map<ChannelKeeper, Channel>();
@@ -135,10 +140,11 @@ export class Connection extends Events<ConnectionEvents> {
   #latest: ConnectionLife | undefined;
   /** Server-named queues since the last loss: name before it to present name. */
   readonly #renamedQueues = new Map<string, string>();
-  /** What the broker refused to restore. */
-  #remainder = new TopologyRecord();
-  #retryTimer: NodeJS.Timeout | undefined;
-  #retries = 0;
+  readonly #topology: TopologyKeeper;
+  readonly #secretUpdates: SecretUpdates;
+  /** What healed in a recovery, and is told after it. */
+  readonly #healed: ConnectionEvents['healed'][] = [];
+  #channelCount = 0;
   #closing: Promise<void> | undefined;
   #failure: ConnectionError | undefined;
 
@@ -153,7 +159,8 @@ export class Connection extends Events<ConnectionEvents> {
     this.#supervisor = new Supervisor(this.#parameters, {
       restore: (life) => this.#restore(life),
       onLost: (cause) => {
-        clearTimeout(this.#retryTimer);
+        this.#topology.pause();
+        this.#topology.trials.noteFailure(cause);
         this.#renamedQueues.clear();
         this.emit('lost', { cause });
       },
@@ -177,12 +184,41 @@ export class Connection extends Events<ConnectionEvents> {
       },
     });
     const supervisor = this.#supervisor;
+    this.#topology = new TopologyKeeper({
+      parameters: this.#parameters,
+      get life() {
+        return supervisor.life;
+      },
+      onRenamed: (from, to) => {
+        this.#onQueueRenamed(from, to);
+      },
+      onHealed: (entity) => {
+        this.#onHealed(entity);
+      },
+    });
+    const endedBy = (): AmqpError | undefined => this.#endedBy();
+    this.#secretUpdates = new SecretUpdates({
+      get life() {
+        return supervisor.life;
+      },
+      get endedBy() {
+        return endedBy();
+      },
+      onAccepted: (secret) => {
+        const { credentials } = this.#latestLife.endpoint;
+        for (const endpoint of this.#parameters.endpoints) endpoint.credentials.renew(secret, credentials);
+      },
+    });
     this.#host = {
       parameters: this.#parameters,
       get life() {
         return supervisor.life;
       },
-      restoreQueue: (queue) => this.#restoreQueue(queue),
+      trials: this.#topology.trials,
+      restoreQueue: (queue) => this.#topology.restoreQueue(queue),
+      onHealed: (entity) => {
+        this.#onHealed(entity);
+      },
       exists: async (kind, name) => entityExists(await this.#whenOpen('passive declare'), kind, name),
       forget: (keeper) => {
         this.#channels.delete(keeper);
@@ -256,6 +292,19 @@ export class Connection extends Events<ConnectionEvents> {
     return { host, port, virtualHost, tls: tls !== false };
   }
 
+  /** What was declared over this connection and will be declared again after a loss. */
+  get topology(): TopologyRecord {
+    return this.#topology.record;
+  }
+
+  /**
+   * What the broker refuses at present: exchanges, queues and bindings that could not be declared again, and consumers
+   * that wait for their queue. Each is tried again, ever more slowly; `healed` tells when it works.
+   */
+  get broken(): readonly BrokenEntity[] {
+    return [...this.#topology.broken, ...[...this.#channels.keys()].flatMap((keeper) => keeper.broken)];
+  }
+
   /** The open channels, in the order in which they were opened. */
   get channels(): readonly Channel[] {
     return [...this.#channels.values()];
@@ -266,8 +315,7 @@ export class Connection extends Events<ConnectionEvents> {
    * Rejects with WrongStateError when all channels are in use, TimeoutError, or what ended the connection.
    */
   async openChannel(options: ChannelOptions = {}): Promise<Channel> {
-    const kinds = { prefetch: 'prefetch', confirm: 'boolean' } as const;
-    const { prefetch = 0, confirm = false } = checkOptions(options, kinds, 'openChannel');
+    const { prefetch = 0, confirm = false, name } = checkOptions(options, channelKinds, 'openChannel');
     const settings = {
       prefetch,
       globalPrefetch: undefined,
@@ -275,7 +323,8 @@ export class Connection extends Events<ConnectionEvents> {
       isTransactional: false,
     };
     const nextTag = (): string => `${this.#tagPrefix}-${String((this.#tagCount += 1))}`;
-    const channel = new Channel(this.#host, this.topology, settings, nextTag);
+    const ordinal = (this.#channelCount += 1);
+    const channel = new Channel(this.#host, this.topology, settings, nextTag, name ?? `channel ${String(ordinal)}`);
     const { keeper } = channel;
     try {
       while (!keeper.life) {
@@ -317,10 +366,7 @@ export class Connection extends Events<ConnectionEvents> {
       throw new ArgumentError('secret', 'must be a string or a Uint8Array');
     }
     check(reason, 'name', 'reason');
-    const bytes = Buffer.from(secret);
-    const turn = this.#secretUpdates.then(() => this.#updateSecret(bytes, reason));
-    this.#secretUpdates = turn.catch(() => undefined);
-    await turn;
+    await this.#secretUpdates.update(Buffer.from(secret), reason);
   }
 
   /**
@@ -356,19 +402,26 @@ export class Connection extends Events<ConnectionEvents> {
     return plan;
   }
 
-  #secretUpdates: Promise<void> = Promise.resolve();
-
-  async #updateSecret(secret: Uint8Array, reason: string): Promise<void> {
-    const ended = this.#endedBy();
-    if (ended) throw ended;
-    const { life } = this.#supervisor;
-    await life?.updateSecret(secret, reason).catch((error: unknown) => {
-      // Lost on the way is as if it had been away.
-      const isAway = life.endedBy !== undefined && !this.#endedBy();
-      if (!isAway || error instanceof ConnectionClosedByBrokerError) throw error;
-    });
-    const { credentials } = this.#latestLife.endpoint;
-    for (const endpoint of this.#parameters.endpoints) endpoint.credentials.renew(secret, credentials);
+  /**
+   * Declares everything again in the present life, at once, and lets the consumers that wait consume again: what a recovery
+   * does, without a loss. For when somebody deleted what was declared here, or mended what was `broken`. What is there
+   * already stays as it is. Also tries what was left out because the broker had closed the connection over it.
+   *
+   * Rejects with TimeoutError after `methodTimeout` where the connection is away for so long, or with what ended it.
+   */
+  async rebuild(): Promise<Restoration> {
+    const life = await this.#whenOpen('rebuild');
+    this.#topology.trials.pardon();
+    try {
+      const topology = await this.#topology.restore(life);
+      await Promise.all([...this.#channels.keys()].map((keeper) => keeper.retryBroken()));
+      if (life.endedBy) throw life.endedBy;
+      return this.#restorationOf(topology);
+    } catch (error) {
+      // A culprit is found in the recovery that follows.
+      this.#topology.trials.noteFailure(asAmqpError(error));
+      throw error;
+    }
   }
 
   /**
@@ -411,7 +464,7 @@ export class Connection extends Events<ConnectionEvents> {
     if (this.#supervisor.life) {
       await Promise.all([...this.#channels.keys()].map((keeper) => keeper.flow.flushed(limit)));
     }
-    clearTimeout(this.#retryTimer);
+    this.#topology.pause();
     const closed = this.#supervisor.close(reason);
     this.#endChannels(new ConnectionClosedError());
     await closed;
@@ -427,59 +480,59 @@ export class Connection extends Events<ConnectionEvents> {
   // --- recovery -----------------------------------------------------------------------------------
 
   async #restore(life: ConnectionLife): Promise<void> {
-    clearTimeout(this.#retryTimer);
+    this.#topology.pause();
     this.#latest = life;
-    const topology = await rebuildTopology(life, this.topology, (from, to) => {
-      this.#onQueueRenamed(from, to);
-    });
-    const channels = await Promise.all([...this.#channels.keys()].map((keeper) => keeper.restore(life)));
-    this.#restoration = {
-      counts: {
-        channels: channels.length,
+    const { trials } = this.#topology;
+    try {
+      const keepers = [...this.#channels.keys()];
+      // Side by side, where there is a channel left to declare on.
+      const isRoomy = life.freeChannels > keepers.length;
+      const declared = isRoomy ? undefined : await this.#topology.restore(life);
+      const declaring = declared ? Promise.resolve(declared) : this.#topology.restore(life);
+      const restoring = Promise.all(keepers.map((keeper) => this.#restoreChannel(keeper, life, declaring)));
+      const [topology] = await Promise.all([declaring, restoring]);
+      this.#restoration = this.#restorationOf(topology);
+      trials.noteSuccess();
+    } catch (error) {
+      trials.noteFailure(life.endedBy ?? asAmqpError(error));
+      throw error;
+    }
+  }
+
+  /** A broker that came back with a lower `channelMax` has no room for some: they are over, and the others go on. */
+  async #restoreChannel(keeper: ChannelKeeper, life: ConnectionLife, ready: Promise<unknown>): Promise<void> {
+    try {
+      await keeper.restore(life, ready);
+    } catch (error) {
+      if (!(error instanceof NoFreeChannelsError)) throw error;
+      keeper.end(error);
+    }
+  }
+
+  #restorationOf(topology: RebuildReport): Restoration {
+    const keepers = [...this.#channels.keys()];
+    return {
+      restored: {
+        channels: keepers.length,
         exchanges: topology.exchanges,
         queues: topology.queues,
         bindings: topology.bindings,
-        consumers: channels.reduce((sum, { consumers }) => sum + consumers, 0),
+        consumers: keepers.reduce((sum, keeper) => sum + keeper.consumers.size - keeper.broken.length, 0),
       },
-      broken: [...topology.broken, ...channels.flatMap(({ broken }) => broken)],
+      broken: [...topology.broken, ...keepers.flatMap((keeper) => keeper.broken)],
     };
-    this.#remainder = topology.remainder;
-    this.#retries = 0;
-    this.#scheduleRetry();
+  }
+
+  #onHealed(entity: ConnectionEvents['healed']): void {
+    if (this.#supervisor.life) this.emit('healed', entity);
+    else this.#healed.push(entity);
   }
 
   /** At once, and not only when the recovery is through: it may be cut short, and start again from here. */
   #onQueueRenamed(from: string, to: string): void {
-    this.topology.renameQueue(from, to);
     for (const keeper of this.#channels.keys()) keeper.renameQueue(from, to);
     const original = [...this.#renamedQueues].find(([, present]) => present === from)?.[0] ?? from;
     this.#renamedQueues.set(original, to);
-  }
-
-  /** What the broker refused is tried again, ever more slowly, until it is there or forgotten. */
-  #scheduleRetry(): void {
-    const { recovery } = this.#parameters;
-    if (recovery === false || this.#remainder.isEmpty) return;
-    this.#retries += 1;
-    const delay = Math.max(recovery.initialDelay, backOffDelay(this.#retries, recovery));
-    this.#retryTimer = setTimeout(() => {
-      this.#retryRemainder().catch(() => {
-        // The connection ended, whose recovery starts from the whole record; or there was no free channel to do it on.
-        if (this.#supervisor.life) this.#scheduleRetry();
-      });
-    }, delay);
-    this.#retryTimer.unref();
-  }
-
-  async #retryRemainder(): Promise<void> {
-    const { life } = this.#supervisor;
-    if (!life) return;
-    this.#remainder.retain(this.topology);
-    const { remainder } = await rebuildTopology(life, this.#remainder, (from, to) => {
-      this.#onQueueRenamed(from, to);
-    });
-    this.#remainder = remainder;
-    this.#scheduleRetry();
   }
 
   /** An auto-delete queue goes with the last consumer that we cancel: it is not to come back. */
@@ -508,27 +561,11 @@ export class Connection extends Events<ConnectionEvents> {
       epoch: this.epoch,
       attempts,
       duration,
-      restored: restoration.counts,
+      restored: restoration.restored,
       broken: restoration.broken,
       renamedQueues: new Map(this.#renamedQueues),
     });
-  }
-
-  /** Declares one queue with its bindings again where we declared it before; answers whether it is there. */
-  async #restoreQueue(queue: string): Promise<boolean> {
-    const life = this.#supervisor.life;
-    if (!life) return false;
-    const record = this.topology.queue(queue);
-    if (record && !record.isServerNamed) {
-      const part = new TopologyRecord();
-      part.addQueue(record);
-      for (const binding of this.topology.bindings) {
-        if (binding.kind === 'queue' && binding.destination === queue) part.addBinding(binding);
-      }
-      const { broken } = await rebuildTopology(life, part, () => undefined);
-      return !broken.some(({ kind }) => kind === 'queue');
-    }
-    return entityExists(life, 'queue', queue);
+    for (const entity of this.#healed.splice(0)) this.emit('healed', entity);
   }
 
   #whenOpen(step: string): Promise<ConnectionLife> {

@@ -115,15 +115,19 @@ export function declarationsOf({ exchanges, queues, bindings }: DeclaredTopology
 const exchangeKinds = {
   ...({ name: 'name', type: 'name', durable: 'boolean', autoDelete: 'boolean', internal: 'boolean' } as const),
   arguments: 'table',
+  // As `isServerNamed`.
+  declaredBy: 'strings',
 } as const;
 const queueKinds = {
   ...({ name: 'name', durable: 'boolean', autoDelete: 'boolean', exclusive: 'boolean', arguments: 'table' } as const),
   // A topology's own records have it.
   isServerNamed: 'boolean',
+  declaredBy: 'strings',
 } as const;
 const bindingKinds = {
   ...({ source: 'name', destination: 'name', routingKey: 'name', arguments: 'table' } as const),
   kind: 'name',
+  declaredBy: 'strings',
 } as const;
 
 /** Throws ArgumentError, which names the place, for instance `queues[2].durable`. */

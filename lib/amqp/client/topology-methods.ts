@@ -35,11 +35,16 @@ import { Events } from './events.js';
 export abstract class TopologyMethods extends Events<ChannelEvents> {
   /** @internal */
   abstract readonly keeper: ChannelKeeper;
+  /** What `openChannel` was told, or `channel 1`, `channel 2` ...; the same in all lives. */
+  readonly name: string;
   protected readonly topology: TopologyRecord;
+  readonly #declaredBy: readonly string[];
 
-  constructor(topology: TopologyRecord) {
+  constructor(topology: TopologyRecord, name: string) {
     super();
     this.topology = topology;
+    this.name = name;
+    this.#declaredBy = [name];
   }
 
   // --- exchanges ----------------------------------------------------------------------------------
@@ -62,7 +67,8 @@ export abstract class TopologyMethods extends Events<ChannelEvents> {
     const fields = { exchange, type, passive, durable, autoDelete, internal, arguments: table };
     await this.call('exchange.declare', fields);
     if (!passive) {
-      this.topology.addExchange({ name: exchange, type, durable, autoDelete, internal, arguments: table });
+      const declaredBy = this.#declaredBy;
+      this.topology.addExchange({ name: exchange, type, durable, autoDelete, internal, arguments: table, declaredBy });
     }
   }
 
@@ -91,7 +97,7 @@ export abstract class TopologyMethods extends Events<ChannelEvents> {
   async exchangeBind(destination: string, source: string, routingKey = '', table: FieldTable = {}): Promise<void> {
     const binding = checkBinding('exchange', source, destination, routingKey, table);
     await this.call('exchange.bind', { destination, source, routingKey, arguments: binding.arguments });
-    this.topology.addBinding(binding);
+    this.topology.addBinding({ ...binding, declaredBy: this.#declaredBy });
   }
 
   /**
@@ -146,6 +152,7 @@ export abstract class TopologyMethods extends Events<ChannelEvents> {
         exclusive,
         autoDelete,
         arguments: table,
+        declaredBy: this.#declaredBy,
       });
     }
     return declared;
@@ -199,7 +206,7 @@ export abstract class TopologyMethods extends Events<ChannelEvents> {
   async queueBind(queue: string, exchange: string, routingKey = '', table: FieldTable = {}): Promise<void> {
     const binding = checkBinding('queue', exchange, queue, routingKey, table);
     await this.call('queue.bind', { queue, exchange, routingKey, arguments: binding.arguments });
-    this.topology.addBinding({ ...binding, destination: this.currentName(queue) });
+    this.topology.addBinding({ ...binding, destination: this.currentName(queue), declaredBy: this.#declaredBy });
   }
 
   /**

@@ -15,6 +15,12 @@ export class ChannelTable {
   /** Numbers whose channel is closed. RabbitMQ may still send deliveries behind its own channel.close. */
   readonly #closed = new Set<number>();
   #lastNumber = 0;
+  #size = 0;
+
+  /** How many numbers are taken. */
+  get size(): number {
+    return this.#size;
+  }
 
   find(number: number): ChannelSink | undefined {
     return this.#sinks[number];
@@ -34,6 +40,7 @@ export class ChannelTable {
       this.#lastNumber = (this.#lastNumber % channelMax) + 1;
       if (this.#sinks[this.#lastNumber]) continue;
       this.#sinks[this.#lastNumber] = sink;
+      this.#size += 1;
       this.#closed.delete(this.#lastNumber);
       return this.#lastNumber;
     }
@@ -41,12 +48,14 @@ export class ChannelTable {
   }
 
   detach(number: number): void {
+    if (this.#sinks[number]) this.#size -= 1;
     this.#sinks[number] = undefined;
     this.#closed.add(number);
   }
 
   /** The connection is gone: tells every channel, and forgets them. */
   end(error: ConnectionError): void {
+    this.#size = 0;
     for (const sink of this.#sinks.splice(0)) sink?.onConnectionEnd(error);
   }
 }

@@ -187,6 +187,11 @@ export class ConnectionLife implements FrameSink, TransportListener {
     this.#channels.detach(number);
   }
 
+  /** How many channels may be opened at present. */
+  get freeChannels(): number {
+    return this.#tuning.channelMax - this.#channels.size;
+  }
+
   // --- writing ------------------------------------------------------------------------------------
 
   /** False while the broker blocks us or the transport's buffer is full. */

@@ -14,6 +14,11 @@ export function backOffDelay(attempt: number, backOff: BackOff, random: () => nu
   return Math.round(random() * bound);
 }
 
+/** Milliseconds to wait after a refusal that only somebody's hand can mend: near the cap from the first attempt on. */
+export function slowDelay({ maxDelay }: BackOff, random: () => number = Math.random): number {
+  return Math.round(maxDelay * (0.5 + random() / 2));
+}
+
 /** What the user's predicate says of a loss; without one, and where it throws, every loss is worth recovering from. */
 export function isWorthRecovery(
   recovery: { readonly when: ((cause: AmqpError) => boolean) | undefined },

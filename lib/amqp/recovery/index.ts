@@ -15,5 +15,13 @@ export {
 export { entityExists } from './entity-exists.js';
 export { planTopology, type DeclaredTopology, type Difference, type PlannedEntity, type PlannedState } from './plan.js';
 export { rebuildTopology, type BrokenEntity, type RebuildReport } from './rebuild.js';
-export { Supervisor, type ConnectionState, type SupervisorOwner } from './supervisor.js';
-export { TopologyRecord, type BindingRecord, type ExchangeRecord, type QueueRecord } from './topology-record.js';
+export { legalMoves, RetryStates, type ConnectionState, type RetryState } from './states.js';
+export { Supervisor, type SupervisorOwner } from './supervisor.js';
+export {
+  bindingName,
+  TopologyRecord,
+  type BindingRecord,
+  type ExchangeRecord,
+  type QueueRecord,
+} from './topology-record.js';
+export { isBlamedOn, Trials } from './trials.js';

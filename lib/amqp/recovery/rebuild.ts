@@ -1,16 +1,23 @@
 /**
- * Declares a topology record again, in a new life of a connection.
+ * Declares a topology record again, in a life of a connection.
  *
- * Exchanges, then queues, then bindings; each step is pipelined on one channel. An entity that the broker refuses
- * closes that channel: it is skipped and reported, and the rest goes on over a new one. A lost connection ends it.
+ * Everything is pipelined. A small record goes over one channel in one stroke, in the order exchanges, queues, bindings;
+ * a large one over several channels at a time, one kind after the other. An entity that the broker refuses closes its
+ * channel: it is skipped and reported, and the rest goes on over a new one. A lost connection ends it all.
  */
-import { asAmqpError, ChannelClosedByBrokerError, type AmqpError } from '../errors.js';
+import { asAmqpError, type AmqpError } from '../errors.js';
 import { ChannelLife } from '../channel/index.js';
 import type { ConnectionLife } from '../connection/index.js';
 import { replyCodes, type MethodFields } from '../protocol/index.js';
 import { wait } from './back-off.js';
-import { entityExists } from './entity-exists.js';
-import { TopologyRecord, type BindingRecord, type ExchangeRecord, type QueueRecord } from './topology-record.js';
+import {
+  bindingName,
+  TopologyRecord,
+  type BindingRecord,
+  type ExchangeRecord,
+  type QueueRecord,
+} from './topology-record.js';
+import type { Trials } from './trials.js';
 
 /** An entity that could not be restored, and why. */
 export interface BrokenEntity {
@@ -31,165 +38,258 @@ export interface RebuildReport {
   readonly remainder: TopologyRecord;
 }
 
-interface Step {
-  readonly kind: BrokenEntity['kind'];
-  readonly name: string;
-  /** Sends the method; called in order, not awaited before the next. */
-  readonly run: (channel: ChannelLife) => Promise<unknown>;
-  /** Puts the entity into a record of what is still to be restored. */
-  readonly note: (remainder: TopologyRecord) => void;
-  /** Worth a few tries: an exclusive queue stays locked until the broker notices that our old connection is gone. */
-  readonly isLockExpected: boolean;
+export interface RebuildOptions {
+  readonly trials: Trials;
+  /** Told of each server-named queue's new name at once: where it is cut short, the next attempt starts from there. */
+  onRenamed(from: string, to: string): void;
 }
 
+interface Step {
+  readonly kind: 'exchange' | 'queue' | 'binding';
+  readonly name: string;
+  readonly method: 'exchange.declare' | 'queue.declare' | 'queue.bind' | 'exchange.bind';
+  /** What the step is for, by identity. */
+  readonly subject: object;
+  /** Sends the method; called in order, not awaited before the next. */
+  run(channel: ChannelLife): Promise<unknown>;
+  onDone(): void;
+  onRefused(error: AmqpError): void;
+  /** Worth a few tries: an exclusive queue stays locked until the broker notices that our old connection is gone. */
+  readonly isLockExpected?: boolean;
+}
+
+/** So many channels are used at a time, where there is enough to do. */
+const maximumLanes = 4;
+/** So many calls are on their way on each: a refusal means that those behind it are made again. */
+const windowSize = 250;
 const lockRetries = 10;
 const lockRetryDelay = 300;
 
-/**
- * Rejects only when the connection ends meanwhile. `onRenamed` is told of each server-named queue's new name at once:
- * the next attempt starts from there.
- */
+/** Rejects only when the connection ends meanwhile. */
 export async function rebuildTopology(
   connection: ConnectionLife,
   record: TopologyRecord,
-  onRenamed: (from: string, to: string) => void,
+  options: RebuildOptions,
 ): Promise<RebuildReport> {
-  const report = {
-    exchanges: 0,
-    queues: 0,
-    bindings: 0,
-    broken: [] as BrokenEntity[],
-    remainder: new TopologyRecord(),
-  };
-  if (record.isEmpty) return report;
-  const bench = new Bench(connection, report.broken, report.remainder);
-  report.exchanges = await bench.run(record.exchanges.map(declareExchange));
-  const survivors = await survivingQueues(connection, record.queues);
-  const queues = record.queues.filter(({ name }) => !survivors.has(name));
-  report.queues = survivors.size + (await bench.run(queues.map((queue) => declareQueue(queue, onRenamed))));
-  report.bindings = await bench.run(record.bindings.map(declareBinding));
-  await bench.close();
-  return report;
+  const remainder = new TopologyRecord();
+  const broken: BrokenEntity[] = [];
+  const counts = { exchange: 0, queue: 0, binding: 0 };
+  const report = (): RebuildReport => ({
+    exchanges: counts.exchange,
+    queues: counts.queue,
+    bindings: counts.binding,
+    broken,
+    remainder,
+  });
+  if (record.isEmpty) return report();
+
+  /** A step that declares something of the record, counted or put into the remainder. */
+  const declaration = (
+    step: Pick<Step, 'kind' | 'name' | 'method' | 'subject' | 'run' | 'isLockExpected'>,
+    keep: () => void,
+  ): Step => ({
+    ...step,
+    onDone: () => {
+      counts[step.kind] += 1;
+    },
+    onRefused: (error) => {
+      broken.push({ kind: step.kind, name: step.name, error });
+      keep();
+    },
+  });
+  const exchangeStep = (exchange: ExchangeRecord): Step =>
+    declaration(declareExchange(exchange), () => {
+      remainder.addExchange(exchange);
+    });
+  const queueStep = (queue: QueueRecord): Step =>
+    declaration(
+      declareQueue(queue, (to) => {
+        options.onRenamed(queue.name, to);
+        // Nothing to do where the record is the one that was just told.
+        record.renameQueue(queue.name, to);
+      }),
+      () => {
+        remainder.addQueue(queue);
+      },
+    );
+  const bindingStep = (binding: BindingRecord): Step =>
+    declaration(makeBinding(binding), () => {
+      remainder.addBinding(binding);
+    });
+
+  const run = (steps: readonly Step[]): Promise<void> => runSteps(connection, steps, options.trials);
+  const survivors = await survivingQueues(record.queues, run);
+  counts.queue += survivors.size;
+  const exchanges = record.exchanges.map(exchangeStep);
+  const queues = record.queues.filter(({ name }) => !survivors.has(name)).map(queueStep);
+  const isNamed = ({ kind, destination }: BindingRecord): boolean =>
+    kind === 'exchange' || survivors.has(destination) || record.queue(destination)?.isServerNamed !== true;
+  // One at a time is an order of its own: what hangs together must not go in one stroke then.
+  const isTrial = [...exchanges, ...queues].some(({ method, subject }) => options.trials.isSuspect(method, subject));
+  if (!isTrial && exchanges.length + queues.length + record.bindings.length <= windowSize) {
+    const named = record.bindings.filter(isNamed).map(bindingStep);
+    await run([...exchanges, ...queues, ...named]);
+    // By now the others' queues have names.
+    await run(record.bindings.filter((binding) => !isNamed(binding)).map(bindingStep));
+  } else {
+    await run(exchanges);
+    await run(queues);
+    await run(record.bindings.map(bindingStep));
+  }
+  return report();
 }
 
 /** Server-named queues that outlived the connection: they keep their names, which nobody may declare again. */
-async function survivingQueues(connection: ConnectionLife, queues: readonly QueueRecord[]): Promise<Set<string>> {
+async function survivingQueues(
+  queues: readonly QueueRecord[],
+  run: (steps: readonly Step[]) => Promise<void>,
+): Promise<Set<string>> {
   const survivors = new Set<string>();
-  for (const { name, isServerNamed, exclusive } of queues) {
-    if (isServerNamed && !exclusive && (await entityExists(connection, 'queue', name))) survivors.add(name);
-  }
+  const asked = queues.filter(({ isServerNamed, exclusive }) => isServerNamed && !exclusive);
+  await run(
+    asked.map((queue) => ({
+      kind: 'queue',
+      name: queue.name,
+      method: 'queue.declare',
+      subject: queue,
+      run: (channel) => channel.call('queue.declare', { queue: queue.name, passive: true }),
+      onDone: () => survivors.add(queue.name),
+      onRefused: () => undefined,
+    })),
+  );
   return survivors;
 }
 
-/** The channel that the declares run on, replaced each time the broker closes it. */
-class Bench {
+// --- running --------------------------------------------------------------------------------------
+
+/** Runs the steps over as many channels as are worth it. Rejects when the connection ends. */
+async function runSteps(connection: ConnectionLife, steps: readonly Step[], trials: Trials): Promise<void> {
+  const due = steps.filter((step) => {
+    const sentence = trials.sentenceOn(step.subject);
+    if (sentence) step.onRefused(sentence);
+    return !sentence;
+  });
+  if (due.length === 0) return;
+  const queue = new StepQueue(due);
+  const lanes = Math.max(1, Math.min(maximumLanes, Math.ceil(due.length / windowSize), connection.freeChannels));
+  await Promise.all(Array.from({ length: lanes }, () => new Lane(connection, queue, trials).run()));
+}
+
+/** The steps that are still to be run, shared by the lanes. */
+class StepQueue {
+  #steps: readonly Step[];
+  #next = 0;
+  #locked: Step[] = [];
+  #rounds = 0;
+
+  constructor(steps: readonly Step[]) {
+    this.#steps = steps;
+  }
+
+  /** The next steps; none when all are taken. */
+  async take(): Promise<readonly Step[]> {
+    if (this.#next >= this.#steps.length && this.#locked.length > 0) {
+      this.#steps = this.#locked;
+      this.#next = 0;
+      this.#locked = [];
+      this.#rounds += 1;
+      await wait(lockRetryDelay);
+    }
+    const steps = this.#steps.slice(this.#next, this.#next + windowSize);
+    this.#next += steps.length;
+    return steps;
+  }
+
+  /** Puts a step off whose queue the broker still has for our last life. False when that lasts too long. */
+  putOff(step: Step): boolean {
+    if (this.#rounds >= lockRetries) return false;
+    this.#locked.push(step);
+    return true;
+  }
+}
+
+/** A channel that steps run on, replaced each time the broker closes it. */
+class Lane {
   readonly #connection: ConnectionLife;
-  readonly #broken: BrokenEntity[];
-  readonly #remainder: TopologyRecord;
+  readonly #queue: StepQueue;
+  readonly #trials: Trials;
   #channel: ChannelLife | undefined;
 
-  constructor(connection: ConnectionLife, broken: BrokenEntity[], remainder: TopologyRecord) {
+  constructor(connection: ConnectionLife, queue: StepQueue, trials: Trials) {
     this.#connection = connection;
-    this.#broken = broken;
-    this.#remainder = remainder;
+    this.#queue = queue;
+    this.#trials = trials;
   }
 
-  /** Runs the steps; answers how many the broker accepted. */
-  async run(steps: readonly Step[]): Promise<number> {
-    let restored = 0;
-    let remaining = steps;
-    let retries = 0;
-    while (remaining.length > 0) {
-      const channel = (this.#channel ??= await ChannelLife.open(this.#connection));
-      const results = await Promise.allSettled(remaining.map((step) => step.run(channel)));
-      const failedIndex = results.findIndex(({ status }) => status === 'rejected');
-      if (failedIndex < 0) return restored + remaining.length;
-      restored += failedIndex;
-      const failed = remaining[failedIndex];
-      const result = results[failedIndex];
-      if (!failed || result?.status !== 'rejected') break;
-      const error = asAmqpError(result.reason);
-      if (this.#connection.endedBy) throw this.#connection.endedBy;
-      if (!(error instanceof ChannelClosedByBrokerError) && channel.isOpen) await channel.close();
-      this.#channel = undefined;
-      if (failed.isLockExpected && error.replyCode === replyCodes.resourceLocked && retries < lockRetries) {
-        retries += 1;
-        await wait(lockRetryDelay);
-        remaining = remaining.slice(failedIndex);
+  async run(): Promise<void> {
+    for (let steps = await this.#queue.take(); steps.length > 0; steps = await this.#queue.take()) {
+      while (steps.length > 0) steps = steps.slice(await this.#runWindow(steps));
+    }
+    const closed = this.#channel?.close();
+    // Else nobody waits for the answer.
+    if (this.#connection.freeChannels === 0) await closed;
+  }
+
+  /** Runs steps until one costs the channel; answers how many are through, that one among them. */
+  async #runWindow(steps: readonly Step[]): Promise<number> {
+    const channel = (this.#channel ??= ChannelLife.start(this.#connection));
+    const results = await Promise.allSettled(
+      steps.map((step) => this.#trials.run(step.method, step.subject, () => step.run(channel))),
+    );
+    if (this.#connection.endedBy) throw this.#connection.endedBy;
+    if (channel.endedBy) this.#channel = undefined;
+    for (const [index, result] of results.entries()) {
+      const step = steps[index];
+      if (!step) break;
+      if (result.status === 'fulfilled') {
+        step.onDone();
         continue;
       }
-      this.#broken.push({ kind: failed.kind, name: failed.name, error });
-      failed.note(this.#remainder);
-      remaining = remaining.slice(failedIndex + 1);
+      const error = asAmqpError(result.reason);
+      const isLocked = step.isLockExpected === true && error.replyCode === replyCodes.resourceLocked;
+      if (!isLocked || !this.#queue.putOff(step)) step.onRefused(error);
+      // The broker answers in order: it closed the channel for the first, and did not look at those behind it.
+      if (error === channel.endedBy) return index + 1;
     }
-    return restored;
-  }
-
-  async close(): Promise<void> {
-    await this.#channel?.close();
+    return steps.length;
   }
 }
 
-function declareExchange(exchange: ExchangeRecord): Step {
-  const { name, type, durable, autoDelete, internal } = exchange;
-  return {
-    kind: 'exchange',
-    name,
-    isLockExpected: false,
-    note: (remainder) => {
-      remainder.addExchange(exchange);
-    },
-    run: (channel) =>
-      channel.call('exchange.declare', {
-        exchange: name,
-        type,
-        durable,
-        autoDelete,
-        internal,
-        arguments: exchange.arguments,
-      }),
-  };
+// --- what is declared -----------------------------------------------------------------------------
+
+type Declaration = Pick<Step, 'kind' | 'name' | 'method' | 'subject' | 'run' | 'isLockExpected'>;
+
+function declareExchange(exchange: ExchangeRecord): Declaration {
+  const { name, type, durable, autoDelete, internal, arguments: table } = exchange;
+  const fields = { exchange: name, type, durable, autoDelete, internal, arguments: table };
+  const method = 'exchange.declare';
+  return { kind: 'exchange', name, method, subject: exchange, run: (channel) => channel.call(method, fields) };
 }
 
-function declareQueue(queue: QueueRecord, onRenamed: (from: string, to: string) => void): Step {
-  const { name, isServerNamed, durable, exclusive, autoDelete } = queue;
+function declareQueue(queue: QueueRecord, onNamed: (name: string) => void): Declaration {
+  const { name, isServerNamed, durable, exclusive, autoDelete, arguments: table } = queue;
+  const fields = { queue: isServerNamed ? '' : name, durable, exclusive, autoDelete, arguments: table };
+  const method = 'queue.declare';
   return {
     kind: 'queue',
     name,
+    method,
+    subject: queue,
     isLockExpected: exclusive,
-    note: (remainder) => {
-      remainder.addQueue(queue);
-    },
     run: async (channel) => {
-      const reply = await channel.call('queue.declare', {
-        queue: isServerNamed ? '' : name,
-        durable,
-        exclusive,
-        autoDelete,
-        arguments: queue.arguments,
-      });
-      if (isServerNamed) onRenamed(name, (reply.fields as MethodFields['queue.declare-ok']).queue);
+      const reply = await channel.call(method, fields);
+      if (isServerNamed) onNamed((reply.fields as MethodFields['queue.declare-ok']).queue);
     },
   };
 }
 
-function declareBinding(binding: BindingRecord): Step {
-  const { kind, source, destination, routingKey } = binding;
-  return {
-    kind: 'binding',
-    name: `${source} -> ${destination} (${routingKey})`,
-    isLockExpected: false,
-    note: (remainder) => {
-      remainder.addBinding(binding);
-    },
-    run: (channel) =>
-      kind === 'queue'
-        ? channel.call('queue.bind', {
-            queue: destination,
-            exchange: source,
-            routingKey,
-            arguments: binding.arguments,
-          })
-        : channel.call('exchange.bind', { destination, source, routingKey, arguments: binding.arguments }),
-  };
+function makeBinding(binding: BindingRecord): Declaration {
+  const { kind, source, destination, routingKey, arguments: table } = binding;
+  const common = { kind: 'binding', name: bindingName(binding), subject: binding } as const;
+  if (kind === 'queue') {
+    const fields = { queue: destination, exchange: source, routingKey, arguments: table };
+    return { ...common, method: 'queue.bind', run: (channel) => channel.call('queue.bind', fields) };
+  }
+  const fields = { destination, source, routingKey, arguments: table };
+  return { ...common, method: 'exchange.bind', run: (channel) => channel.call('exchange.bind', fields) };
 }

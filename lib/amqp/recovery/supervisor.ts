@@ -1,8 +1,5 @@
 /**
- * Keeps a connection alive over its lives: first connect and reconnect are one path.
- *
- *   connecting --> open <--> recovering      any --close()--> closed
- *        \____________________/\__________ attempts used up --> failed
+ * Keeps a connection alive over its lives: first connect and reconnect are one path, through the states of states.ts.
  *
  * Knows when to connect, when to wait and when to give up; what a new life must be given back is the owner's
  * (`restore`). Must not know channels or users.
@@ -22,10 +19,8 @@ import {
   type ResolvedEndpoint,
   type ResolvedParameters,
 } from '../connection/index.js';
-import { backOffDelay, isWorthRecovery, wait } from './back-off.js';
-
-/** `connecting`, `open`, `recovering` (lost, and being rebuilt), `closed` (by you) or `failed` (given up). */
-export type ConnectionState = 'connecting' | 'open' | 'recovering' | 'closed' | 'failed';
+import { backOffDelay, isWorthRecovery, slowDelay, wait } from './back-off.js';
+import { RetryStates, type ConnectionState } from './states.js';
 
 export interface SupervisorOwner {
   /** Gives a new life back what the earlier ones had. Rejects when that life ended meanwhile. */
@@ -39,13 +34,22 @@ export interface SupervisorOwner {
   onUnblocked(): void;
 }
 
+/** How long to go on trying. */
+interface Patience {
+  /** Attempts in all. */
+  readonly attempts: number;
+  /** Milliseconds before an attempt, after a failure. */
+  delay(attempt: number, cause: ConnectionError): number;
+  /** Whether to try (again) after this. */
+  isWorthTrying(cause: ConnectionError): boolean;
+}
+
 export class Supervisor {
   readonly #parameters: ResolvedParameters;
   readonly #owner: SupervisorOwner;
   readonly #closing = new AbortController();
-  #state: ConnectionState = 'connecting';
+  readonly #states = new RetryStates();
   #life: ConnectionLife | undefined;
-  #epoch = 0;
   #running: Promise<void> = Promise.resolve();
 
   constructor(parameters: ResolvedParameters, owner: SupervisorOwner) {
@@ -54,53 +58,69 @@ export class Supervisor {
   }
 
   get state(): ConnectionState {
-    return this.#state;
+    return this.#states.visible;
   }
 
   /** The present life, while it is open and restored. */
   get life(): ConnectionLife | undefined {
-    return this.#state === 'open' ? this.#life : undefined;
+    return this.#states.state === 'open' ? this.#life : undefined;
   }
 
   /** How many lives there were; 1 after the first connect. */
   get epoch(): number {
-    return this.#epoch;
+    return this.#states.epoch;
   }
 
   /** The first connect. Rejects when `attempts` rounds over the endpoints failed, with the error of the last. */
   async connect(): Promise<void> {
     const { attempts, retryDelay } = this.#parameters;
-    for (let attempt = 1; ; attempt++) {
-      try {
-        await this.#establish();
-        return;
-      } catch (error) {
-        const cause = asConnectionError(error);
-        if (this.#closing.signal.aborted) throw new ConnectionClosedError();
-        if (attempt >= attempts || isHopeless(cause)) {
-          this.#state = 'failed';
-          throw cause;
-        }
-        this.#owner.onReconnecting(attempt + 1, retryDelay, cause);
-        await wait(retryDelay, this.#closing.signal);
-      }
-    }
+    await this.#tryUntilOpen({ attempts, delay: () => retryDelay, isWorthTrying: (cause) => !isHopeless(cause) });
   }
 
   /** Ends everything in bounded time, in whatever state. Never rejects. */
   async close(reason?: CloseReason): Promise<void> {
     const life = this.#life;
-    this.#state = 'closed';
+    if (this.#states.state !== 'closed') this.#states.move('closed');
     this.#closing.abort();
     await life?.close(undefined, reason);
     await this.#running;
+  }
+
+  /**
+   * Connects and restores, as often as it takes; answers the number of attempts. `loss`: what a first attempt has to
+   * wait after. Rejects with the last error when no further attempt is due, or with ConnectionClosedError.
+   */
+  async #tryUntilOpen(patience: Patience, loss?: ConnectionError): Promise<number> {
+    let cause = loss;
+    for (let attempt = 1; ; attempt++) {
+      if (cause) await this.#backOff(patience, attempt, cause);
+      try {
+        await this.#establish();
+        return attempt;
+      } catch (error) {
+        this.#life = undefined;
+        if (this.#isClosing()) throw new ConnectionClosedError();
+        cause = asConnectionError(error);
+        if (attempt < patience.attempts && patience.isWorthTrying(cause)) continue;
+        this.#states.move('failed');
+        throw cause;
+      }
+    }
+  }
+
+  async #backOff(patience: Patience, attempt: number, cause: ConnectionError): Promise<void> {
+    if (this.#states.state !== 'backing-off') this.#states.move('backing-off');
+    const delay = patience.delay(attempt, cause);
+    this.#owner.onReconnecting(attempt, delay, cause);
+    await wait(delay, this.#closing.signal);
+    if (this.#isClosing()) throw new ConnectionClosedError();
+    this.#states.move('connecting');
   }
 
   /** One round over the endpoints, and the restoration of what was. Rejects with the error that says most. */
   async #establish(): Promise<void> {
     const life = await this.#connectRound();
     this.#life = life;
-    let isRestored = false;
     life.listen({
       onBlocked: (reason) => {
         this.#owner.onBlocked(reason);
@@ -110,23 +130,24 @@ export class Supervisor {
       },
       onEnd: (error) => {
         if (closeEvents.hasSubscribers) closeEvents.publish({ connection: life.identity, cause: error });
-        if (isRestored) this.#onEnd(error);
+        if (life === this.#life && this.#states.state === 'open') this.#onLost(error);
       },
     });
-    try {
-      await this.#owner.restore(life);
-    } catch (error) {
-      life.destroy(asConnectionError(error));
-      throw life.endedBy ?? asConnectionError(error);
+    if (!this.#isClosing()) {
+      this.#states.move('restoring');
+      try {
+        await this.#owner.restore(life);
+      } catch (error) {
+        life.destroy(asConnectionError(error));
+        throw life.endedBy ?? asConnectionError(error);
+      }
     }
     if (life.endedBy) throw life.endedBy;
-    if (this.#closing.signal.aborted) {
+    if (this.#isClosing()) {
       await life.close();
       throw new ConnectionClosedError();
     }
-    isRestored = true;
-    this.#epoch += 1;
-    this.#state = 'open';
+    this.#states.move('open');
   }
 
   async #connectRound(): Promise<ConnectionLife> {
@@ -175,40 +196,34 @@ export class Supervisor {
       .map(({ endpoint }) => endpoint);
   }
 
-  #onEnd(cause: ConnectionError): void {
-    if (this.#state !== 'open') return;
-    this.#state = 'recovering';
-    this.#life = undefined;
+  #onLost(cause: ConnectionError): void {
     const since = performance.now();
+    const { recovery } = this.#parameters;
+    const isWanted = recovery !== false && recovery.attempts > 0 && isWorthRecovery(recovery, cause);
+    this.#life = undefined;
+    this.#states.move(isWanted ? 'backing-off' : 'failed');
     this.#owner.onLost(cause);
-    this.#running = this.#recover(cause, since);
+    if (this.#isClosing()) return;
+    if (isWanted) this.#running = this.#recover(recovery, cause, since);
+    else this.#owner.onFailed(cause);
   }
 
-  async #recover(loss: ConnectionError, since: number): Promise<void> {
-    const { recovery } = this.#parameters;
-    let cause = loss;
-    const attempts = recovery === false ? 0 : recovery.attempts;
-    for (let attempt = 1; recovery !== false && attempt <= attempts && isWorthRecovery(recovery, cause); attempt++) {
-      if (this.#isClosing()) return;
-      const delay = backOffDelay(attempt, recovery);
-      this.#owner.onReconnecting(attempt, delay, cause);
-      await wait(delay, this.#closing.signal);
-      if (this.#isClosing()) return;
-      try {
-        await this.#establish();
-        this.#owner.onRecovered(attempt, Math.round(performance.now() - since));
-        return;
-      } catch (error) {
-        cause = asConnectionError(error);
-        this.#life = undefined;
-        if (isHopeless(cause)) break;
-      }
+  async #recover(recovery: Recovery, loss: ConnectionError, since: number): Promise<void> {
+    const patience: Patience = {
+      attempts: recovery.attempts,
+      delay: (attempt, cause) => (isRefusal(cause) ? slowDelay(recovery) : backOffDelay(attempt, recovery)),
+      isWorthTrying: (cause) => !isHopeless(cause) && isWorthRecovery(recovery, cause),
+    };
+    try {
+      const attempts = await this.#tryUntilOpen(patience, loss);
+      this.#owner.onRecovered(attempts, Math.round(performance.now() - since));
+    } catch (error) {
+      if (!this.#isClosing()) this.#owner.onFailed(asConnectionError(error));
     }
-    if (this.#closing.signal.aborted) return;
-    this.#state = 'failed';
-    this.#owner.onFailed(cause);
   }
 }
+
+type Recovery = Exclude<ResolvedParameters['recovery'], false>;
 
 /** What one round over the endpoints came to: the error that says most, with the others as its cause. */
 function summaryOf(errors: readonly ConnectionError[]): ConnectionError {

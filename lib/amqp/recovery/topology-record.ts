@@ -20,6 +20,8 @@ export interface ExchangeRecord {
   readonly internal: boolean;
   /** Arguments of the declaration. */
   readonly arguments: Readonly<FieldTable>;
+  /** The names of the channels that declared it (`openChannel({ name })`), the first one first. */
+  readonly declaredBy?: readonly string[] | undefined;
 }
 
 /** A queue as it was declared. */
@@ -36,6 +38,8 @@ export interface QueueRecord {
   readonly autoDelete: boolean;
   /** Arguments of the declaration. */
   readonly arguments: Readonly<FieldTable>;
+  /** The names of the channels that declared it (`openChannel({ name })`), the first one first. */
+  readonly declaredBy?: readonly string[] | undefined;
 }
 
 /** A binding as it was made. */
@@ -50,6 +54,8 @@ export interface BindingRecord {
   readonly routingKey: string;
   /** Arguments of the binding: two that differ in nothing else are two. */
   readonly arguments: Readonly<FieldTable>;
+  /** The names of the channels that declared it (`openChannel({ name })`), the first one first. */
+  readonly declaredBy?: readonly string[] | undefined;
 }
 
 /** What was declared over a connection, and will be declared again after a loss. Read it; the methods of channels keep it. */
@@ -57,8 +63,12 @@ export class TopologyRecord {
   readonly #exchanges = new Map<string, ExchangeRecord>();
   readonly #queues = new Map<string, QueueRecord>();
   readonly #bindings = new Map<string, BindingRecord>();
+  /** The keys of the bindings at each queue or exchange, by `endKey`. */
+  readonly #bindingsAt = new Map<string, Set<string>>();
   /** Earlier names of server-named queues, each to the present one. */
   readonly #formerNames = new Map<string, string>();
+  /** The other way round: the first name, which users hold, and the last, which calls under way still use. */
+  readonly #formerNamesOf = new Map<string, readonly string[]>();
 
   /** In the order in which they were declared. */
   get exchanges(): readonly ExchangeRecord[] {
@@ -80,10 +90,46 @@ export class TopologyRecord {
     return this.#queues.get(name);
   }
 
+  /** The exchange of that name, if it was declared. */
+  exchange(name: string): ExchangeRecord | undefined {
+    return this.#exchanges.get(name);
+  }
+
+  /** The bindings that lead to a queue or exchange, and those that lead from an exchange. */
+  bindingsAt(kind: 'queue' | 'exchange', name: string): readonly BindingRecord[] {
+    const keys = this.#bindingsAt.get(endKey(kind, name)) ?? [];
+    return [...keys].flatMap((key) => this.#bindings.get(key) ?? []);
+  }
+
+  /** True when nothing is declared. */
+  get isEmpty(): boolean {
+    return this.#exchanges.size + this.#queues.size + this.#bindings.size === 0;
+  }
+
+  // --- what was declared --------------------------------------------------------------------------
+
   /** @internal */
   addExchange(exchange: ExchangeRecord): void {
-    this.#exchanges.set(exchange.name, exchange);
+    this.#exchanges.set(exchange.name, declaredAlso(exchange, this.#exchanges.get(exchange.name)));
   }
+
+  /** @internal */
+  addQueue(queue: QueueRecord): void {
+    this.#queues.set(queue.name, declaredAlso(queue, this.#queues.get(queue.name)));
+  }
+
+  /** @internal */
+  addBinding(binding: BindingRecord): void {
+    const key = bindingKey(binding);
+    this.#bindings.set(key, declaredAlso(binding, this.#bindings.get(key)));
+    for (const end of endsOf(binding)) {
+      const keys = this.#bindingsAt.get(end);
+      if (keys) keys.add(key);
+      else this.#bindingsAt.set(end, new Set([key]));
+    }
+  }
+
+  // --- what is gone -------------------------------------------------------------------------------
 
   /**
    * With its bindings.
@@ -92,14 +138,7 @@ export class TopologyRecord {
    */
   removeExchange(name: string): void {
     this.#exchanges.delete(name);
-    this.#removeBindings(({ kind, source, destination }) => {
-      return source === name || (kind === 'exchange' && destination === name);
-    });
-  }
-
-  /** @internal */
-  addQueue(queue: QueueRecord): void {
-    this.#queues.set(queue.name, queue);
+    for (const binding of this.bindingsAt('exchange', name)) this.removeBinding(binding);
   }
 
   /**
@@ -109,9 +148,48 @@ export class TopologyRecord {
    */
   removeQueue(name: string): void {
     this.#queues.delete(name);
-    for (const [former, present] of this.#formerNames) if (present === name) this.#formerNames.delete(former);
-    this.#removeBindings(({ kind, destination }) => kind === 'queue' && destination === name);
+    for (const former of this.#formerNamesOf.get(name) ?? []) this.#formerNames.delete(former);
+    this.#formerNamesOf.delete(name);
+    for (const binding of this.bindingsAt('queue', name)) this.removeBinding(binding);
   }
+
+  /**
+   * With the auto-delete exchange that it was the last one to lead from, as the broker does it; and with what hangs on
+   * that one.
+   *
+   * @internal
+   */
+  removeBinding(binding: BindingRecord): void {
+    if (!this.#dropBinding(binding)) return;
+    const { source } = binding;
+    if (this.#exchanges.get(source)?.autoDelete !== true) return;
+    if (!this.bindingsAt('exchange', source).some((other) => other.source === source)) this.removeExchange(source);
+  }
+
+  /** False where there is none. */
+  #dropBinding(binding: BindingRecord): boolean {
+    const key = bindingKey(binding);
+    if (!this.#bindings.delete(key)) return false;
+    for (const end of endsOf(binding)) {
+      const keys = this.#bindingsAt.get(end);
+      keys?.delete(key);
+      if (keys?.size === 0) this.#bindingsAt.delete(end);
+    }
+    return true;
+  }
+
+  /**
+   * Forgets what the other record does not hold.
+   *
+   * @internal
+   */
+  retain(other: TopologyRecord): void {
+    for (const name of this.#exchanges.keys()) if (!other.#exchanges.has(name)) this.#exchanges.delete(name);
+    for (const name of this.#queues.keys()) if (!other.#queues.has(name)) this.#queues.delete(name);
+    for (const [key, binding] of [...this.#bindings]) if (!other.#bindings.has(key)) this.#dropBinding(binding);
+  }
+
+  // --- names --------------------------------------------------------------------------------------
 
   /**
    * A server-named queue got a new name: its bindings follow.
@@ -124,9 +202,8 @@ export class TopologyRecord {
     this.#queues.delete(from);
     this.#queues.set(to, { ...queue, name: to });
     this.#noteFormerName(from, to);
-    for (const [key, binding] of [...this.#bindings]) {
-      if (binding.kind !== 'queue' || binding.destination !== from) continue;
-      this.#bindings.delete(key);
+    for (const binding of this.bindingsAt('queue', from)) {
+      this.#dropBinding(binding);
       this.addBinding({ ...binding, destination: to });
     }
   }
@@ -136,45 +213,36 @@ export class TopologyRecord {
     return this.#formerNames.get(queue) ?? queue;
   }
 
-  /** Of all former names the first is kept, which users hold, and the last, which calls under way still use. */
   #noteFormerName(from: string, to: string): void {
-    const former = [...this.#formerNames].filter(([, present]) => present === from).map(([name]) => name);
-    former.forEach((name, index) => {
-      if (index === 0) this.#formerNames.set(name, to);
-      else this.#formerNames.delete(name);
-    });
-    this.#formerNames.set(from, to);
+    const [first, last] = this.#formerNamesOf.get(from) ?? [];
+    this.#formerNamesOf.delete(from);
+    if (last !== undefined) this.#formerNames.delete(last);
+    const names = first === undefined ? [from] : [first, from];
+    this.#formerNamesOf.set(to, names);
+    for (const name of names) this.#formerNames.set(name, to);
   }
+}
 
-  /**
-   * Forgets what the other record does not hold.
-   *
-   * @internal
-   */
-  retain(other: TopologyRecord): void {
-    for (const name of this.#exchanges.keys()) if (!other.#exchanges.has(name)) this.#exchanges.delete(name);
-    for (const name of this.#queues.keys()) if (!other.#queues.has(name)) this.#queues.delete(name);
-    for (const key of this.#bindings.keys()) if (!other.#bindings.has(key)) this.#bindings.delete(key);
-  }
+/** A binding as people read it: `source -> destination (routing key)`. */
+export function bindingName({ source, destination, routingKey }: BindingRecord): string {
+  return `${source} -> ${destination} (${routingKey})`;
+}
 
-  /** True when nothing is declared. */
-  get isEmpty(): boolean {
-    return this.#exchanges.size + this.#queues.size + this.#bindings.size === 0;
-  }
+/** The declaration that counts is the last one; who made it was maybe not alone. */
+function declaredAlso<Entity extends { readonly declaredBy?: readonly string[] | undefined }>(
+  entity: Entity,
+  earlier: Entity | undefined,
+): Entity {
+  const names = [...new Set([...(earlier?.declaredBy ?? []), ...(entity.declaredBy ?? [])])];
+  return names.length === (entity.declaredBy?.length ?? 0) ? entity : { ...entity, declaredBy: names };
+}
 
-  /** @internal */
-  addBinding(binding: BindingRecord): void {
-    this.#bindings.set(bindingKey(binding), binding);
-  }
+function endKey(kind: 'queue' | 'exchange', name: string): string {
+  return `${kind} ${name}`;
+}
 
-  /** @internal */
-  removeBinding(binding: BindingRecord): void {
-    this.#bindings.delete(bindingKey(binding));
-  }
-
-  #removeBindings(isGone: (binding: BindingRecord) => boolean): void {
-    for (const [key, binding] of [...this.#bindings]) if (isGone(binding)) this.#bindings.delete(key);
-  }
+function endsOf({ kind, source, destination }: BindingRecord): readonly string[] {
+  return [endKey('exchange', source), endKey(kind, destination)];
 }
 
 function bindingKey(binding: BindingRecord): string {

@@ -431,6 +431,7 @@ for (const method of ['plan', 'apply'] as const) {
   row(name, 'closed', (s) => s.closedConnection[method]({ queues: [{ name: 'q' }] }), ConnectionClosedError);
 }
 row('Connection.openChannel', 'closed', (s) => s.closedConnection.openChannel(), ConnectionClosedError);
+row('Connection.rebuild', 'closed', (s) => s.closedConnection.rebuild(), ConnectionClosedError);
 row('Connection.updateSecret', 'closed', (s) => s.closedConnection.updateSecret('x'), ConnectionClosedError);
 row('Connection.share', 'closed', (s) => s.closedConnection.share(), ConnectionClosedError);
 row('Connection.close', 'twice', (s) => s.closedConnection.close(), { gives: undefined });

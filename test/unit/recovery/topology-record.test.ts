@@ -54,4 +54,37 @@ describe('the topology record', () => {
     expect(record.queues.map(({ name }) => name)).toEqual(['new']);
     expect(record.bindings.map(({ destination }) => destination).sort()).toEqual(['new', 'other']);
   });
+
+  test('an auto-delete exchange goes with the last binding that leads from it, and takes others along', () => {
+    const record = new TopologyRecord();
+    for (const name of ['e', 'f']) record.addExchange({ ...exchange, name, autoDelete: true });
+    record.addExchange({ ...exchange, name: 'kept' });
+    record.addBinding({ ...binding, source: 'e', destination: 'q' });
+    record.addBinding({ ...binding, source: 'f', kind: 'exchange', destination: 'e' });
+    record.addBinding({ ...binding, source: 'kept', kind: 'exchange', destination: 'e' });
+    record.addBinding({ ...binding, source: 'kept', destination: 'q' });
+    record.removeQueue('q');
+    expect(record.exchanges.map(({ name }) => name)).toEqual(['kept']);
+    expect(record.bindings).toEqual([]);
+  });
+
+  test('an auto-delete exchange with another binding left stays, and so does one that never had any', () => {
+    const record = new TopologyRecord();
+    for (const name of ['e', 'unbound']) record.addExchange({ ...exchange, name, autoDelete: true });
+    record.addBinding(binding);
+    record.addBinding({ ...binding, routingKey: 'other' });
+    record.removeBinding(binding);
+    record.removeBinding(binding);
+    expect(record.exchanges).toHaveLength(2);
+  });
+
+  test('says who declared what, each once, the first one first', () => {
+    const record = new TopologyRecord();
+    for (const name of ['orders', 'billing', 'orders']) {
+      record.addQueue({ ...queue, name: 'q', declaredBy: [name] });
+      record.addBinding({ ...binding, declaredBy: [name] });
+    }
+    expect(record.queue('q')?.declaredBy).toEqual(['orders', 'billing']);
+    expect(record.bindingsAt('exchange', 'e')[0]?.declaredBy).toEqual(['orders', 'billing']);
+  });
 });

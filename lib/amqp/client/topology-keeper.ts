@@ -1,0 +1,137 @@
+/**
+ * Keeps what was declared over a connection on the broker: all of it in each new life, and what the broker refuses again
+ * and again, ever more slowly, until it is there or forgotten. Must not know channels or consumers.
+ */
+import type { ConnectionLife, ResolvedParameters } from '../connection/index.js';
+import {
+  backOffDelay,
+  bindingName,
+  entityExists,
+  rebuildTopology,
+  TopologyRecord,
+  Trials,
+  type BrokenEntity,
+  type RebuildReport,
+} from '../recovery/index.js';
+
+export interface TopologyKeeperOwner {
+  readonly parameters: ResolvedParameters;
+  /** The present life, while it is open and restored. */
+  readonly life: ConnectionLife | undefined;
+  /** A server-named queue has another name. */
+  onRenamed(from: string, to: string): void;
+  /** Something that was broken is there. */
+  onHealed(entity: Pick<BrokenEntity, 'kind' | 'name'>): void;
+}
+
+export class TopologyKeeper {
+  /** What was declared. */
+  readonly record = new TopologyRecord();
+  readonly trials = new Trials();
+  readonly #owner: TopologyKeeperOwner;
+  #broken: readonly BrokenEntity[] = [];
+  /** What is broken, as it was declared. */
+  #remainder = new TopologyRecord();
+  #retryTimer: NodeJS.Timeout | undefined;
+  #retries = 0;
+  /** One thing at a time: two that restore the same server-named queue would make two. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(owner: TopologyKeeperOwner) {
+    this.#owner = owner;
+  }
+
+  /** What the broker refuses at present, without what was forgotten since. */
+  get broken(): readonly BrokenEntity[] {
+    if (this.#broken.length === 0) return this.#broken;
+    this.#remainder.retain(this.record);
+    const bindings = new Set(this.#remainder.bindings.map(bindingName));
+    return this.#broken.filter(({ kind, name }) => {
+      if (kind === 'exchange') return this.#remainder.exchange(name) !== undefined;
+      return kind === 'queue' ? this.#remainder.queue(name) !== undefined : bindings.has(name);
+    });
+  }
+
+  /** Declares the whole record in a life. Rejects when that ends meanwhile. */
+  restore(life: ConnectionLife): Promise<RebuildReport> {
+    return this.#inTurn(async () => {
+      const report = await this.#rebuild(life, this.record);
+      this.#retries = 0;
+      this.#note(report);
+      return report;
+    });
+  }
+
+  /** Declares one queue with its bindings again where we declared it before; answers whether it is there. */
+  restoreQueue(name: string): Promise<boolean> {
+    return this.#inTurn(async () => {
+      const { life } = this.#owner;
+      if (!life) return false;
+      const queue = this.record.currentName(name);
+      const record = this.record.queue(queue);
+      if (!record) return entityExists(life, 'queue', queue);
+      if (record.isServerNamed && (await entityExists(life, 'queue', queue))) return true;
+      const part = new TopologyRecord();
+      part.addQueue(record);
+      for (const binding of this.record.bindingsAt('queue', queue)) part.addBinding(binding);
+      const { broken } = await this.#rebuild(life, part);
+      return !broken.some(({ kind }) => kind === 'queue');
+    });
+  }
+
+  /** No more is tried until the next `restore`. */
+  pause(): void {
+    clearTimeout(this.#retryTimer);
+  }
+
+  #inTurn<Result>(action: () => Promise<Result>): Promise<Result> {
+    const result = this.#turn.then(action);
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+
+  #rebuild(life: ConnectionLife, record: TopologyRecord): Promise<RebuildReport> {
+    return rebuildTopology(life, record, {
+      trials: this.trials,
+      onRenamed: (from, to) => {
+        this.#remainder.renameQueue(from, to);
+        this.record.renameQueue(from, to);
+        this.#owner.onRenamed(from, to);
+      },
+    });
+  }
+
+  #note({ broken, remainder }: RebuildReport): void {
+    const healed = this.broken.filter(({ kind, name }) => {
+      return !broken.some((entity) => entity.kind === kind && entity.name === name);
+    });
+    this.#broken = broken;
+    this.#remainder = remainder;
+    this.#scheduleRetry();
+    for (const { kind, name } of healed) this.#owner.onHealed({ kind, name });
+  }
+
+  #scheduleRetry(): void {
+    clearTimeout(this.#retryTimer);
+    const { recovery } = this.#owner.parameters;
+    if (recovery === false || this.#remainder.isEmpty) return;
+    this.#retries += 1;
+    const delay = Math.max(recovery.initialDelay, backOffDelay(this.#retries, recovery));
+    this.#retryTimer = setTimeout(() => {
+      this.#retry().catch(() => {
+        // The connection ended, whose recovery starts from the whole record; or there was no free channel to do it on.
+        if (this.#owner.life) this.#scheduleRetry();
+      });
+    }, delay);
+    this.#retryTimer.unref();
+  }
+
+  async #retry(): Promise<void> {
+    await this.#inTurn(async () => {
+      const { life } = this.#owner;
+      if (!life) return;
+      this.#remainder.retain(this.record);
+      this.#note(await this.#rebuild(life, this.#remainder));
+    });
+  }
+}
