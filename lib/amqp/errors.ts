@@ -124,6 +124,24 @@ export class TimeoutError extends AmqpError {
 /** The body of a message is not what it was asked to be read as. The delivery is still to be settled. */
 export class MessageFormatError extends AmqpError {}
 
+// --- the management API ---------------------------------------------------------------------------
+
+/** RabbitMQ's management API could not be asked, or gave what cannot be understood. The connection is untouched. */
+export class ManagementError extends AmqpError {
+  /** What was asked for. Without user name and password. */
+  readonly url: string;
+  /** HTTP status; undefined where there was no answer. */
+  readonly status: number | undefined;
+
+  constructor(url: string, status: number | undefined, problem: string, options: { cause?: unknown } = {}) {
+    // Not there, too busy, broken within: it may be better later. A login refused, or an answer of another kind, may not.
+    const recoverable = status === undefined || status === 429 || status >= 500;
+    super(`management API, ${url}: ${problem}`, { ...options, recoverable });
+    this.url = url;
+    this.status = status;
+  }
+}
+
 // --- bytes ----------------------------------------------------------------------------------------
 
 /** The peer broke the framing: an unknown frame type, a wrong end octet, a frame over the limit (AMQP reply 501). */

@@ -23,6 +23,8 @@ export type {
   QueueDeclared,
   QueueDeclareOptions,
 } from './client/channel-options.js';
+export type { Drift, DriftWatch } from './client/drift.js';
+export type { DriftOptions, ManagementParameters, PlanOptions } from './client/plan-options.js';
 export {
   Plan,
   PlanConflictError,
@@ -69,6 +71,7 @@ export {
   AlreadySettledError,
   TimeoutError,
   MessageFormatError,
+  ManagementError,
   FrameError,
   FrameSyntaxError,
   UnexpectedFrameError,
@@ -116,6 +119,7 @@ export {
   type DefinitionsArguments,
   type DefinitionsValue,
   type Difference,
+  type EntityOnBroker,
   type ExchangeDefinition,
   type ExchangeRecord,
   type PlannedEntity,

@@ -4,8 +4,9 @@ import { ArgumentError, messageOf } from '../errors.js';
 import { copyTable, type BasicProperties, type FieldTable } from '../protocol/index.js';
 
 type Kind =
-  | ('boolean' | 'name' | 'strings' | 'tag' | 'code' | 'table' | 'prefetch' | 'milliseconds' | 'signal')
-  | ('deliveryMode' | 'priority' | 'expiration' | 'timestamp');
+  | ('boolean' | 'name' | 'tag' | 'code' | 'table' | 'prefetch' | 'milliseconds' | 'signal')
+  | ('deliveryMode' | 'priority' | 'expiration' | 'timestamp')
+  | ('text' | 'names' | 'object' | 'url');
 
 /** The longest time-to-live that RabbitMQ takes: ten years, in milliseconds. Others cost the channel (406). */
 const longestExpiration = 315_360_000_000;
@@ -20,10 +21,16 @@ const problems: Record<Kind, (value: unknown) => string | undefined> = {
       return 'holds a lone surrogate, which UTF-8 cannot say';
     return length > 255 ? `is ${String(length)} bytes long; AMQP allows 255` : undefined;
   },
-  strings: (value) =>
-    Array.isArray(value) && value.every((entry) => typeof entry === 'string') ? undefined : 'must be a list of strings',
   // A Map, an array, an Error: it has no fields of its own, and would count as empty.
   table: (value) => (isPlain(value) || isRecord(value) ? undefined : 'must be an object of named fields'),
+  // Of any length, for what is no field of AMQP's.
+  text: (value) =>
+    typeof value === 'string' ? undefined : `must be a string, not ${value === null ? 'null' : typeof value}`,
+  names: (value) =>
+    Array.isArray(value) && value.every((name) => typeof name === 'string') ? undefined : 'must be a list of strings',
+  // Whose fields are checked by whoever takes it.
+  object: (value) => (isPlain(value) || isRecord(value) ? undefined : 'must be an object of named fields'),
+  url: webUrlProblem,
   prefetch: (value) => range(value, 0, 65_535),
   milliseconds: (value) => range(value, 1, 0x7fff_ffff),
   tag: (value) => range(value, 0, Number.MAX_SAFE_INTEGER),
@@ -38,6 +45,16 @@ const problems: Record<Kind, (value: unknown) => string | undefined> = {
   timestamp: (value) =>
     value instanceof Date && value.getTime() >= 0 ? undefined : 'must be a valid Date from 1970 on',
 };
+
+/** Never repeats the value, which may hold a password. */
+function webUrlProblem(value: unknown): string | undefined {
+  if (typeof value !== 'string' && !(value instanceof URL)) return 'must be a string or a URL';
+  const url = String(value);
+  if (!URL.canParse(url)) return 'is not a URL, such as http://localhost:15672';
+  const { protocol, search, hash } = new URL(url);
+  if (protocol !== 'http:' && protocol !== 'https:') return 'must begin with http:// or https://';
+  return search === '' && hash === '' ? undefined : 'must have no query and no fragment';
+}
 
 function isRecord(value: unknown): value is object {
   return typeof value === 'object' && Object.prototype.toString.call(value) === '[object Object]';

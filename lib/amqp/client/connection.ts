@@ -38,13 +38,16 @@ import { check, checkCloseOptions, checkOptions, type CloseOptions } from './arg
 import type { ChannelHost, ChannelKeeper } from './channel-keeper.js';
 import { Channel } from './channel.js';
 import { channelKinds, type ChannelOptions } from './channel-options.js';
+import { DriftWatch } from './drift.js';
 import { Events } from './events.js';
+import { checkDriftOptions, checkPlanOptions, type DriftOptions, type PlanOptions } from './plan-options.js';
 import {
   applyDeclarations,
   checkDeclarations,
   declarationsOf,
   Plan,
   PlanConflictError,
+  stillDeclared,
   type Declarations,
 } from './plans.js';
 import { SecretUpdates } from './secret-updates.js';
@@ -376,22 +379,27 @@ export class Connection extends Events<ConnectionEvents> {
    * It asks by queue.declare and exchange.declare, passive first, on channels of its own, some of which the broker closes.
    * So `equal` means that the broker would take the declaration, which RabbitMQ does also where an argument differs that
    * it does not know. AMQP cannot ask for bindings: they are `missing` where one of their ends is, else `unknown`.
+   * With `management` RabbitMQ's management API is asked, too, for the virtual host's exchanges, queues and bindings:
+   * bindings are `equal` or `missing` then, and the plan tells those that nobody declared (`extra`), all arguments that
+   * differ, and the policy that applies to each exchange and queue.
    *
-   * Rejects with ArgumentError (`queues[2].durable: ...`), TimeoutError, or what ended the connection.
+   * Rejects with ArgumentError (`queues[2].durable: ...`, `management.url: ...`), ManagementError, TimeoutError, or what
+   * ended the connection.
    */
-  async plan(declarations: Declarations = declarationsOf(this.topology)): Promise<Plan> {
+  async plan(declarations: Declarations = declarationsOf(this.topology), options: PlanOptions = {}): Promise<Plan> {
     const declared = checkDeclarations(declarations);
-    return new Plan(await planTopology(await this.#whenOpen('plan'), declared));
+    const questions = checkPlanOptions(options);
+    return new Plan(await planTopology(await this.#whenOpen('plan'), declared, questions));
   }
 
   /**
    * Declares what is not there, and answers with the plan that it went by. All of it is in `topology` then, to be declared
    * again after a loss. Where anything is on the broker otherwise than declared it rejects with PlanConflictError, which
-   * names each difference, and nothing is declared. Also rejects as `plan` and the declares do.
+   * names each difference, and nothing is declared. Extra bindings stay. Also rejects as `plan` and the declares do.
    */
-  async apply(declarations: Declarations): Promise<Plan> {
+  async apply(declarations: Declarations, options: PlanOptions = {}): Promise<Plan> {
     const declared = checkDeclarations(declarations);
-    const plan = await this.plan(declarations);
+    const plan = await this.plan(declarations, options);
     if (plan.conflicts.length > 0) throw new PlanConflictError(plan);
     const channel = await this.openChannel();
     try {
@@ -422,6 +430,42 @@ export class Connection extends Events<ConnectionEvents> {
       this.#topology.trials.noteFailure(asAmqpError(error));
       throw error;
     }
+  }
+
+  /**
+   * Watches: makes a plan every `interval` milliseconds, and gives what changed since the last one; at first, what is not
+   * as declared. Nothing comes while nothing changes.
+   *
+   *     for await (const { missing, conflicts, plan } of connection.drift({ interval: 60_000 })) ...
+   *
+   * It outlives losses: a look that meets an outage, or a management API that does not answer, tells nothing, and the next
+   * one will. The loop ends when it is left, when the signal aborts, and when this connection is closed; it rejects when
+   * the connection failed, and with what no later look can mend (ArgumentError, ManagementError). Looks are made while
+   * the loop waits, and nothing is kept when it has ended.
+   *
+   * Throws ArgumentError (`interval: ...`), ConnectionClosedError, or what ended this connection.
+   */
+  drift(options: DriftOptions = {}): DriftWatch {
+    const { declarations, interval, management, signal } = checkDriftOptions(options);
+    const declared = declarations && checkDeclarations(declarations);
+    const ended = this.#endedBy();
+    if (ended) throw ended;
+    const look = async (lookSignal: AbortSignal): Promise<Plan> => {
+      const present = declared ?? checkDeclarations(declarationsOf(this.topology));
+      const life = await this.#whenOpen('plan');
+      const plan = new Plan(await planTopology(life, present, { management, signal: lookSignal }));
+      // What was deleted here while it was asked for is no drift.
+      return declared ? plan : stillDeclared(plan, this.topology);
+    };
+    const ending = (): { failure: AmqpError | undefined } | undefined => {
+      if (this.#closing) return { failure: undefined };
+      return this.#failure && { failure: this.#failure };
+    };
+    const onEnding = (callback: () => void): (() => void) => {
+      this.on('failed', callback).on('closed', callback);
+      return () => void this.off('failed', callback).off('closed', callback);
+    };
+    return new DriftWatch({ look, ending, onEnding }, interval, signal);
   }
 
   /**

@@ -1,7 +1,14 @@
 /** Sets of declarations: what they would change on the broker, and doing it. Must not know lives. */
 import { AmqpError, ArgumentError } from '../errors.js';
 import { copyTable, type FieldTable } from '../protocol/index.js';
-import type { DeclaredTopology, PlannedEntity, PlannedState } from '../recovery/index.js';
+import {
+  bindingKey,
+  type BindingRecord,
+  type DeclaredTopology,
+  type PlanFindings,
+  type PlannedEntity,
+  type PlannedState,
+} from '../recovery/index.js';
 import { check, checkOptions } from './arguments.js';
 import type { Channel } from './channel.js';
 import type { ExchangeDeclareOptions, ExchangeType, QueueDeclareOptions } from './channel-options.js';
@@ -48,15 +55,26 @@ export interface Declarations {
 export class Plan {
   /** All that was declared. */
   readonly entities: readonly PlannedEntity[];
+  /**
+   * Bindings on the broker to exchanges and queues of the plan that are not among the declarations. Told where the
+   * management API is asked; else there are none. `apply` leaves them alone.
+   */
+  readonly extra: readonly BindingRecord[];
 
   /** Made by `connection.plan`. */
-  constructor(entities: readonly PlannedEntity[]) {
+  constructor({ entities, extra }: PlanFindings) {
     this.entities = entities;
+    this.extra = extra;
   }
 
   /** What a declare would make. */
   get missing(): readonly PlannedEntity[] {
     return this.#inState('missing');
+  }
+
+  /** What is there as declared. */
+  get equal(): readonly PlannedEntity[] {
+    return this.#inState('equal');
   }
 
   /** What the broker has otherwise than declared: declaring it would be refused (406). */
@@ -69,9 +87,14 @@ export class Plan {
     return this.#inState('unknown');
   }
 
-  /** For people: one line for each entity, and for each difference. */
+  /** True when nothing is known to be missing, in conflict or extra. What is unknown does not count. */
+  get isEqual(): boolean {
+    return this.missing.length + this.conflicts.length + this.extra.length === 0;
+  }
+
+  /** For people: one line for each entity, for each difference, and for each extra binding. */
   toString(): string {
-    return this.entities.map(describe).join('\n');
+    return [...this.entities.map(describe), ...this.extra.map(describeExtra)].join('\n');
   }
 
   #inState(state: PlannedState): readonly PlannedEntity[] {
@@ -90,19 +113,25 @@ export class PlanConflictError extends AmqpError {
   }
 }
 
-function describe({ kind, name, state, differences, isComplete, error }: PlannedEntity): string {
+/** An entity for people: a line, and one for each difference. */
+export function describe({ kind, name, state, policy, differences, isComplete, error }: PlannedEntity): string {
   const lines = differences.map(
     ({ argument, declared, onBroker }) =>
       `    ${argument}: declared ${show(declared)}, on the broker ${show(onBroker)}`,
   );
   if (!isComplete) lines.push('    and maybe in more');
   if (error) lines.push(`    ${error.message}`);
-  return [`${state} ${kind} ${name}`, ...lines].join('\n');
+  return [`${state} ${kind} ${name}${policy === undefined ? '' : ` (policy ${policy})`}`, ...lines].join('\n');
+}
+
+/** A binding that was not declared, for people. */
+export function describeExtra({ source, destination, routingKey, arguments: table }: BindingRecord): string {
+  return `extra binding ${source} -> ${destination} (${routingKey})${Object.keys(table).length === 0 ? '' : ` ${show(table)}`}`;
 }
 
 function show(value: unknown): string {
   if (value === undefined) return 'none';
-  return typeof value === 'bigint' ? String(value) : JSON.stringify(value);
+  return JSON.stringify(value, (_name, inner: unknown) => (typeof inner === 'bigint' ? String(inner) : inner));
 }
 
 /** A record as declarations. */
@@ -110,24 +139,35 @@ export function declarationsOf({ exchanges, queues, bindings }: DeclaredTopology
   return { exchanges, queues, bindings };
 }
 
+/** The plan without what is no longer declared. */
+export function stillDeclared({ entities, extra }: Plan, { exchanges, queues, bindings }: DeclaredTopology): Plan {
+  const names = new Set([
+    ...exchanges.map(({ name }) => `exchange ${name}`),
+    ...queues.map(({ name }) => `queue ${name}`),
+  ]);
+  const keys = new Set(bindings.map(bindingKey));
+  const isDeclared = ({ kind, name, declared }: PlannedEntity): boolean =>
+    'source' in declared ? keys.has(bindingKey(declared)) : names.has(`${kind} ${name}`);
+  return new Plan({
+    entities: entities.filter(isDeclared),
+    extra: extra.filter((one) => names.has(`${one.kind} ${one.destination}`) && !keys.has(bindingKey(one))),
+  });
+}
+
 // --- what users give ------------------------------------------------------------------------------
 
 const exchangeKinds = {
   ...({ name: 'name', type: 'name', durable: 'boolean', autoDelete: 'boolean', internal: 'boolean' } as const),
-  arguments: 'table',
-  // As `isServerNamed`.
-  declaredBy: 'strings',
+  ...({ arguments: 'table', declaredBy: 'names' } as const),
 } as const;
 const queueKinds = {
   ...({ name: 'name', durable: 'boolean', autoDelete: 'boolean', exclusive: 'boolean', arguments: 'table' } as const),
-  // A topology's own records have it.
-  isServerNamed: 'boolean',
-  declaredBy: 'strings',
+  // A topology's own records have these.
+  ...({ isServerNamed: 'boolean', declaredBy: 'names' } as const),
 } as const;
 const bindingKinds = {
   ...({ source: 'name', destination: 'name', routingKey: 'name', arguments: 'table' } as const),
-  kind: 'name',
-  declaredBy: 'strings',
+  ...({ kind: 'name', declaredBy: 'names' } as const),
 } as const;
 
 /** Throws ArgumentError, which names the place, for instance `queues[2].durable`. */

@@ -1,23 +1,32 @@
 /** The recovery layer's face. */
 export { backOffDelay, isWorthRecovery, wait } from './back-off.js';
-export {
-  fromDefinitions,
-  toDefinitions,
-  undefinable,
-  type BindingDefinition,
-  type DefinitionsArguments,
-  type DefinitionsValue,
-  type ExchangeDefinition,
-  type QueueDefinition,
-  type RabbitmqDefinitions,
-  type TopologyEntities,
+export { toDefinitions, undefinable } from './definitions-export.js';
+export { fromDefinitions } from './definitions-import.js';
+export type {
+  BindingDefinition,
+  DefinitionsArguments,
+  DefinitionsValue,
+  ExchangeDefinition,
+  QueueDefinition,
+  RabbitmqDefinitions,
+  TopologyEntities,
 } from './definitions.js';
 export { entityExists } from './entity-exists.js';
-export { planTopology, type DeclaredTopology, type Difference, type PlannedEntity, type PlannedState } from './plan.js';
+export type { ManagementAccess } from './management.js';
+export { planTopology, type PlanQuestions } from './plan.js';
+export type {
+  DeclaredTopology,
+  Difference,
+  EntityOnBroker,
+  PlanFindings,
+  PlannedEntity,
+  PlannedState,
+} from './planned-entity.js';
 export { rebuildTopology, type BrokenEntity, type RebuildReport } from './rebuild.js';
 export { legalMoves, RetryStates, type ConnectionState, type RetryState } from './states.js';
 export { Supervisor, type SupervisorOwner } from './supervisor.js';
 export {
+  bindingKey,
   bindingName,
   TopologyRecord,
   type BindingRecord,

@@ -245,7 +245,8 @@ function endsOf({ kind, source, destination }: BindingRecord): readonly string[]
   return [endKey('exchange', source), endKey(kind, destination)];
 }
 
-function bindingKey(binding: BindingRecord): string {
+/** The same for the same binding, in whatever order its arguments were written. */
+export function bindingKey(binding: BindingRecord): string {
   const { kind, source, destination, routingKey } = binding;
   return JSON.stringify([kind, source, destination, routingKey, canonical(binding.arguments)]);
 }

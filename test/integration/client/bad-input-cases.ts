@@ -430,6 +430,40 @@ for (const method of ['plan', 'apply'] as const) {
   );
   row(name, 'closed', (s) => s.closedConnection[method]({ queues: [{ name: 'q' }] }), ConnectionClosedError);
 }
+for (const method of ['plan', 'apply'] as const) {
+  options(`Connection.${method}`, { signal: 'signal' }, (s, given) => s.connection[method]({}, given));
+}
+options('Connection.drift', { signal: 'signal', interval: 'milliseconds' }, (s, given) => s.connection.drift(given));
+for (const [method, call] of [
+  ['Connection.plan', (s: Scene, management: never) => s.connection.plan({}, { management })],
+  ['Connection.apply', (s: Scene, management: never) => s.connection.apply({}, { management })],
+  ['Connection.drift', (s: Scene, management: never) => s.connection.drift({ management })],
+] as const) {
+  const url = 'http://guest:guest@localhost:15672';
+  argument(method, 'management', notObjects, call);
+  argument(
+    method,
+    'management.url',
+    [...notTexts, ['missing', undefined], ['no URL', 'localhost'], ['of AMQP', 'amqp://guest:guest@localhost']],
+    (s, value) => call(s, { url: value } as never),
+  );
+  for (const name of ['username', 'password'] as const) {
+    argument(method, `management.${name}`, notTexts, (s, value) => call(s, { url, [name]: value } as never));
+  }
+  argument(method, 'management.timeout', badMilliseconds, (s, timeout) => call(s, { url, timeout } as never));
+  row(
+    method,
+    'management: an unknown option',
+    (s) => call(s, { url, uri: 1 } as never),
+    ArgumentError,
+    'management.uri',
+  );
+}
+argument('Connection.drift', 'declarations', notObjects, (s, declarations) => s.connection.drift({ declarations }));
+argument('Connection.drift', 'queues[0].name', badNames, (s, name) =>
+  s.connection.drift({ declarations: { queues: [{ name }] } }),
+);
+row('Connection.drift', 'closed', (s) => s.closedConnection.drift(), ConnectionClosedError);
 row('Connection.openChannel', 'closed', (s) => s.closedConnection.openChannel(), ConnectionClosedError);
 row('Connection.rebuild', 'closed', (s) => s.closedConnection.rebuild(), ConnectionClosedError);
 row('Connection.updateSecret', 'closed', (s) => s.closedConnection.updateSecret('x'), ConnectionClosedError);

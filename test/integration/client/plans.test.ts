@@ -142,6 +142,19 @@ describeOnBrokers('declarations as a plan', (broker) => {
     });
   });
 
+  test('a type that no broker knows is a conflict like any other, and costs nothing', async () => {
+    const { exchange } = names;
+    const channel = await other.openChannel();
+    await channel.exchangeDeclare(exchange, 'topic', { durable: false });
+    const plan = await connection.plan({ exchanges: [{ name: exchange, type: 'x-of-a-plugin' }] });
+    expect(plan.conflicts[0]).toMatchObject({ isComplete: true, error: undefined });
+    expect(byArgument(plan.conflicts[0]?.differences)).toEqual({
+      type: ['x-of-a-plugin', 'topic'],
+      durable: [true, false],
+    });
+    expect(connection.epoch).toBe(1);
+  });
+
   test('says what the broker would not: a queue that is exclusive to another connection', async () => {
     const channel = await other.openChannel();
     await channel.queueDeclare(names.queue, { exclusive: true });

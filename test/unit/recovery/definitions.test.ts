@@ -1,7 +1,8 @@
 /** The topology as RabbitMQ's definitions JSON, and back: nothing lost, nothing believed, every fault named. */
 import { ArgumentError, DefinitionsError } from '../../../lib/amqp/errors.js';
 import { TypedField, type FieldValue } from '../../../lib/amqp/protocol/index.js';
-import { fromDefinitions, toDefinitions, undefinable } from '../../../lib/amqp/recovery/definitions.js';
+import { toDefinitions, undefinable } from '../../../lib/amqp/recovery/definitions-export.js';
+import { fromDefinitions } from '../../../lib/amqp/recovery/definitions-import.js';
 import { TopologyRecord, type ExchangeRecord, type QueueRecord } from '../../../lib/amqp/recovery/topology-record.js';
 
 const exchange: ExchangeRecord = {
