@@ -261,6 +261,17 @@ export class ChannelClosedByBrokerError extends ChannelError {
   }
 }
 
+/**
+ * The broker closed the channel because a delivery was left unsettled for longer than its consumer_timeout (30 minutes
+ * unless configured): https://www.rabbitmq.com/docs/consumers#acknowledgement-timeout
+ */
+export class ConsumerTimeoutError extends ChannelClosedByBrokerError {
+  /** What RabbitMQ says of it. */
+  static isToldBy({ replyCode, replyText }: BrokerReply): boolean {
+    return replyCode === 406 && /delivery acknowledgement on channel \d+ timed out/.test(replyText);
+  }
+}
+
 /** The channel was closed by this program. */
 export class ChannelClosedError extends ChannelError {
   constructor(message = 'the channel is closed', options: AmqpErrorOptions = {}) {
@@ -306,6 +317,24 @@ export class ConsumerCancelledError extends ChannelError {
   constructor(consumerTag: string, queue: string) {
     super(`the broker cancelled consumer "${consumerTag}" of queue "${queue}"`);
     this.consumerTag = consumerTag;
+  }
+}
+
+/**
+ * A message is larger than `maxMessageSize`. It was not kept, and went back to its queue; the consumer that it was for is
+ * cancelled, since it would come again at once, and is tried again later. Of a consumer without acknowledgements, and of
+ * basic.get without, the message is gone.
+ */
+export class MessageTooLargeError extends ChannelError {
+  /** Size of its body in bytes. */
+  readonly size: number;
+  /** `maxMessageSize` in bytes. */
+  readonly limit: number;
+
+  constructor(size: number, limit: number) {
+    super(`a message of ${String(size)} bytes exceeds maxMessageSize ${String(limit)}`);
+    this.size = size;
+    this.limit = limit;
   }
 }
 

@@ -12,7 +12,10 @@ import {
   asError,
   ChannelClosedByBrokerError,
   ChannelClosedError,
+  ConsumerTimeoutError,
+  FrameError,
   FrameSyntaxError,
+  MessageTooLargeError,
   TimeoutError,
   UnexpectedFrameError,
   UnroutableError,
@@ -35,7 +38,7 @@ import {
 } from '../protocol/index.js';
 import { CommitGate } from './commit-gate.js';
 import { ConfirmWindow, type UnconfirmedPublish } from './confirm-window.js';
-import { ContentAssembly } from './content-assembly.js';
+import { ContentAssembly, type OversizeContent } from './content-assembly.js';
 import { Delivery, ReturnedMessage } from './delivery.js';
 import { InternedStrings } from './interned-strings.js';
 import { PendingCalls } from './pending-calls.js';
@@ -48,6 +51,8 @@ export interface ChannelLifeListener {
   onReturn(message: ReturnedMessage): void;
   /** basic.cancel by the broker; the tag is free again. */
   onConsumerCancelled(consumerTag: string): void;
+  /** We cancelled a consumer because of a message that it cannot be given; the tag is free again. */
+  onConsumerUnfit(consumerTag: string, error: MessageTooLargeError): void;
   /** Called exactly once, after pending methods and publishes were told. */
   onEnd(error: AmqpError): void;
   /** A user's callback threw. */
@@ -89,7 +94,7 @@ export class ChannelLife implements ChannelSink, SettledChannel {
   readonly #consumers = new Map<string, LifeConsumer>();
   /** Consumers whose caller gave up, and that the broker may know. */
   readonly #ghosts = new Map<string, LifeConsumer>();
-  readonly #content = new ContentAssembly();
+  readonly #content: ContentAssembly;
   readonly #strings = new InternedStrings();
   readonly #reader = new ByteReader();
 
@@ -98,6 +103,7 @@ export class ChannelLife implements ChannelSink, SettledChannel {
     this.number = connection.attach(this);
     this.identity = { connection: connection.identity, number: this.number };
     this.settlements = new Settlements(this, tagOffset);
+    this.#content = new ContentAssembly(connection.parameters.maxMessageSize);
   }
 
   /** Opens a channel. `tagOffset`: see Settlements. Throws NoFreeChannelsError when all are in use. */
@@ -359,30 +365,55 @@ export class ChannelLife implements ChannelSink, SettledChannel {
     const routingKey = strings.decode(buffer, keyStart, keyEnd);
     const consumer = this.#consumers.get(consumerTag) ?? this.#ghosts.get(consumerTag);
     const visibleTag = this.settlements.note(deliveryTag, consumer?.isNoAck === false);
-    this.#content.begin((properties, body) => {
-      // While the channel closes, the broker takes back what we do not settle.
-      if (this.#state !== 'open') return;
-      if (!consumer) return;
-      if (this.#consumers.get(consumerTag) !== consumer) {
-        if (!consumer.isNoAck) this.settlements.settle('nack', visibleTag, false, true);
+    this.#content.begin(
+      (properties, body) => {
+        // While the channel closes, the broker takes back what we do not settle.
+        if (this.#state !== 'open') return;
+        if (!consumer) return;
+        if (this.#consumers.get(consumerTag) !== consumer) {
+          if (!consumer.isNoAck) this.settlements.settle('nack', visibleTag, false, true);
+          return;
+        }
+        this.#hand(
+          consumer,
+          new Delivery(
+            this.settlements,
+            consumerTag,
+            visibleTag,
+            redelivered,
+            exchange,
+            routingKey,
+            properties,
+            body,
+            consumer.isNoAck,
+            undefined,
+          ),
+        );
+      },
+      this.#oversizeOf(consumerTag, visibleTag),
+    );
+  }
+
+  /**
+   * For a message over `maxMessageSize`: its consumer is cancelled first, since the message comes back at once. What else
+   * is on its way still reaches it.
+   */
+  #oversizeOf(consumerTag: string, visibleTag: number): OversizeContent {
+    return (bodySize) => {
+      const consumer = this.#consumers.get(consumerTag);
+      if (this.#state !== 'open' || !consumer) return;
+      const error = new MessageTooLargeError(bodySize, this.connection.parameters.maxMessageSize);
+      if (consumer.isNoAck) {
+        this.#listener?.onCallbackError(error);
         return;
       }
-      this.#hand(
-        consumer,
-        new Delivery(
-          this.settlements,
-          consumerTag,
-          visibleTag,
-          redelivered,
-          exchange,
-          routingKey,
-          properties,
-          body,
-          consumer.isNoAck,
-          undefined,
-        ),
-      );
-    });
+      const tell = (): void => {
+        if (this.#consumers.get(consumerTag) === consumer) return;
+        this.#listener?.onConsumerUnfit(consumerTag, error);
+      };
+      this.cancel(consumerTag).then(tell, tell);
+      if (this.settlements.isUnsettled(visibleTag)) this.settlements.settle('nack', visibleTag, false, true);
+    };
   }
 
   #hand(consumer: LifeConsumer, delivery: Delivery): void {
@@ -474,28 +505,34 @@ export class ChannelLife implements ChannelSink, SettledChannel {
       const error = new UnroutableError({ replyCode, replyText }, exchange, routingKey);
       const isAwaited = typeof sequenceNumber === 'number' && this.confirms?.noteReturn(sequenceNumber, error) === true;
       if (!isAwaited) this.#listener?.onReturn(message);
-    });
+    }, refuseOversize);
   }
 
   #onGetOk({ deliveryTag, redelivered, exchange, routingKey, messageCount }: MethodFields['basic.get-ok']): void {
     const isNoAck = this.#calls.isNextNoAck;
     const visibleTag = this.settlements.note(deliveryTag, !isNoAck);
-    this.#content.begin((raw, body) => {
-      const delivery = new Delivery(
-        this.settlements,
-        '',
-        visibleTag,
-        redelivered,
-        exchange,
-        routingKey,
-        raw,
-        body,
-        isNoAck,
-        messageCount,
-      );
-      if (deliverEvents.hasSubscribers) deliverEvents.publish(this.#describe(delivery));
-      this.#answer(delivery, 'basic.get-ok');
-    });
+    this.#content.begin(
+      (raw, body) => {
+        const delivery = new Delivery(
+          this.settlements,
+          '',
+          visibleTag,
+          redelivered,
+          exchange,
+          routingKey,
+          raw,
+          body,
+          isNoAck,
+          messageCount,
+        );
+        if (deliverEvents.hasSubscribers) deliverEvents.publish(this.#describe(delivery));
+        this.#answer(delivery, 'basic.get-ok');
+      },
+      (bodySize) => {
+        this.#calls.refuse(new MessageTooLargeError(bodySize, this.connection.parameters.maxMessageSize));
+        if (!isNoAck && this.#state === 'open') this.settlements.settle('nack', visibleTag, false, true);
+      },
+    );
   }
 
   #onClose(reply: MethodFields['channel.close']): void {
@@ -506,9 +543,11 @@ export class ChannelLife implements ChannelSink, SettledChannel {
     }
     const failed = failedMethodName(reply.classId, reply.methodId);
     this.#finish(
-      new ChannelClosedByBrokerError(
-        failed === undefined ? reply : { ...reply, replyText: `${reply.replyText} (${failed})` },
-      ),
+      ConsumerTimeoutError.isToldBy(reply)
+        ? new ConsumerTimeoutError(reply)
+        : new ChannelClosedByBrokerError(
+            failed === undefined ? reply : { ...reply, replyText: `${reply.replyText} (${failed})` },
+          ),
     );
   }
 
@@ -550,6 +589,11 @@ export class ChannelLife implements ChannelSink, SettledChannel {
     this.confirms?.abandon(error);
     this.#listener?.onEnd(error);
   }
+}
+
+/** A message of our own that came back longer than we take: whoever sends that is broken. */
+function refuseOversize(bodySize: number): void {
+  throw new FrameError(`a returned message of ${String(bodySize)} bytes exceeds maxMessageSize`);
 }
 
 function wait(milliseconds: number): Promise<void> {

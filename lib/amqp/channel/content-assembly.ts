@@ -9,22 +9,33 @@ import type { RawProperties } from './delivery.js';
 
 export type AssembledContent = (properties: RawProperties, body: Buffer) => void;
 
+/** Told instead of the content, when all of it has passed, where its body is longer than allowed. */
+export type OversizeContent = (bodySize: number) => void;
+
 const emptyBody = Buffer.alloc(0);
 
 export class ContentAssembly {
+  readonly #maxBodySize: number;
   #onComplete: AssembledContent | undefined;
+  #onOversize: OversizeContent | undefined;
   #properties: RawProperties | undefined;
   #bodySize = 0;
   #body: Buffer | undefined;
   #filled = 0;
 
+  /** `maxBodySize`: bytes of a body that are kept. */
+  constructor(maxBodySize: number) {
+    this.#maxBodySize = maxBodySize;
+  }
+
   get isUnderWay(): boolean {
     return this.#onComplete !== undefined;
   }
 
-  /** A method with content came; `onComplete` is called when its body is whole. */
-  begin(onComplete: AssembledContent): void {
+  /** A method with content came; `onComplete` is called when its body is whole. Of a body that is too long nothing is kept. */
+  begin(onComplete: AssembledContent, onOversize: OversizeContent): void {
     this.#onComplete = onComplete;
+    this.#onOversize = onOversize;
     this.#properties = undefined;
   }
 
@@ -45,6 +56,10 @@ export class ContentAssembly {
     if (this.#filled + size > this.#bodySize) {
       throw new UnexpectedFrameError(`a body longer than the ${String(this.#bodySize)} bytes its header announced`);
     }
+    if (this.#bodySize > this.#maxBodySize) {
+      this.#pass(size, isFrameEnd);
+      return;
+    }
     if (size === this.#bodySize && isFrameEnd) {
       this.#complete(onComplete, properties, buffer.subarray(start, end));
       return;
@@ -58,6 +73,7 @@ export class ContentAssembly {
   /** Drops what is half done. */
   reset(): void {
     this.#onComplete = undefined;
+    this.#onOversize = undefined;
     this.#properties = undefined;
     this.#body = undefined;
   }
@@ -73,6 +89,14 @@ export class ContentAssembly {
     const larger = Buffer.allocUnsafeSlow(size);
     present?.copy(larger, 0, 0, this.#filled);
     return larger;
+  }
+
+  #pass(size: number, isFrameEnd: boolean): void {
+    this.#filled += size;
+    if (this.#filled < this.#bodySize || !isFrameEnd) return;
+    const onOversize = this.#onOversize;
+    this.reset();
+    onOversize?.(this.#bodySize);
   }
 
   #complete(onComplete: AssembledContent, properties: RawProperties, body: Buffer): void {

@@ -60,6 +60,14 @@ export class PendingCalls<Reply> {
     return !call.isAbandoned;
   }
 
+  /** The reply to the first that waits came, and cannot be given to it. */
+  refuse(error: AmqpError): void {
+    const call = this.#calls.shift();
+    if (!call) return;
+    clearTimeout(call.timer);
+    if (!call.isAbandoned) call.reject(error);
+  }
+
   /** No reply will come any more. */
   fail(error: AmqpError): void {
     for (const call of this.#calls.splice(0)) {

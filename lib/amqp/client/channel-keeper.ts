@@ -21,6 +21,7 @@ import {
   TimeoutError,
   WrongStateError,
   type AmqpError,
+  type MessageTooLargeError,
 } from '../errors.js';
 import { backOffDelay, isBlamedOn, isWorthRecovery, wait, type BrokenEntity, type Trials } from '../recovery/index.js';
 import type { Consumer, ConsumerOwner } from './consumer.js';
@@ -61,12 +62,15 @@ export interface ChannelHost {
   currentName(queue: string): string;
 }
 
+/** Why a consumer is no longer known to the broker. */
+export type ConsumerStop = ConsumerCancelledError | MessageTooLargeError;
+
 export interface ChannelKeeperListener {
   onLost(cause: AmqpError): void;
   onRecovered(consumers: number, broken: readonly BrokenEntity[]): void;
   onReturn(message: ReturnedMessage): void;
   /** `willReturn`: it comes back when its queue does. */
-  onConsumerCancelled(consumer: Consumer, cause: ConsumerCancelledError, willReturn: boolean): void;
+  onConsumerCancelled(consumer: Consumer, cause: ConsumerStop, willReturn: boolean): void;
   onConsumerRecovered(consumer: Consumer): void;
   onCallbackError(error: Error): void;
   onEnd(cause: AmqpError): void;
@@ -253,7 +257,12 @@ export class ChannelKeeper implements ConsumerOwner {
         this.#listener.onReturn(message);
       },
       onConsumerCancelled: (consumerTag) => {
-        this.#onConsumerCancelled(consumerTag);
+        const consumer = this.consumers.get(consumerTag);
+        if (consumer) this.#onStopped(consumer, new ConsumerCancelledError(consumerTag, consumer.queue));
+      },
+      onConsumerUnfit: (consumerTag, error) => {
+        const consumer = this.consumers.get(consumerTag);
+        if (consumer) this.#onStopped(consumer, error);
       },
       onCallbackError: (error) => {
         this.#listener.onCallbackError(error);
@@ -308,8 +317,7 @@ export class ChannelKeeper implements ConsumerOwner {
       this.#sentPrefetch = prefetch;
       calls.push(life.call('basic.qos', { prefetchSize: 0, prefetchCount: prefetch }));
     }
-    const lifeConsumer: LifeConsumer = consumer;
-    calls.push(life.consume(lifeConsumer, consumer.consumeFields));
+    calls.push(life.consume(consumer.inLife, consumer.consumeFields));
     await Promise.all(calls);
   }
 
@@ -416,13 +424,12 @@ export class ChannelKeeper implements ConsumerOwner {
     this.#host.noteCancelled(consumer.queue);
   }
 
-  #onConsumerCancelled(consumerTag: string): void {
-    const consumer = this.consumers.get(consumerTag);
-    if (!consumer) return;
+  /** The broker no longer knows a consumer that we did not give up. */
+  #onStopped(consumer: Consumer, cause: ConsumerStop): void {
+    if (this.#broken.has(consumer)) return;
     const willReturn = this.#host.parameters.recovery !== false;
-    const cause = new ConsumerCancelledError(consumerTag, consumer.queue);
     if (willReturn) this.#broken.set(consumer, cause);
-    else this.consumers.delete(consumerTag);
+    else this.consumers.delete(consumer.consumerTag);
     this.#listener.onConsumerCancelled(consumer, cause, willReturn);
     this.#scheduleRetry();
   }

@@ -1,6 +1,6 @@
 /** What the methods of a channel take, answer and tell: types, and the checks of their options. No behaviour. */
 import type { ReturnedMessage } from '../channel/index.js';
-import type { AmqpError, ConsumerCancelledError, PublishError } from '../errors.js';
+import type { AmqpError, ConsumerCancelledError, MessageTooLargeError, PublishError } from '../errors.js';
 import type { FieldTable } from '../protocol/index.js';
 import type { BrokenEntity } from '../recovery/index.js';
 import type { ConsumeOptions, Consumer } from './consumer.js';
@@ -84,8 +84,11 @@ export interface ChannelEvents {
   recovered: { readonly consumers: number; readonly broken: readonly BrokenEntity[] };
   /** A message of `basicPublish` with `mandatory` came back. */
   return: ReturnedMessage;
-  /** The broker cancelled a consumer (its queue was deleted, its leader moved); it comes back when the queue does. */
-  consumerCancelled: { readonly consumer: Consumer; readonly cause: ConsumerCancelledError };
+  /**
+   * The broker cancelled a consumer (its queue was deleted, its leader moved), which comes back when the queue does; or we
+   * did, over a message larger than `maxMessageSize`, and it is tried again later.
+   */
+  consumerCancelled: { readonly consumer: Consumer; readonly cause: ConsumerCancelledError | MessageTooLargeError };
   /** A consumer that `consumerCancelled` told of consumes again. */
   consumerRecovered: { readonly consumer: Consumer };
   /** A message of `basicPublish` could not be sent after all. */

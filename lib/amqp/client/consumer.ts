@@ -1,6 +1,7 @@
 /** What a user holds of a consumer: its tag and queue, over all lives of its channel. */
-import type { Delivery } from '../channel/index.js';
+import type { Delivery, LifeConsumer } from '../channel/index.js';
 import type { FieldTable, MethodInputs } from '../protocol/index.js';
+import { offsetHeader, StreamPosition } from './stream-position.js';
 
 /** `Body` and `Headers` are what the user says that senders send; nothing is checked at run time. */
 export type DeliveryCallback<Body = unknown, Headers extends FieldTable = FieldTable> = (
@@ -38,7 +39,16 @@ export class Consumer {
   readonly onDelivery: DeliveryCallback;
   readonly #owner: ConsumerOwner;
   readonly #fields: Pick<MethodInputs['basic.consume'], 'noAck' | 'exclusive' | 'arguments'>;
+  /** Of a consumer of a stream. */
+  #position: StreamPosition | undefined;
   #queue: string;
+
+  /**
+   * What the lives of its channel hand deliveries to. The first one shows whether they come from a stream.
+   *
+   * @internal
+   */
+  readonly inLife: LifeConsumer;
 
   /** Made by `channel.basicConsume`. */
   constructor(
@@ -54,6 +64,21 @@ export class Consumer {
     this.onDelivery = onDelivery;
     this.prefetch = options.prefetch;
     this.isNoAck = options.noAck ?? false;
+    const inLife: { isNoAck: boolean; onDelivery: DeliveryCallback } = {
+      isNoAck: this.isNoAck,
+      onDelivery: (first) => {
+        const position = new StreamPosition();
+        if (position.note(first)) this.#position = position;
+        inLife.onDelivery = this.#position
+          ? (delivery) => {
+              position.note(delivery);
+              return onDelivery(delivery);
+            }
+          : onDelivery;
+        return onDelivery(first);
+      },
+    };
+    this.inLife = inLife;
     this.#fields = { noAck: this.isNoAck, exclusive: options.exclusive ?? false, arguments: options.arguments ?? {} };
   }
 
@@ -82,6 +107,8 @@ export class Consumer {
 
   /** @internal */
   get consumeFields(): MethodInputs['basic.consume'] {
-    return { ...this.#fields, queue: this.#queue, consumerTag: this.consumerTag };
+    const fields = { ...this.#fields, queue: this.#queue, consumerTag: this.consumerTag };
+    const offset = this.#position?.resumption;
+    return offset === undefined ? fields : { ...fields, arguments: { ...fields.arguments, [offsetHeader]: offset } };
   }
 }

@@ -6,7 +6,7 @@
  *
  * A look that meets an outage tells nothing: the next one will. Must not know lives.
  */
-import { ArgumentError, AmqpError, ManagementError } from '../errors.js';
+import { AmqpError, ArgumentError, asError, ManagementError } from '../errors.js';
 import { bindingKey, wait, type BindingRecord, type PlannedEntity } from '../recovery/index.js';
 import { describe, type Plan } from './plans.js';
 
@@ -134,7 +134,7 @@ export class DriftWatch implements AsyncIterableIterator<Drift, undefined> {
             onLeft();
             return;
           }
-          reject(error);
+          reject(asError(error));
           this.#leave();
         });
     });

@@ -66,6 +66,9 @@ export const ordinaryClose: CloseReason = { replyCode: replyCodes.success, reply
 /** How long a dying connection waits for its last bytes to go out, in milliseconds. */
 const farewellTime = 1_000;
 
+/** RabbitMQ's own limit of max_message_size, in bytes. */
+const largestBody = 536_870_912;
+
 export class ConnectionLife implements FrameSink, TransportListener {
   /** The buffer that frames are encoded into; `scheduleFlush` lets it go out. */
   readonly writer: ByteWriter;
@@ -329,10 +332,8 @@ export class ConnectionLife implements FrameSink, TransportListener {
 
   onHeader(channel: number, classId: number, bodySize: number, buffer: Buffer, start: number, end: number): void {
     if (classId !== 60) throw new UnexpectedFrameError(`a content header of class ${String(classId)}`);
-    if (bodySize > this.parameters.maxMessageSize) {
-      throw new FrameError(
-        `a message of ${String(bodySize)} bytes exceeds maxMessageSize ${String(this.parameters.maxMessageSize)}`,
-      );
+    if (bodySize > Math.max(largestBody, this.parameters.maxMessageSize)) {
+      throw new FrameError(`a message of ${String(bodySize)} bytes, which no broker holds`);
     }
     this.#sinkOf(channel)?.onHeader(bodySize, buffer, start, end);
   }

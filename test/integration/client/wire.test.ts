@@ -6,13 +6,13 @@ import { Worker } from 'node:worker_threads';
 import {
   ArgumentError,
   connect,
-  FrameError,
   HeartbeatTimeoutError,
+  MessageTooLargeError,
   TypedField,
-  type AmqpError,
   type Channel,
   type Connection,
   type ConnectionParameters,
+  type Delivery,
   type FieldValue,
 } from 'leveret/amqp';
 import { ByteWriter, writeMethod, type MethodInputs, type MethodName } from '../../../lib/amqp/protocol/index.js';
@@ -193,25 +193,73 @@ describeOnBrokers('a negotiated frame_max of 8192', (broker) => {
     await other.close();
   });
 
-  test('a message over maxMessageSize ends the connection; one of exactly that size does not', async () => {
-    await channel.publish('', queue, 'x'.repeat(1_001));
-    const shared = broker.unique('message.size');
-    await channel.queueDeclare(shared);
-    await channel.publish('', shared, 'x'.repeat(1_000));
-    await channel.publish('', shared, 'x'.repeat(1_001));
-    const small = await connect(broker.url, { maxMessageSize: 1_000, recovery: false });
-    const failed = new Promise<AmqpError>((resolve) => small.once('failed', ({ cause }) => { resolve(cause); })); // prettier-ignore
-    const reader = await small.openChannel();
-    expect((await reader.basicGet(shared, { noAck: true }))?.body.length).toBe(1_000);
-    await rejection(reader.basicGet(shared));
-    const cause = await failed;
-    expect(cause.cause ?? cause).toBeInstanceOf(FrameError);
-    expect(cause.message).toContain('1001 bytes exceeds maxMessageSize 1000');
-    await small.close();
-    await until('the message is back', async () => {
-      return (await channel.queueDeclare(shared, { passive: true })).messageCount === 1;
+  describe('a message over maxMessageSize', () => {
+    let shared: string;
+    let small: Connection;
+    let reader: Channel;
+
+    beforeEach(async () => {
+      shared = broker.unique('message.size');
+      await channel.queueDeclare(shared);
+      small = await connect(broker.url, { maxMessageSize: 1_000, recovery: { initialDelay: 20, maxDelay: 40 } });
+      reader = await small.openChannel();
     });
-    await channel.queueDelete(shared);
+
+    afterEach(async () => {
+      await small.close();
+      await channel.queueDelete(shared);
+    });
+
+    test('goes back to its queue, and basicGet says so; one of exactly that size is taken', async () => {
+      await channel.publish('', shared, 'x'.repeat(1_000));
+      await channel.publish('', shared, 'x'.repeat(1_001));
+      expect((await reader.basicGet(shared, { noAck: true }))?.body.length).toBe(1_000);
+      const error = await rejection(reader.basicGet(shared));
+      expect(error).toBeInstanceOf(MessageTooLargeError);
+      expect(error).toMatchObject({ size: 1_001, limit: 1_000 });
+      await until('it is back', async () => {
+        return (await channel.queueDeclare(shared, { passive: true })).messageCount === 1;
+      });
+      expect(reader.unsettledDeliveries).toBe(0);
+      expect(small.epoch).toBe(1);
+    });
+
+    test('costs its consumer its place until it is gone; others, and the connection, go on', async () => {
+      const seen: string[] = [];
+      const note = (delivery: Delivery): void => {
+        seen.push(`${delivery.consumerTag} ${String(delivery.body.length)}`);
+        delivery.ack();
+      };
+      const { queue: mine } = await reader.queueDeclare('', { exclusive: true });
+      await reader.basicConsume(mine, note, { consumerTag: 'neighbour' });
+      const causes: Error[] = [];
+      reader.on('consumerCancelled', ({ cause }) => causes.push(cause));
+      await channel.publish('', shared, 'x'.repeat(200_000));
+      await reader.basicConsume(shared, note, { consumerTag: 'unfit', prefetch: 1 });
+      await until('it is cancelled', () => causes.length > 0);
+      expect(causes[0]).toBeInstanceOf(MessageTooLargeError);
+      expect(small.broken).toMatchObject([{ kind: 'consumer', name: 'unfit' }]);
+      await channel.publish('', mine, 'x');
+      await until('the neighbour goes on', () => seen.includes('neighbour 1'));
+      // Whoever takes larger ones takes it away.
+      await until('it is taken away', async () => (await channel.basicGet(shared, { noAck: true })) !== null);
+      await channel.publish('', shared, 'xyz');
+      await until('it consumes again', () => seen.includes('unfit 3'));
+      expect(small.epoch).toBe(1);
+      expect(reader.unsettledDeliveries).toBe(0);
+    });
+
+    test('is gone where there are no acknowledgements, and the callback error says so', async () => {
+      const seen: number[] = [];
+      const errors: Error[] = [];
+      reader.on('callbackError', (error) => errors.push(error));
+      await reader.basicConsume(shared, ({ body }) => seen.push(body.length), { noAck: true });
+      await channel.publish('', shared, 'x'.repeat(1_001));
+      await channel.publish('', shared, 'x');
+      await until('the next one comes', () => seen.length === 1);
+      expect(seen).toEqual([1]);
+      expect(errors).toMatchObject([{ name: 'MessageTooLargeError', size: 1_001 }]);
+    });
   });
 });
 
