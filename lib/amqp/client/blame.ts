@@ -1,5 +1,11 @@
-/** Who hears of a channel that the broker closed, which names the method that failed. */
-import { ChannelClosedByBrokerError, type AmqpError } from '../errors.js';
+/** What the end of a channel or connection says of those it concerns: the broker names the method that failed. */
+import {
+  ChannelClosedByBrokerError,
+  ChannelClosedError,
+  ConnectionClosedByBrokerError,
+  ConnectionClosedError,
+  type AmqpError,
+} from '../errors.js';
 import { failedMethodName } from '../protocol/index.js';
 
 /** True when somebody else hears of it: the caller of a synchronous method, or of a confirmed publish. */
@@ -10,4 +16,12 @@ export function isHeardByCaller(cause: AmqpError, isConfirming: boolean): boolea
   const name = failedMethodName(classId, methodId ?? 0);
   if (name === 'basic.publish') return isConfirming;
   return name !== 'basic.ack' && name !== 'basic.nack' && name !== 'basic.reject';
+}
+
+/** True when a life ended for a reason that has nothing to do with the method, and another may follow. */
+export function isUnrelated(cause: unknown, method: string): boolean {
+  if (cause instanceof ConnectionClosedError || cause instanceof ChannelClosedError) return false;
+  const isByBroker = cause instanceof ConnectionClosedByBrokerError || cause instanceof ChannelClosedByBrokerError;
+  if (!isByBroker || cause.classId === undefined || cause.classId === 0) return true;
+  return failedMethodName(cause.classId, cause.methodId ?? 0) !== method;
 }

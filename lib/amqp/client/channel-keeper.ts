@@ -38,6 +38,8 @@ export interface ChannelSettings {
   globalPrefetch: number | undefined;
   isConfirming: boolean;
   isTransactional: boolean;
+  /** Publishes whose outcome a loss made unknown are sent again. */
+  readonly isReplaying: boolean;
 }
 
 /** What a channel needs of its connection. */
@@ -107,7 +109,7 @@ export class ChannelKeeper implements ConsumerOwner {
     this.#host = host;
     this.settings = settings;
     this.#listener = listener;
-    this.flow = new PublishFlow(host.parameters);
+    this.flow = new PublishFlow(host.parameters, settings.isReplaying);
   }
 
   /** The present life, while it is open and restored. */

@@ -14,6 +14,13 @@ export interface ChannelOptions {
   prefetch?: number | undefined;
   /** Publisher confirms (confirm.select), which `publish` needs. Default false. */
   confirm?: boolean | undefined;
+  /**
+   * A publish that was sent, and whose answer a loss took away, is sent again in the next life, in its place before all that
+   * came after it, with the header `x-leveret-replayed: true`: it may be in the broker twice. At most three times, as many
+   * as `publishBuffer` has room for, and for as long as it lets them wait; the others stay UnknownOutcomeError. Needs
+   * `confirm`. Leave a body over 8 KiB unchanged until its outcome. Default false.
+   */
+  replayUnknown?: boolean | undefined;
   /** For people: who declared what (`declaredBy` of `connection.topology`). Default `channel 1`, `channel 2` ... At most 255 bytes. */
   name?: string | undefined;
 }
@@ -102,7 +109,12 @@ export interface ChannelEvents {
 }
 
 /** What `openChannel` takes, for `checkOptions`. */
-export const channelKinds = { prefetch: 'prefetch', confirm: 'boolean', name: 'name' } as const;
+export const channelKinds = {
+  prefetch: 'prefetch',
+  confirm: 'boolean',
+  replayUnknown: 'boolean',
+  name: 'name',
+} as const;
 /** What `exchangeDeclare`, `queueDeclare`, `consume` and `publish` take, for `checkOptions`. */
 const declareKinds = { durable: 'boolean', autoDelete: 'boolean', passive: 'boolean', arguments: 'table' } as const;
 export const exchangeDeclareKinds = { ...declareKinds, internal: 'boolean' } as const;

@@ -318,12 +318,15 @@ export class Connection extends Events<ConnectionEvents> {
    * Rejects with WrongStateError when all channels are in use, TimeoutError, or what ended the connection.
    */
   async openChannel(options: ChannelOptions = {}): Promise<Channel> {
-    const { prefetch = 0, confirm = false, name } = checkOptions(options, channelKinds, 'openChannel');
+    const given = checkOptions(options, channelKinds, 'openChannel');
+    const { prefetch = 0, confirm = false, replayUnknown = false, name } = given;
+    if (replayUnknown && !confirm) throw new ArgumentError('replayUnknown', 'needs confirm: true');
     const settings = {
       prefetch,
       globalPrefetch: undefined,
       isConfirming: confirm,
       isTransactional: false,
+      isReplaying: replayUnknown,
     };
     const nextTag = (): string => `${this.#tagPrefix}-${String((this.#tagCount += 1))}`;
     const ordinal = (this.#channelCount += 1);

@@ -5,11 +5,22 @@ import { copiedBodyLimit, copyTable, type BasicProperties } from '../protocol/in
 import { onAbort } from './abort-listeners.js';
 import { check } from './arguments.js';
 
+/** Header of a message that was sent before, whose outcome nobody knows: it may be in the broker twice. */
+export const replayedHeader = 'x-leveret-replayed';
+
 export class PendingPublish implements OutgoingMessage, UnconfirmedPublish {
   /** True once its bytes were handed to a connection. */
   isSent = false;
   /** Told when it has its outcome while it still waits. */
   onGivenUp: (() => void) | undefined;
+  /** Its place in the order of all that was asked for, where that matters. */
+  order: number | undefined;
+  /** Asked when its outcome is lost from sight: true takes it back, to be sent again. */
+  onUnknown: ((publish: PendingPublish, error: UnknownOutcomeError) => boolean) | undefined;
+  /** How often it was taken back. */
+  replays = 0;
+  /** Why its outcome is unknown, from the first loss on. */
+  #lostBy: unknown;
   #isSettled = false;
   #timer: NodeJS.Timeout | undefined;
   #offlineTimer: NodeJS.Timeout | undefined;
@@ -71,12 +82,25 @@ export class PendingPublish implements OutgoingMessage, UnconfirmedPublish {
     this.#offlineTimer = undefined;
   }
 
-  notSent(reason: string, cause?: unknown): NotSentError {
+  /** It was sent, and nobody knows what became of it: it is to be sent again, marked. */
+  takeBack(cause: unknown): void {
+    this.replays += 1;
+    this.isSent = false;
+    this.#lostBy = cause;
+    const { headers } = this.properties;
+    this.properties = { ...this.properties, headers: { ...headers, [replayedHeader]: true } };
+  }
+
+  /** The outcome of one that is given up while it waits: it is not in the broker, unless it was sent before. */
+  notSent(reason: string, cause?: unknown): PublishError {
+    if (this.replays > 0) return new UnknownOutcomeError(this.exchange, this.routingKey, this.#lostBy);
     return new NotSentError(reason, this.exchange, this.routingKey, cause);
   }
 
   settle(error: PublishError | Error | undefined): void {
     if (this.#isSettled) return;
+    const isUnknown = this.isSent && error instanceof UnknownOutcomeError;
+    if (isUnknown && this.onUnknown?.(this, error) === true) return;
     this.#isSettled = true;
     this.onGivenUp?.();
     if (this.#timer) clearTimeout(this.#timer);
@@ -86,6 +110,7 @@ export class PendingPublish implements OutgoingMessage, UnconfirmedPublish {
   }
 
   #giveUp(cause: unknown): void {
+    this.onUnknown = undefined;
     this.settle(
       this.isSent
         ? new UnknownOutcomeError(this.exchange, this.routingKey, cause)

@@ -6,12 +6,16 @@
  */
 import type { ChannelLife } from '../channel/index.js';
 import type { ResolvedParameters } from '../connection/index.js';
-import { asError, type AmqpError } from '../errors.js';
+import { asError, type AmqpError, type UnknownOutcomeError } from '../errors.js';
+import { isUnrelated } from './blame.js';
 import type { PendingPublish } from './pending-publish.js';
 import { WaitingLine, type WaitingCall } from './waiting-line.js';
 
 /** So many times `publishBuffer.bytes` may wait while the connection is up, but the broker takes no more for now. */
 const busyFactor = 16;
+
+/** A message that was under way at so many losses may well be their cause, and is not sent again. */
+const replayLimit = 3;
 
 export class PublishFlow {
   readonly #line: WaitingLine;
@@ -19,8 +23,16 @@ export class PublishFlow {
   #life: ChannelLife | undefined;
   #drainWaiters: { resolve: () => void; reject: (error: AmqpError) => void }[] = [];
   #isRoomAwaited = false;
+  readonly #isReplaying: boolean;
+  /** Sent, and lost from sight: to be sent again. */
+  #takenBack: PendingPublish[] = [];
+  #takenBackBytes = 0;
+  /** Who waits for outcomes, some of which were taken back. */
+  #settledWaiters: (() => void)[] = [];
 
-  constructor({ publishBuffer, maxUnconfirmed }: ResolvedParameters) {
+  /** `isReplaying`: publishes whose outcome a loss made unknown are sent again. */
+  constructor({ publishBuffer, maxUnconfirmed }: ResolvedParameters, isReplaying: boolean) {
+    this.#isReplaying = isReplaying;
     this.#maxUnconfirmed = maxUnconfirmed;
     this.#line = new WaitingLine({
       ...publishBuffer,
@@ -66,6 +78,7 @@ export class PublishFlow {
   /** The channel is away: what waits has a limit from now on. */
   pause(): void {
     this.#life = undefined;
+    this.#putBack();
     this.#line.goOffline();
   }
 
@@ -78,12 +91,14 @@ export class PublishFlow {
   end(cause: AmqpError): void {
     this.#life = undefined;
     for (const { reject } of this.#drainWaiters.splice(0)) reject(cause);
+    this.#putBack();
     this.#line.fail(cause, (publish) => publish.notSent(cause.message, cause));
   }
 
   publish(publish: PendingPublish): void {
     const life = this.#life;
-    if (life && this.#isIdle()) {
+    const isIdle = life !== undefined && this.#isIdle();
+    if (isIdle && !this.#isReplaying) {
       send(life, publish);
       return;
     }
@@ -93,8 +108,33 @@ export class PublishFlow {
       publish.settle(asError(error));
       return;
     }
+    if (this.#isReplaying) publish.onUnknown = this.#onUnknown;
+    if (isIdle) {
+      publish.order = this.#line.takeOrder();
+      send(life, publish);
+      return;
+    }
     this.#line.add(publish, !life?.isOpen || life.connection.blockedReason !== undefined);
     this.#awaitRoom();
+  }
+
+  /** Takes a publish back whose life went, unless it may be to blame, or too many wait already. */
+  readonly #onUnknown = (publish: PendingPublish, { cause }: UnknownOutcomeError): boolean => {
+    const bytes = this.#takenBackBytes + publish.body.length;
+    const isWanted = isUnrelated(cause, 'basic.publish') && publish.replays < replayLimit;
+    if (!isWanted || !this.#line.hasRoomFor(this.#takenBack.length + 1, bytes)) return false;
+    publish.takeBack(cause);
+    this.#takenBack.push(publish);
+    this.#takenBackBytes = bytes;
+    return true;
+  };
+
+  /** The life is over, and so is the telling of its publishes: what was taken back waits, in its old order. */
+  #putBack(): void {
+    this.#line.takeBack(this.#takenBack);
+    this.#takenBack = [];
+    this.#takenBackBytes = 0;
+    for (const waiter of this.#settledWaiters.splice(0)) this.onSettled(waiter);
   }
 
   /** Resolves when nothing waits to be sent and there is room for more; rejects with what ended the channel. */
@@ -121,8 +161,13 @@ export class PublishFlow {
   onSettled(callback: () => void): void {
     this.#line.onPassed(() => {
       const confirms = this.#life?.confirms;
-      if (confirms) confirms.onSettled(callback);
-      else callback();
+      if (!confirms) callback();
+      else {
+        confirms.onSettled(() => {
+          if (this.#takenBack.length > 0) this.#settledWaiters.push(callback);
+          else callback();
+        });
+      }
     });
   }
 

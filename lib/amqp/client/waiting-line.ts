@@ -80,7 +80,28 @@ export class WaitingLine {
       publish.settle(publish.notSent(problem));
       return;
     }
-    this.#places.push({ order: this.takeOrder(), item: publish });
+    publish.order = this.takeOrder();
+    this.#places.push({ order: publish.order, item: publish });
+    this.#remember(publish);
+    if (isOffline) publish.limitOffline(this.#limits.timeout);
+  }
+
+  /** True where so many publishes of so many bytes may wait, besides those that do, while the connection is away. */
+  hasRoomFor(publishes: number, bytes: number): boolean {
+    const { timeout, messages } = this.#limits;
+    return timeout > 0 && this.#publishes + publishes <= messages && this.#bytes + bytes <= this.#limits.bytes;
+  }
+
+  /** Lets publishes wait that were sent before, each in the place that it had. */
+  takeBack(publishes: readonly PendingPublish[]): void {
+    if (publishes.length === 0) return;
+    const places = publishes.map((publish) => ({ order: publish.order ?? 0, item: publish }));
+    this.#places = [...places, ...this.#places.slice(this.#start)].sort((left, right) => left.order - right.order);
+    this.#start = 0;
+    for (const publish of publishes) this.#remember(publish);
+  }
+
+  #remember(publish: PendingPublish): void {
     this.#publishes += 1;
     this.#bytes += publish.body.length;
     publish.onGivenUp = () => {
@@ -88,7 +109,6 @@ export class WaitingLine {
       this.#sweep();
       this.#tellPassed();
     };
-    if (isOffline) publish.limitOffline(this.#limits.timeout);
   }
 
   #problem(publish: PendingPublish, isOffline: boolean): string | undefined {

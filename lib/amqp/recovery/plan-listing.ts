@@ -132,7 +132,5 @@ function typedNumber({ type, value, scale }: TypedField): number {
 function textOf(bytes: Uint8Array): string {
   const buffer = Buffer.from(bytes);
   const text = buffer.toString('utf8');
-  return Buffer.from(text).equals(buffer)
-    ? text
-    : `Not UTF-8, base64 is: ${buffer.toString('base64')}`;
+  return Buffer.from(text).equals(buffer) ? text : `Not UTF-8, base64 is: ${buffer.toString('base64')}`;
 }

@@ -34,6 +34,9 @@ export interface SupervisorOwner {
   onUnblocked(): void;
 }
 
+/** Whatever ends lives sooner than this after they were restored, in milliseconds, again and again, must make no spin. */
+const shortLife = 1_000;
+
 /** How long to go on trying. */
 interface Patience {
   /** Attempts in all. */
@@ -50,6 +53,9 @@ export class Supervisor {
   readonly #closing = new AbortController();
   readonly #states = new RetryStates();
   #life: ConnectionLife | undefined;
+  #openedAt = 0;
+  /** Lives in a row that ended as soon as they were open. */
+  #shortLives = 0;
   #running: Promise<void> = Promise.resolve();
 
   constructor(parameters: ResolvedParameters, owner: SupervisorOwner) {
@@ -148,6 +154,7 @@ export class Supervisor {
       throw new ConnectionClosedError();
     }
     this.#states.move('open');
+    this.#openedAt = performance.now();
   }
 
   async #connectRound(): Promise<ConnectionLife> {
@@ -199,6 +206,7 @@ export class Supervisor {
   #onLost(cause: ConnectionError): void {
     const since = performance.now();
     const { recovery } = this.#parameters;
+    this.#shortLives = since - this.#openedAt < shortLife ? this.#shortLives + 1 : 0;
     const isWanted = recovery !== false && recovery.attempts > 0 && isWorthRecovery(recovery, cause);
     this.#life = undefined;
     this.#states.move(isWanted ? 'backing-off' : 'failed');
@@ -211,7 +219,8 @@ export class Supervisor {
   async #recover(recovery: Recovery, loss: ConnectionError, since: number): Promise<void> {
     const patience: Patience = {
       attempts: recovery.attempts,
-      delay: (attempt, cause) => (isRefusal(cause) ? slowDelay(recovery) : backOffDelay(attempt, recovery)),
+      delay: (attempt, cause) =>
+        isRefusal(cause) ? slowDelay(recovery) : backOffDelay(attempt + Math.max(0, this.#shortLives - 1), recovery),
       isWorthTrying: (cause) => !isHopeless(cause) && isWorthRecovery(recovery, cause),
     };
     try {

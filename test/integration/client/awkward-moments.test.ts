@@ -146,8 +146,9 @@ describeOnBrokers('losses in the middle', (broker) => {
   test('calls and publishes made during the outage keep their order', async () => {
     const connection = await open({ recovery: { initialDelay: 50, maxDelay: 100 } });
     const channel = await connection.openChannel({ confirm: true });
+    const lost = new Promise((resolve) => connection.once('lost', resolve));
     cuts.cutAll();
-    await until('it is lost', () => !channel.isOpen);
+    await lost;
     const declared = channel.queueDeclare(queue);
     const published = channel.publish('', queue, 'one', {}, { mandatory: true });
     const purged = channel.queuePurge(queue);
