@@ -102,9 +102,17 @@ function signalGroup(child, signal) {
   }
 }
 
+/** rabbitmq.conf for the management API, for tests of what it tells. It costs no measurable time at the start. */
+export function managementConfiguration(port) {
+  return `management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = ${port}\n`;
+}
+
+/** What `managementConfiguration` needs. */
+export const managementPlugins = ['rabbitmq_management'];
+
 /**
- * Starts the node and resolves once it accepts AMQP connections; where a folder with certificates is given, it has a TLS
- * listener too. `stop` may be called at any moment, also before that,
+ * Starts the node and resolves once it accepts AMQP connections, and HTTP for its management API; where a folder with
+ * certificates is given, it has a TLS listener too. `stop` may be called at any moment, also before that,
  * and more than once; `stopNow` is for process 'exit' handlers, which cannot wait.
  */
 export function startRabbitmqNode({ certificates } = {}) {
@@ -137,15 +145,17 @@ export function startRabbitmqNode({ certificates } = {}) {
 
   const launch = async () => {
     directory = await mkdtemp(join(tmpdir(), 'leveret-rabbitmq-'));
-    const [port, tlsPort, distributionPort, mapperPort] = await freePorts(4);
+    const [port, tlsPort, managementPort, distributionPort, mapperPort] = await freePorts(5);
     const name = `leveret-${process.pid}@localhost`;
     const at = (path) => join(directory, path);
     await mkdir(at('data'));
     await mkdir(at('config.d'));
     const tls = certificates === undefined ? '' : tlsConfiguration(tlsPort, certificates);
-    await writeFile(at('rabbitmq.conf'), `log.console = false\nlog.file.level = info\n${tls}`);
+    const management = managementConfiguration(managementPort);
+    await writeFile(at('rabbitmq.conf'), `log.console = false\nlog.file.level = info\n${management}${tls}`);
     await writeFile(at('rabbitmq-env.conf'), '');
-    await writeFile(at('enabled_plugins'), `[${tls === '' ? '' : tlsPlugins.join(',')}].\n`);
+    const plugins = [...managementPlugins, ...(tls === '' ? [] : tlsPlugins)];
+    await writeFile(at('enabled_plugins'), `[${plugins.join(',')}].\n`);
     const environment = {
       // The Erlang cookie lives in HOME: with one of its own, this node can join no other by accident.
       HOME: directory,
@@ -208,7 +218,9 @@ export function startRabbitmqNode({ certificates } = {}) {
       if (version !== undefined) {
         const login = 'guest:guest@127.0.0.1';
         const tlsUrl = certificates === undefined ? undefined : `amqps://${login}:${tlsPort}`;
-        return { url: `amqp://${login}:${port}`, tlsUrl, version, control, name, directory };
+        // RabbitMQ listens for AMQP when all plugins run.
+        const managementUrl = `http://${login}:${managementPort}`;
+        return { url: `amqp://${login}:${port}`, tlsUrl, managementUrl, version, control, name, directory };
       }
       if (Date.now() > deadline) break;
       await pause(100);

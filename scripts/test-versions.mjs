@@ -15,7 +15,7 @@ import { createServer } from 'node:net';
 import { constants, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { tlsConfiguration, tlsPlugins } from './rabbitmq-node.mjs';
+import { managementPlugins, tlsConfiguration, tlsPlugins } from './rabbitmq-node.mjs';
 import { isOpensslInstalled, makeCertificates } from './test-certificates.mjs';
 
 const supported = ['3.10', '4.0', '4.3'];
@@ -115,7 +115,9 @@ async function startInLab(version) {
   // The node's own folder: the only one that a laboratory may be sure to show to each version.
   const directory = join(process.env.LAB ?? '/tmp/rabbitmq-lab', name, 'certificates');
   const configuration = join(temporary, `${name}.conf`);
-  const environment = {};
+  // Where the laboratory has the management API listen.
+  const environment = { LEVERET_TEST_MANAGEMENT_URL: `http://guest:guest@127.0.0.1:${port + 10_000}` };
+  const plugins = [...managementPlugins];
   running = name;
   let tls = '';
   if (await isOpensslInstalled()) {
@@ -124,8 +126,9 @@ async function startInLab(version) {
     tls = tlsConfiguration(tlsPort, directory);
     environment.LEVERET_TEST_TLS_DIRECTORY = directory;
     environment.LEVERET_TEST_AMQPS_URL = `amqps://guest:guest@127.0.0.1:${tlsPort}`;
-    await run(lab, ['plugins', name, ...tlsPlugins]);
+    plugins.push(...tlsPlugins);
   }
+  await run(lab, ['plugins', name, ...plugins]);
   await writeFile(configuration, `log.console = false\n${tls}`);
   const { code } = await run(lab, ['start', name, String(port), version, configuration]);
   if (code !== 0) throw new Error(`the laboratory could not start RabbitMQ ${version}`);

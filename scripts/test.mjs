@@ -6,8 +6,9 @@
 //
 // What the tests find in their environment: AMQP_URL (a real broker; unset in case 3), LEVERET_TEST_RABBITMQCTL (a
 // program that runs rabbitmqctl against our own node; case 2 only), LEVERET_TEST_BROKER_VERSION (where the broker says
-// it), LEVERET_TEST_TLS_DIRECTORY (a folder with what test-certificates.mjs makes; unset where openssl is missing) and
-// LEVERET_TEST_AMQPS_URL (the broker's TLS listener, whose certificate is among these; case 2 only). What is set already
+// it), LEVERET_TEST_TLS_DIRECTORY (a folder with what test-certificates.mjs makes; unset where openssl is missing),
+// LEVERET_TEST_AMQPS_URL (the broker's TLS listener, whose certificate is among these; case 2 only) and
+// LEVERET_TEST_MANAGEMENT_URL (the broker's management API, with a login; case 2 only). What is set already
 // is left as it is: so test-versions.mjs hands over nodes that it started. Arguments are Jest's. The last line of the output is always `N passed, N failed, N skipped`.
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -72,9 +73,10 @@ async function chooseBroker() {
   if (isRabbitmqInstalled()) {
     const started = Date.now();
     node = startRabbitmqNode({ certificates: environment.LEVERET_TEST_TLS_DIRECTORY });
-    const { url, tlsUrl, version, control, name } = await node.ready;
+    const { url, tlsUrl, managementUrl, version, control, name } = await node.ready;
     environment.AMQP_URL = url;
     if (tlsUrl !== undefined) environment.LEVERET_TEST_AMQPS_URL = tlsUrl;
+    environment.LEVERET_TEST_MANAGEMENT_URL = managementUrl;
     environment.LEVERET_TEST_RABBITMQCTL = control;
     if (version) environment.LEVERET_TEST_BROKER_VERSION = version;
     say(

@@ -11,6 +11,10 @@ const commands: Readonly<Record<string, { readonly summary: string; readonly loa
     summary: 'start the embedded broker, until Ctrl-C',
     load: async () => (await import('./commands/broker.js')).brokerCommand,
   },
+  topology: {
+    summary: 'hold a definitions file against a broker: plan, apply, drift',
+    load: async () => (await import('./commands/topology.js')).topologyCommand,
+  },
 };
 
 function usage(): string {

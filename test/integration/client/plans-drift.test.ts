@@ -244,16 +244,18 @@ describeOnRabbitmq('a watch for drift that asks more than AMQP', (broker) => {
   test('tells bindings that come and go', async () => {
     const connection = await connect(broker.url);
     const channel = await connection.openChannel();
-    const { queue } = await channel.queueDeclare('', { exclusive: true });
+    const queue = broker.unique('drift-q');
+    await channel.queueDeclare(queue, { exclusive: true });
     await channel.queueBind(queue, 'amq.topic', 'ours');
     const declarations = {
-      queues: [{ name: queue, durable: false, exclusive: true }],
+      queues: [{ name: queue, exclusive: true }],
       bindings: [{ source: 'amq.topic', destination: queue, routingKey: 'ours' }],
     };
     const watch = connection.drift({ interval: 20, management: { url: managementUrl }, declarations });
     const first = watch.next();
     await channel.queueUnbind(queue, 'amq.topic', 'ours');
-    expect((await first).value).toMatchObject({ missing: [{ name: `amq.topic -> ${queue} (ours)` }] });
+    const { value } = await first;
+    expect(value && told(value)).toEqual({ missing: [`binding amq.topic -> ${queue} (ours)`] });
     await channel.queueBind(queue, 'amq.topic', 'theirs');
     expect(await next(watch)).toEqual({ extra: ['amq.topic (theirs)'] });
     await channel.queueBind(queue, 'amq.topic', 'ours');

@@ -49,7 +49,7 @@ describeOnRabbitmq('a plan that asks the management API', (broker) => {
   });
 
   /** The management API as an administrator uses it. */
-  async function administer(method: 'PUT' | 'DELETE', path: string, body?: unknown): Promise<void> {
+  async function administer(method: 'PUT' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<void> {
     const url = new URL(managementUrl ?? '');
     const login = Buffer.from(`${url.username}:${url.password}`).toString('base64');
     const response = await fetch(`${url.origin}/api/${path}`, {
@@ -237,14 +237,15 @@ describeOnRabbitmq('a plan that asks the management API', (broker) => {
   } else {
     // In a path it would be a folder's: all virtual hosts are asked for.
     test('finds its way in a virtual host named ".."', async () => {
-      const run = promisify(execFile);
-      const rabbitmqctl = (given: readonly string[]): Promise<unknown> => run(control, given);
-      await rabbitmqctl(['add_vhost', '..']);
+      const everything = { configure: '.*', write: '.*', read: '.*' };
+      await administer('POST', 'definitions', {
+        vhosts: [{ name: '..' }],
+        permissions: [{ user: 'guest', vhost: '..', ...everything }],
+      });
       try {
-        await rabbitmqctl(['set_permissions', '-p', '..', 'guest', '.*', '.*', '.*']);
         await serves('..');
       } finally {
-        await rabbitmqctl(['delete_vhost', '..']);
+        await promisify(execFile)(control, ['delete_vhost', '..']);
       }
     }, 60_000);
   }
@@ -318,6 +319,50 @@ describeOnEmbedded('a management API that misbehaves', (broker) => {
     // Percent-encoded in a URL.
     await ask({ url: `http://us%25er:p%C3%A4%3Ass@${address}` });
     expect(requests[6]?.authorization).toBe(login('us%er:pä:ss'));
+  });
+
+  test('is taken at its word: bindings, policies, and an empty list for no arguments', async () => {
+    const channel = await connection.openChannel();
+    const queue = broker.unique('plan-q');
+    await channel.queueDeclare(queue, { durable: false, exclusive: true });
+    const listed = { vhost: '/', destination: queue, destination_type: 'queue' };
+    const entity = { vhost: '/', name: queue, durable: false, auto_delete: false, exclusive: null, arguments: [] };
+    const sections: Record<string, unknown> = {
+      exchanges: [],
+      queues: [
+        { ...entity, policy: 'ours' },
+        { ...entity, vhost: 'another', policy: 'theirs' },
+      ],
+      bindings: [
+        { ...listed, source: 'amq.topic', routing_key: 'there', arguments: [] },
+        { ...listed, source: 'amq.topic', routing_key: 'stray', arguments: { a: { b: [1] } } },
+        { ...listed, source: '', routing_key: queue, arguments: {} },
+        { ...listed, source: 'amq.topic', routing_key: 'elsewhere', vhost: 'another', arguments: {} },
+        { ...listed, source: 'amq.topic', routing_key: 'of others', destination: 'others', arguments: {} },
+      ],
+    };
+    answer = (request, response) =>
+      void response.end(JSON.stringify(sections[/\/api\/([a-z]+)/.exec(request.url ?? '')?.[1] ?? '']));
+    const plan = await connection.plan(
+      {
+        queues: [{ name: queue, durable: false, exclusive: true }],
+        bindings: [
+          { source: 'amq.topic', destination: queue, routingKey: 'there' },
+          { source: 'amq.topic', destination: queue, routingKey: 'there', arguments: { a: 1 } },
+          { source: 'amq.topic', destination: queue, routingKey: 'elsewhere' },
+          { source: '', destination: queue, routingKey: queue },
+        ],
+      },
+      { management: { url: `http://user:password@${address}` } },
+    );
+    expect(states(plan)).toEqual([
+      ...['queue equal', 'binding equal', 'binding missing', 'binding missing', 'binding equal'],
+    ]);
+    expect(plan.entities[0]).toMatchObject({ policy: 'ours', differences: [], onBroker: { arguments: {} } });
+    expect(plan.extra).toEqual([
+      { kind: 'queue', source: 'amq.topic', destination: queue, routingKey: 'stray', arguments: { a: { b: [1] } } },
+    ]);
+    await channel.close();
   });
 
   test.each<[string, () => typeof answer, Partial<ManagementError>, RegExp]>([

@@ -19,8 +19,9 @@ import { ByteWriter, writeMethod, type MethodInputs, type MethodName } from '../
 import { describeOnBrokers, describeOnRabbitmq } from '../../support/brokers.js';
 import { politeScript, ScriptedPeer, type Script } from '../../support/scripted-peer.js';
 import { TappedTransport } from '../../support/tapped-transport.js';
+import { TcpProxy } from '../../support/tcp-proxy.js';
 import { rejection, until } from '../../support/waiting.js';
-import { compute, CuttableWay } from '../threads/support.js';
+import { compute } from '../threads/support.js';
 
 const typed = (type: TypedField['type'], value: number | bigint, scale?: number): TypedField =>
   new TypedField(type, value, scale);
@@ -425,14 +426,14 @@ describeOnRabbitmq('heartbeats of one second with a broker', (broker) => {
   }, 15_000);
 
   test('a way that swallows everything is noticed within two and a half time-outs', async () => {
-    const { way, url } = await CuttableWay.to(broker.url);
-    const connection = await connect(url, { heartbeat: 1, recovery: false, closeTimeout: 200 });
+    const proxy = await TcpProxy.start(broker.url);
+    const connection = await connect(proxy.url, { heartbeat: 1, recovery: false, closeTimeout: 200 });
     const failed = new Promise<{ cause: Error }>((resolve) => connection.on('failed', resolve));
-    way.silence(true);
+    proxy.swallow();
     const since = performance.now();
     expect((await failed).cause).toBeInstanceOf(HeartbeatTimeoutError);
     expect(performance.now() - since).toBeLessThan(2_600);
     await connection.close();
-    await way.close();
+    await proxy.stop();
   });
 });
