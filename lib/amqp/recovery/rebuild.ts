@@ -58,10 +58,14 @@ interface Step {
   readonly isLockExpected?: boolean;
 }
 
-/** So many channels are used at a time, where there is enough to do. */
+/** A record of so many entities goes in one stroke. */
+const strokeSize = 30;
+/** So many channels are used at a time, where there is enough to do: the broker works on them side by side. */
 const maximumLanes = 4;
+/** A channel more is worth its opening for so many calls. */
+const leastWindow = 10;
 /** So many calls are on their way on each: a refusal means that those behind it are made again. */
-const windowSize = 250;
+const largestWindow = 250;
 const lockRetries = 10;
 const lockRetryDelay = 300;
 
@@ -126,7 +130,7 @@ export async function rebuildTopology(
     kind === 'exchange' || survivors.has(destination) || record.queue(destination)?.isServerNamed !== true;
   // One at a time is an order of its own: what hangs together must not go in one stroke then.
   const isTrial = [...exchanges, ...queues].some(({ method, subject }) => options.trials.isSuspect(method, subject));
-  if (!isTrial && exchanges.length + queues.length + record.bindings.length <= windowSize) {
+  if (!isTrial && exchanges.length + queues.length + record.bindings.length <= strokeSize) {
     const named = record.bindings.filter(isNamed).map(bindingStep);
     await run([...exchanges, ...queues, ...named]);
     // By now the others' queues have names.
@@ -170,20 +174,22 @@ async function runSteps(connection: ConnectionLife, steps: readonly Step[], tria
     return !sentence;
   });
   if (due.length === 0) return;
-  const queue = new StepQueue(due);
-  const lanes = Math.max(1, Math.min(maximumLanes, Math.ceil(due.length / windowSize), connection.freeChannels));
+  const lanes = Math.max(1, Math.min(maximumLanes, Math.ceil(due.length / leastWindow), connection.freeChannels));
+  const queue = new StepQueue(due, Math.min(largestWindow, Math.ceil(due.length / lanes)));
   await Promise.all(Array.from({ length: lanes }, () => new Lane(connection, queue, trials).run()));
 }
 
 /** The steps that are still to be run, shared by the lanes. */
 class StepQueue {
+  readonly #windowSize: number;
   #steps: readonly Step[];
   #next = 0;
   #locked: Step[] = [];
   #rounds = 0;
 
-  constructor(steps: readonly Step[]) {
+  constructor(steps: readonly Step[], windowSize: number) {
     this.#steps = steps;
+    this.#windowSize = windowSize;
   }
 
   /** The next steps; none when all are taken. */
@@ -195,7 +201,7 @@ class StepQueue {
       this.#rounds += 1;
       await wait(lockRetryDelay);
     }
-    const steps = this.#steps.slice(this.#next, this.#next + windowSize);
+    const steps = this.#steps.slice(this.#next, this.#next + this.#windowSize);
     this.#next += steps.length;
     return steps;
   }
