@@ -22,7 +22,7 @@ const pages = [
     name: 'connection',
     title: 'Connection',
     about: 'Connecting, and a connection as you hold it: over all lives of its socket.',
-    holds: ['connect', 'Connection', 'connectShared', /\/client\/connection\.ts$/, /\/threads\//],
+    holds: ['connect', 'Connection', 'connectShared', /\/client\/connection(-events)?\.ts$/, /\/threads\//],
   },
   {
     name: 'parameters',
@@ -34,7 +34,7 @@ const pages = [
     name: 'channel',
     title: 'Channel',
     about: 'Declaring, publishing, consuming and settling: the methods of AMQP by their names.',
-    holds: ['Channel', /\/client\//],
+    holds: ['Channel', /\/client\/(?!plan|drift)/],
   },
   {
     name: 'messages',
@@ -51,8 +51,8 @@ const pages = [
   {
     name: 'recovery',
     title: 'Recovery',
-    about: 'What is remembered of the topology, and what the broker refused to restore.',
-    holds: [/\/recovery\//],
+    about: 'What is remembered of the topology, what the broker refused to restore, plans and drift.',
+    holds: [/\/recovery\//, /\/client\/(plan|drift)/],
   },
   {
     name: 'transport',

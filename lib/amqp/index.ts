@@ -33,7 +33,8 @@ export {
   type ExchangeDeclaration,
   type QueueDeclaration,
 } from './client/plans.js';
-export { Connection, type ConnectedEndpoint, type ConnectionEvents, type RestoredCounts } from './client/connection.js';
+export { Connection, type ConnectedEndpoint } from './client/connection.js';
+export type { ConnectionEvents, Restoration, RestoredCounts } from './client/connection-events.js';
 export type { Consumer, ConsumeOptions, DeliveryCallback } from './client/consumer.js';
 export type { DeliveryStream } from './client/delivery-stream.js';
 export type {

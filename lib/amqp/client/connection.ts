@@ -27,7 +27,6 @@ import {
 import type { FieldTable } from '../protocol/index.js';
 import {
   entityExists,
-  planTopology,
   Supervisor,
   type BrokenEntity,
   type ConnectionState,
@@ -38,18 +37,8 @@ import { check, checkCloseOptions, checkOptions, type CloseOptions } from './arg
 import type { ChannelHost, ChannelKeeper } from './channel-keeper.js';
 import { Channel } from './channel.js';
 import { channelKinds, type ChannelOptions } from './channel-options.js';
-import { DriftWatch } from './drift.js';
-import { Events } from './events.js';
-import { checkDriftOptions, checkPlanOptions, type DriftOptions, type PlanOptions } from './plan-options.js';
-import {
-  applyDeclarations,
-  checkDeclarations,
-  declarationsOf,
-  Plan,
-  PlanConflictError,
-  stillDeclared,
-  type Declarations,
-} from './plans.js';
+import type { ConnectionEvents, Restoration } from './connection-events.js';
+import { PlanMethods } from './plan-methods.js';
 import { SecretUpdates } from './secret-updates.js';
 import { TopologyKeeper } from './topology-keeper.js';
 
@@ -63,59 +52,6 @@ export interface ConnectedEndpoint {
   readonly virtualHost: string;
   /** Whether TLS carries it. */
   readonly tls: boolean;
-}
-
-/** What came back with a recovery. */
-export interface RestoredCounts {
-  /** Channels opened again. */
-  readonly channels: number;
-  /** Exchanges declared again. */
-  readonly exchanges: number;
-  /** Queues declared again. */
-  readonly queues: number;
-  /** Bindings made again, to queues and to exchanges. */
-  readonly bindings: number;
-  /** Consumers that consume again. */
-  readonly consumers: number;
-}
-
-/** The events of a connection: name, and what listeners are given. */
-export interface ConnectionEvents {
-  /** The connection went. Once per outage. */
-  lost: { readonly cause: ConnectionError };
-  /** An attempt follows after `delay` milliseconds; `cause` is the last failure. */
-  reconnecting: { readonly attempt: number; readonly delay: number; readonly cause: ConnectionError };
-  /** Something that the broker refused works again: an exchange, queue or binding is there, a consumer consumes. */
-  healed: Pick<BrokenEntity, 'kind' | 'name'>;
-  /** Everything that can be is as before. Once per outage, after `lost`. */
-  recovered: {
-    /** Number of the new life; the first connect was 1. */
-    readonly epoch: number;
-    readonly attempts: number;
-    /** Milliseconds since the loss. */
-    readonly duration: number;
-    readonly restored: RestoredCounts;
-    /** What the broker refused. */
-    readonly broken: readonly BrokenEntity[];
-    /** Server-named queues: old name to new name. */
-    readonly renamedQueues: ReadonlyMap<string, string>;
-  };
-  /** No further attempt will be made; all channels are closed. */
-  failed: { readonly cause: ConnectionError };
-  /** The broker takes no publishes for now (connection.blocked). */
-  blocked: { readonly reason: string };
-  /** It takes publishes again (connection.unblocked). */
-  unblocked: undefined;
-  /** `close()` was called and is done. */
-  closed: undefined;
-}
-
-/** What `connection.rebuild` came to. */
-export interface Restoration {
-  /** What is there. */
-  readonly restored: RestoredCounts;
-  /** What the broker refused. */
-  readonly broken: readonly BrokenEntity[];
 }
 
 /** What a connection needs of the layer of threads, which stands above it and is handed in. */
@@ -132,7 +68,7 @@ let connectionCount = 0;
  * A connection, made by `connect`. It outlives the socket: after a loss it is opened again with its topology, channels
  * and consumers, unless the parameter `recovery` says otherwise.
  */
-export class Connection extends Events<ConnectionEvents> {
+export class Connection extends PlanMethods {
   readonly #parameters: ResolvedParameters;
   readonly #supervisor: Supervisor;
   readonly #channels = new Map<ChannelKeeper, Channel>();
@@ -199,7 +135,7 @@ export class Connection extends Events<ConnectionEvents> {
         this.#onHealed(entity);
       },
     });
-    const endedBy = (): AmqpError | undefined => this.#endedBy();
+    const endedBy = (): AmqpError | undefined => this.endedBy();
     this.#secretUpdates = new SecretUpdates({
       get life() {
         return supervisor.life;
@@ -222,7 +158,7 @@ export class Connection extends Events<ConnectionEvents> {
       onHealed: (entity) => {
         this.#onHealed(entity);
       },
-      exists: async (kind, name) => entityExists(await this.#whenOpen('passive declare'), kind, name),
+      exists: async (kind, name) => entityExists(await this.whenOpen('passive declare'), kind, name),
       forget: (keeper) => {
         this.#channels.delete(keeper);
       },
@@ -334,7 +270,7 @@ export class Connection extends Events<ConnectionEvents> {
     const { keeper } = channel;
     try {
       while (!keeper.life) {
-        const life = await this.#whenOpen('channel.open');
+        const life = await this.whenOpen('channel.open');
         // Where the connection was lost in the middle, its recovery restored this channel with the others.
         if (this.#channels.has(keeper)) break;
         this.#channels.set(keeper, channel);
@@ -376,44 +312,6 @@ export class Connection extends Events<ConnectionEvents> {
   }
 
   /**
-   * What declarations would change on the broker, entity by entity; nothing is changed. Without declarations: whether all
-   * that was declared over this connection is still there as it was.
-   *
-   * It asks by queue.declare and exchange.declare, passive first, on channels of its own, some of which the broker closes.
-   * So `equal` means that the broker would take the declaration, which RabbitMQ does also where an argument differs that
-   * it does not know. AMQP cannot ask for bindings: they are `missing` where one of their ends is, else `unknown`.
-   * With `management` RabbitMQ's management API is asked, too, for the virtual host's exchanges, queues and bindings:
-   * bindings are `equal` or `missing` then, and the plan tells those that nobody declared (`extra`), all arguments that
-   * differ, and the policy that applies to each exchange and queue.
-   *
-   * Rejects with ArgumentError (`queues[2].durable: ...`, `management.url: ...`), ManagementError, TimeoutError, or what
-   * ended the connection.
-   */
-  async plan(declarations: Declarations = declarationsOf(this.topology), options: PlanOptions = {}): Promise<Plan> {
-    const declared = checkDeclarations(declarations);
-    const questions = checkPlanOptions(options);
-    return new Plan(await planTopology(await this.#whenOpen('plan'), declared, questions));
-  }
-
-  /**
-   * Declares what is not there, and answers with the plan that it went by. All of it is in `topology` then, to be declared
-   * again after a loss. Where anything is on the broker otherwise than declared it rejects with PlanConflictError, which
-   * names each difference, and nothing is declared. Extra bindings stay. Also rejects as `plan` and the declares do.
-   */
-  async apply(declarations: Declarations, options: PlanOptions = {}): Promise<Plan> {
-    const declared = checkDeclarations(declarations);
-    const plan = await this.plan(declarations, options);
-    if (plan.conflicts.length > 0) throw new PlanConflictError(plan);
-    const channel = await this.openChannel();
-    try {
-      await applyDeclarations(channel, declared, plan);
-    } finally {
-      await channel.close();
-    }
-    return plan;
-  }
-
-  /**
    * Declares everything again in the present life, at once, and lets the consumers that wait consume again: what a recovery
    * does, without a loss. For when somebody deleted what was declared here, or mended what was `broken`. What is there
    * already stays as it is. Also tries what was left out because the broker had closed the connection over it.
@@ -421,7 +319,7 @@ export class Connection extends Events<ConnectionEvents> {
    * Rejects with TimeoutError after `methodTimeout` where the connection is away for so long, or with what ended it.
    */
   async rebuild(): Promise<Restoration> {
-    const life = await this.#whenOpen('rebuild');
+    const life = await this.whenOpen('rebuild');
     this.#topology.trials.pardon();
     try {
       const topology = await this.#topology.restore(life);
@@ -433,42 +331,6 @@ export class Connection extends Events<ConnectionEvents> {
       this.#topology.trials.noteFailure(asAmqpError(error));
       throw error;
     }
-  }
-
-  /**
-   * Watches: makes a plan every `interval` milliseconds, and gives what changed since the last one; at first, what is not
-   * as declared. Nothing comes while nothing changes.
-   *
-   *     for await (const { missing, conflicts, plan } of connection.drift({ interval: 60_000 })) ...
-   *
-   * It outlives losses: a look that meets an outage, or a management API that does not answer, tells nothing, and the next
-   * one will. The loop ends when it is left, when the signal aborts, and when this connection is closed; it rejects when
-   * the connection failed, and with what no later look can mend (ArgumentError, ManagementError). Looks are made while
-   * the loop waits, and nothing is kept when it has ended.
-   *
-   * Throws ArgumentError (`interval: ...`), ConnectionClosedError, or what ended this connection.
-   */
-  drift(options: DriftOptions = {}): DriftWatch {
-    const { declarations, interval, management, signal } = checkDriftOptions(options);
-    const declared = declarations && checkDeclarations(declarations);
-    const ended = this.#endedBy();
-    if (ended) throw ended;
-    const look = async (lookSignal: AbortSignal): Promise<Plan> => {
-      const present = declared ?? checkDeclarations(declarationsOf(this.topology));
-      const life = await this.#whenOpen('plan');
-      const plan = new Plan(await planTopology(life, present, { management, signal: lookSignal }));
-      // What was deleted here while it was asked for is no drift.
-      return declared ? plan : stillDeclared(plan, this.topology);
-    };
-    const ending = (): { failure: AmqpError | undefined } | undefined => {
-      if (this.#closing) return { failure: undefined };
-      return this.#failure && { failure: this.#failure };
-    };
-    const onEnding = (callback: () => void): (() => void) => {
-      this.on('failed', callback).on('closed', callback);
-      return () => void this.off('failed', callback).off('closed', callback);
-    };
-    return new DriftWatch({ look, ending, onEnding }, interval, signal);
   }
 
   /**
@@ -485,7 +347,7 @@ export class Connection extends Events<ConnectionEvents> {
    * Throws ConnectionClosedError, or what ended this connection.
    */
   share(): MessagePort {
-    const ended = this.#endedBy();
+    const ended = this.endedBy();
     if (ended) throw ended;
     return this.#threads.share(this, () => this.#supervisor.life);
   }
@@ -615,10 +477,10 @@ export class Connection extends Events<ConnectionEvents> {
     for (const entity of this.#healed.splice(0)) this.emit('healed', entity);
   }
 
-  #whenOpen(step: string): Promise<ConnectionLife> {
+  protected whenOpen(step: string): Promise<ConnectionLife> {
     const { life } = this.#supervisor;
     if (life) return Promise.resolve(life);
-    const ended = this.#endedBy();
+    const ended = this.endedBy();
     if (ended) return Promise.reject(ended);
     const limit = this.#parameters.methodTimeout;
     return new Promise<ConnectionLife>((resolve, reject) => {
@@ -632,7 +494,7 @@ export class Connection extends Events<ConnectionEvents> {
       }, limit);
       const onChange = (): void => {
         const present = this.#supervisor.life;
-        const cause = this.#endedBy();
+        const cause = this.endedBy();
         if (present) resolve(present);
         else if (cause) reject(cause);
         else return;
@@ -642,7 +504,7 @@ export class Connection extends Events<ConnectionEvents> {
     });
   }
 
-  #endedBy(): AmqpError | undefined {
+  protected endedBy(): AmqpError | undefined {
     if (this.#closing) return new ConnectionClosedError();
     return this.#failure;
   }

@@ -128,6 +128,8 @@ const inner = [
   'Channel.call',
   'Channel.currentName',
   'Connection.emit',
+  'Connection.whenOpen',
+  'Connection.endedBy',
   'Consumer.followQueue',
   'DeliveryStream.fail',
 ];
