@@ -180,15 +180,17 @@ export class ChannelLife implements ChannelSink, SettledChannel {
       if (this.#end) throw this.#end;
       if (this.#state === 'closing' && name !== 'channel.close') throw new ChannelClosedError();
       this.connection.send(this.number, name, fields);
-      this.#calls.add(name, { limit, isNoAck, resolve, reject });
+      const consumerTag = 'consumerTag' in fields ? fields.consumerTag : undefined;
+      this.#calls.add(name, { limit, isNoAck, consumerTag, resolve, reject });
     });
   }
 
   #answer(reply: Method | Delivery, name: MethodName): void {
-    if (!this.#calls.expects(name)) {
+    const consumerTag = reply instanceof Delivery ? undefined : consumerTagOf(reply);
+    if (!this.#calls.expects(name, consumerTag)) {
       throw new UnexpectedFrameError(`${name} on channel ${String(this.number)}, which nobody waits for`);
     }
-    if (!this.#calls.answer(reply)) this.#undo(reply);
+    if (!this.#calls.answer(reply, name, consumerTag)) this.#undo(reply);
   }
 
   /** An answer that came when its caller had given up: what it gave is given back. */
@@ -479,7 +481,7 @@ export class ChannelLife implements ChannelSink, SettledChannel {
         this.#finish(new ChannelClosedError());
         return;
       default:
-        if (this.#state === 'closing' && !this.#calls.expects(method.name)) return;
+        if (this.#state === 'closing' && !this.#calls.expects(method.name, consumerTagOf(method))) return;
         this.#answer(method, method.name);
     }
   }
@@ -529,7 +531,10 @@ export class ChannelLife implements ChannelSink, SettledChannel {
         this.#answer(delivery, 'basic.get-ok');
       },
       (bodySize) => {
-        this.#calls.refuse(new MessageTooLargeError(bodySize, this.connection.parameters.maxMessageSize));
+        this.#calls.refuse(
+          'basic.get-ok',
+          new MessageTooLargeError(bodySize, this.connection.parameters.maxMessageSize),
+        );
         if (!isNoAck && this.#state === 'open') this.settlements.settle('nack', visibleTag, false, true);
       },
     );
@@ -589,6 +594,11 @@ export class ChannelLife implements ChannelSink, SettledChannel {
     this.confirms?.abandon(error);
     this.#listener?.onEnd(error);
   }
+}
+
+/** Of the two replies that come out of order. */
+function consumerTagOf(reply: Method): string | undefined {
+  return reply.name === 'basic.consume-ok' || reply.name === 'basic.cancel-ok' ? reply.fields.consumerTag : undefined;
 }
 
 /** A message of our own that came back longer than we take: whoever sends that is broken. */
