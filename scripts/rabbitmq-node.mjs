@@ -31,6 +31,25 @@ export async function freePorts(count) {
 }
 
 /**
+ * Free ports from below the range that systems give to outgoing connections: while a node is down for a moment, nobody
+ * takes its port, and no client that tries to reach it is connected to itself.
+ */
+export async function freePortsForServers(count) {
+  const isFree = (port) =>
+    new Promise((resolve) => {
+      const server = createServer();
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+    });
+  const ports = new Set();
+  while (ports.size < count) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    if (!ports.has(port) && (await isFree(port))) ports.add(port);
+  }
+  return [...ports];
+}
+
+/**
  * Says the protocol header to a broker and reads the version out of its first frame (connection.start carries it among
  * the server properties). Resolves with '' when something else than AMQP 0-9-1 answers, rejects when nobody does.
  */
@@ -113,18 +132,23 @@ export const managementPlugins = ['rabbitmq_management'];
 /**
  * Starts the node and resolves once it accepts AMQP connections, and HTTP for its management API; where a folder with
  * certificates is given, it has a TLS listener too. `stop` may be called at any moment, also before that,
- * and more than once; `stopNow` is for process 'exit' handlers, which cannot wait.
+ * and more than once; `stopNow` is for process 'exit' handlers, which cannot wait. `configuration` is more of
+ * rabbitmq.conf. For tests of faults, once `ready`: `halt` stops the server in order, `kill` does not, `start` starts it
+ * again with its data, `freeze` and `thaw` send SIGSTOP and SIGCONT.
  */
-export function startRabbitmqNode({ certificates } = {}) {
+export function startRabbitmqNode({ certificates, configuration = '' } = {}) {
   const children = [];
   let directory;
   let stopping;
+  /** Set once everything that a server needs is there; starts it and resolves when it accepts. */
+  let startServer;
 
   const stop = () => {
     stopping ??= (async () => {
       const [portMapper, server] = children;
       if (server !== undefined) {
-        // The Erlang VM answers SIGTERM with an orderly stop.
+        // The Erlang VM answers SIGTERM with an orderly stop, if it is not frozen.
+        signalGroup(server, 'SIGCONT');
         signalGroup(server, 'SIGTERM');
         if (!(await ended(server, stopLimit))) console.error('rabbitmq: the node did not stop in time, killing it');
         signalGroup(server, 'SIGKILL');
@@ -145,14 +169,17 @@ export function startRabbitmqNode({ certificates } = {}) {
 
   const launch = async () => {
     directory = await mkdtemp(join(tmpdir(), 'leveret-rabbitmq-'));
-    const [port, tlsPort, managementPort, distributionPort, mapperPort] = await freePorts(5);
+    const [port, tlsPort, managementPort, distributionPort, mapperPort] = await freePortsForServers(5);
     const name = `leveret-${process.pid}@localhost`;
     const at = (path) => join(directory, path);
     await mkdir(at('data'));
     await mkdir(at('config.d'));
     const tls = certificates === undefined ? '' : tlsConfiguration(tlsPort, certificates);
     const management = managementConfiguration(managementPort);
-    await writeFile(at('rabbitmq.conf'), `log.console = false\nlog.file.level = info\n${management}${tls}`);
+    await writeFile(
+      at('rabbitmq.conf'),
+      `log.console = false\nlog.file.level = info\n${management}${tls}${configuration}`,
+    );
     await writeFile(at('rabbitmq-env.conf'), '');
     const plugins = [...managementPlugins, ...(tls === '' ? [] : tlsPlugins)];
     await writeFile(at('enabled_plugins'), `[${plugins.join(',')}].\n`);
@@ -197,42 +224,62 @@ export function startRabbitmqNode({ certificates } = {}) {
       stdio: 'ignore',
     });
     children[0].once('error', () => {});
-    let output = '';
-    const server = spawn(join(programs, 'rabbitmq-server'), [], {
-      cwd: directory,
-      env: environment,
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    children[1] = server;
-    for (const stream of [server.stdout, server.stderr]) {
-      stream.setEncoding('utf8').on('data', (text) => (output = (output + text).slice(-20_000)));
-    }
-    server.once('error', (error) => (output += error.message));
-
-    const deadline = Date.now() + startLimit;
-    for (;;) {
-      if (stopping !== undefined) throw new Error('stopped');
-      if (hasEnded(server)) break;
-      const version = await askVersion('127.0.0.1', port).catch(() => undefined);
-      if (version !== undefined) {
-        const login = 'guest:guest@127.0.0.1';
-        const tlsUrl = certificates === undefined ? undefined : `amqps://${login}:${tlsPort}`;
-        // RabbitMQ listens for AMQP when all plugins run.
-        const managementUrl = `http://${login}:${managementPort}`;
-        return { url: `amqp://${login}:${port}`, tlsUrl, managementUrl, version, control, name, directory };
+    startServer = async () => {
+      let output = '';
+      const server = spawn(join(programs, 'rabbitmq-server'), [], {
+        cwd: directory,
+        env: environment,
+        detached: true,
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+      children[1] = server;
+      for (const stream of [server.stdout, server.stderr]) {
+        stream.setEncoding('utf8').on('data', (text) => (output = (output + text).slice(-20_000)));
       }
-      if (Date.now() > deadline) break;
-      await pause(100);
-    }
-    const log = await readFile(join(directory, 'log', `${name}.log`), 'utf8').catch(() => '');
-    const reason = hasEnded(server) ? 'ended before it accepted connections' : `did not start within ${startLimit} ms`;
-    throw new Error(`RabbitMQ ${reason}.\n${output}\n${log.slice(-10_000)}`);
+      server.once('error', (error) => (output += error.message));
+
+      const deadline = Date.now() + startLimit;
+      for (;;) {
+        if (stopping !== undefined) throw new Error('stopped');
+        if (hasEnded(server)) break;
+        const version = await askVersion('127.0.0.1', port).catch(() => undefined);
+        if (version !== undefined) return version;
+        if (Date.now() > deadline) break;
+        await pause(100);
+      }
+      const log = await readFile(join(directory, 'log', `${name}.log`), 'utf8').catch(() => '');
+      const reason = hasEnded(server)
+        ? 'ended before it accepted connections'
+        : `did not start within ${startLimit} ms`;
+      throw new Error(`RabbitMQ ${reason}.\n${output}\n${log.slice(-10_000)}`);
+    };
+    const version = await startServer();
+    const login = 'guest:guest@127.0.0.1';
+    const tlsUrl = certificates === undefined ? undefined : `amqps://${login}:${tlsPort}`;
+    // RabbitMQ listens for AMQP when all plugins run.
+    const managementUrl = `http://${login}:${managementPort}`;
+    return { url: `amqp://${login}:${port}`, tlsUrl, managementUrl, version, control, name, directory };
   };
 
   const ready = launch().catch(async (error) => {
     await stop();
     throw error;
   });
-  return { ready, stop, stopNow };
+  const endServer = async (signal) => {
+    const server = children[1];
+    signalGroup(server, signal);
+    if (!(await ended(server, stopLimit))) throw new Error(`RabbitMQ did not end within ${stopLimit} ms of ${signal}`);
+    // Helpers of the Erlang VM would hold its files.
+    signalGroup(server, 'SIGKILL');
+  };
+  return {
+    ready,
+    stop,
+    stopNow,
+    halt: () => endServer('SIGTERM'),
+    kill: () => endServer('SIGKILL'),
+    start: () => startServer(),
+    freeze: () => signalGroup(children[1], 'SIGSTOP'),
+    thaw: () => signalGroup(children[1], 'SIGCONT'),
+  };
 }

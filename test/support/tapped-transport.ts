@@ -1,47 +1,25 @@
 /** A transport for `connect()` whose bytes a test can look at, in both directions and frame by frame. */
 import { connectTcp, type TransportFactory, type TransportListener } from 'leveret/amqp';
+import { FrameScanner, type ScannedFrame } from './frame-scanner.js';
 
-export interface TappedFrame {
-  /** 1 method, 2 header, 3 body, 8 heartbeat. */
-  readonly type: number;
-  readonly channel: number;
-  /** The frame as a whole, its eight bytes of head and end included. */
-  readonly bytes: Buffer;
+export interface TappedFrame extends ScannedFrame {
   /** When the last of it passed (performance.now()). */
   readonly at: number;
 }
 
-/** Cuts a stream of bytes into frames. */
-class Stream {
+class TappedStream {
   readonly frames: TappedFrame[] = [];
-  #rest: Buffer = Buffer.alloc(0);
-  #toSkip: number;
-
-  /** `preface`: bytes before the first frame. */
-  constructor(preface: number) {
-    this.#toSkip = preface;
-  }
+  readonly #scanner = new FrameScanner();
 
   push(chunk: Uint8Array): void {
-    this.#rest = Buffer.concat([this.#rest, chunk]);
-    if (this.#toSkip > 0) {
-      const skipped = Math.min(this.#toSkip, this.#rest.length);
-      this.#rest = this.#rest.subarray(skipped);
-      this.#toSkip -= skipped;
-    }
-    while (this.#rest.length >= 7) {
-      const size = this.#rest.readUInt32BE(3) + 8;
-      if (this.#rest.length < size) return;
-      const bytes = this.#rest.subarray(0, size);
-      this.frames.push({ type: bytes[0] ?? 0, channel: bytes.readUInt16BE(1), bytes, at: performance.now() });
-      this.#rest = this.#rest.subarray(size);
-    }
+    const at = performance.now();
+    for (const frame of this.#scanner.push(chunk)) if (frame.type !== 0) this.frames.push({ ...frame, at });
   }
 }
 
 export class TappedTransport {
-  readonly #sent = new Stream(8);
-  readonly #received = new Stream(0);
+  readonly #sent = new TappedStream();
+  readonly #received = new TappedStream();
 
   get sent(): readonly TappedFrame[] {
     return this.#sent.frames;

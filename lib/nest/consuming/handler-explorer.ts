@@ -10,6 +10,7 @@ import {
   type ConsumeOptions,
 } from '../decorators/consume-options.js';
 import { ackKey, consumeKey, settlementParameterKey } from '../decorators/metadata.js';
+import { discoverMethods } from '../discovery.js';
 import { ConfigurationError } from '../errors.js';
 import type { HandlerDefinition } from './handler-definition.js';
 
@@ -29,28 +30,9 @@ export class HandlerExplorer {
   /** Throws ConfigurationError for options that a factory made wrong. */
   async explore(): Promise<HandlerDefinition[]> {
     const definitions: HandlerDefinition[] = [];
-    const seen = new Set<unknown>();
-    for (const wrapper of [...this.#discovery.getProviders(), ...this.#discovery.getControllers()]) {
-      // An alias, or a value provided under two tokens, is one handler.
-      const instance = instanceOf(wrapper);
-      if (wrapper.isAlias || instance === undefined || seen.has(instance)) continue;
-      seen.add(instance);
-      definitions.push(...(await this.#exploreWrapper(wrapper)));
-    }
-    return definitions;
-  }
-
-  async #exploreWrapper(wrapper: InstanceWrapper): Promise<HandlerDefinition[]> {
-    const prototype = prototypeOf(wrapper);
-    if (!prototype) return [];
-    const definitions: HandlerDefinition[] = [];
-    for (const method of this.#scanner.getAllMethodNames(prototype)) {
-      const handler: unknown = Reflect.get(prototype, method);
-      if (typeof handler !== 'function') continue;
+    for (const { wrapper, prototype, method, handler, name } of discoverMethods(this.#discovery, this.#scanner)) {
       const consumed = Reflect.getOwnMetadata(consumeKey, handler) as (ConsumeOptions | ConsumeFactory)[] | undefined;
-      if (!consumed) continue;
-      const name = `${prototype.constructor.name}.${method}`;
-      for (const given of consumed) {
+      for (const given of consumed ?? []) {
         definitions.push({
           name,
           wrapper,
@@ -63,20 +45,6 @@ export class HandlerExplorer {
     }
     return definitions;
   }
-}
-
-function instanceOf(wrapper: InstanceWrapper): object | undefined {
-  // Request-scoped classes have no instance yet, but a prototype of one.
-  const instance: unknown = wrapper.instance;
-  if (typeof instance === 'object' && instance !== null) return instance;
-  return typeof wrapper.metatype === 'function' && !wrapper.isNotMetatype ? wrapper.metatype : undefined;
-}
-
-function prototypeOf(wrapper: InstanceWrapper): object | undefined {
-  const instance: unknown = wrapper.instance;
-  if (typeof instance === 'object' && instance !== null) return Object.getPrototypeOf(instance) as object | undefined;
-  if (wrapper.isNotMetatype || typeof wrapper.metatype !== 'function') return undefined;
-  return wrapper.metatype.prototype as object | undefined;
 }
 
 async function makeOptions(factory: ConsumeFactory, wrapper: InstanceWrapper, name: string): Promise<ConsumeOptions> {

@@ -3,3 +3,4 @@ export { Ack } from './ack.decorator.js';
 export type { ConsumeFactory, ConsumeOptions, QueueOptions } from './consume-options.js';
 export { Consume } from './consume.decorator.js';
 export { InjectPublisher, type PublisherOptions } from './inject-publisher.decorator.js';
+export { OnRecovery, type OnRecoveryOptions } from './on-recovery.decorator.js';

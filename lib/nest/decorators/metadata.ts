@@ -8,6 +8,7 @@ export const consumeKey = Symbol.for('leveret:consume');
 export const ackKey = Symbol.for('leveret:ack');
 export const settlementParameterKey = Symbol.for('leveret:settlement-parameter');
 export const publishersKey = Symbol.for('leveret:publishers');
+export const recoveryHooksKey = Symbol.for('leveret:recovery-hooks');
 
 /** `Class.method`, for errors. */
 export function handlerName(target: object, method: string | symbol): string {

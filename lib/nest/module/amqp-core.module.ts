@@ -5,13 +5,22 @@ import { HandlerExplorer } from '../consuming/handler-explorer.js';
 import { publisherProviders } from '../publishing/publisher-slots.js';
 import { PublisherFactory } from '../publishing/publisher-factory.js';
 import { RecoveryService } from '../recovery/index.js';
+import { RecoveryHooks } from '../recovery/recovery-hooks.js';
 import { AmqpStarter } from './amqp-starter.js';
 import { AmqpConnections } from './connections.js';
 import { firstToOpen, setModuleDistance } from './module-order.js';
 
 @Module({
   imports: [DiscoveryModule],
-  providers: [RecoveryService, AmqpConnections, PublisherFactory, HandlerExplorer, AmqpStarter, ...publisherProviders],
+  providers: [
+    RecoveryService,
+    RecoveryHooks,
+    AmqpConnections,
+    PublisherFactory,
+    HandlerExplorer,
+    AmqpStarter,
+    ...publisherProviders,
+  ],
   exports: [
     RecoveryService,
     AmqpConnections,

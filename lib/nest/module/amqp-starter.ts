@@ -5,6 +5,8 @@ import { planConsumers, planWarnings, type ConsumerPlan } from '../consuming/con
 import { HandlerExplorer } from '../consuming/handler-explorer.js';
 import { PublisherFactory } from '../publishing/publisher-factory.js';
 import { refuseTransientHosts } from '../publishing/publisher-slots.js';
+import { RecoveryService } from '../recovery/index.js';
+import { RecoveryHooks } from '../recovery/recovery-hooks.js';
 import { AmqpConnections } from './connections.js';
 import { declareTopology } from './topology.js';
 
@@ -14,6 +16,8 @@ export class AmqpStarter implements OnModuleInit, OnApplicationShutdown {
   readonly #explorer: HandlerExplorer;
   readonly #publishers: PublisherFactory;
   readonly #modules: ModulesContainer;
+  readonly #recovery: RecoveryService;
+  readonly #hooks: RecoveryHooks;
   readonly #logger = new Logger('AmqpModule');
   #plans: readonly ConsumerPlan[] = [];
 
@@ -22,11 +26,15 @@ export class AmqpStarter implements OnModuleInit, OnApplicationShutdown {
     @Inject(HandlerExplorer) explorer: HandlerExplorer,
     @Inject(PublisherFactory) publishers: PublisherFactory,
     @Inject(ModulesContainer) modules: ModulesContainer,
+    @Inject(RecoveryService) recovery: RecoveryService,
+    @Inject(RecoveryHooks) hooks: RecoveryHooks,
   ) {
     this.#connections = connections;
     this.#explorer = explorer;
     this.#publishers = publishers;
     this.#modules = modules;
+    this.#recovery = recovery;
+    this.#hooks = hooks;
   }
 
   /** What is to be consumed; known from `onModuleInit` on. */
@@ -36,12 +44,15 @@ export class AmqpStarter implements OnModuleInit, OnApplicationShutdown {
 
   /** Everything that can be wrong without a broker is found before one is asked. */
   async onModuleInit(): Promise<void> {
-    refuseTransientHosts(this.#modules);
-    // A factory that a test put in its place has no connections to check.
-    if (this.#publishers instanceof PublisherFactory) this.#publishers.checkConnections();
-    this.#plans = planConsumers(await this.#explorer.explore(), this.#connections);
-    for (const warning of planWarnings(this.#plans)) this.#logger.warn(warning);
     try {
+      refuseTransientHosts(this.#modules);
+      // A factory that a test put in its place has no connections to check.
+      if (this.#publishers instanceof PublisherFactory) this.#publishers.checkConnections();
+      this.#plans = planConsumers(await this.#explorer.explore(), this.#connections);
+      this.#recovery.complete();
+      // Before the first connection is there to be lost.
+      this.#hooks.register();
+      for (const warning of planWarnings(this.#plans)) this.#logger.warn(warning);
       await Promise.all(this.#connections.all().map((connection) => this.#open(connection)));
     } catch (error) {
       await this.close();
@@ -66,5 +77,6 @@ export class AmqpStarter implements OnModuleInit, OnApplicationShutdown {
   /** Closes all connections. Never rejects, idempotent. */
   async close(): Promise<void> {
     await Promise.all(this.#connections.all().map((connection) => connection.close()));
+    this.#recovery.end();
   }
 }

@@ -23,6 +23,7 @@ export class AmqpConnections {
       );
     }
     this.#connections.set(name, new NamedConnection(name, options, this.#recovery));
+    this.#recovery.add(name);
   }
 
   all(): readonly NamedConnection[] {

@@ -1,16 +1,16 @@
 /** What a test of a program needs of the broker beside it: names of its own, queues, messages, and an end that tidies up. */
 import { connect, type Channel, type Connection } from 'leveret/amqp';
 import type { TestBroker } from '../../support/brokers.js';
+import { TcpProxy } from '../../support/tcp-proxy.js';
 import { until } from '../../support/waiting.js';
 import { Programs } from './programs.js';
-import { Proxy } from './proxy.js';
 
 export class Bench {
   readonly broker: TestBroker;
   readonly connection: Connection;
   readonly channel: Channel;
   readonly programs: Programs;
-  readonly #proxies: Proxy[] = [];
+  readonly #proxies: TcpProxy[] = [];
   readonly #queues: string[] = [];
   readonly #exchanges: string[] = [];
 
@@ -29,8 +29,8 @@ export class Bench {
   }
 
   /** A proxy to the broker, until the end of the test. */
-  async openProxy(): Promise<Proxy> {
-    const proxy = await Proxy.start(this.broker.url);
+  async openProxy(): Promise<TcpProxy> {
+    const proxy = await TcpProxy.start(this.broker.url);
     this.#proxies.push(proxy);
     return proxy;
   }

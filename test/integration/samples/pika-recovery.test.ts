@@ -4,10 +4,10 @@
  */
 import { jest } from '@jest/globals';
 import { describeOnBrokers } from '../../support/brokers.js';
+import type { TcpProxy } from '../../support/tcp-proxy.js';
 import { until } from '../../support/waiting.js';
 import { Bench } from './bench.js';
 import type { Program } from './programs.js';
-import type { Proxy } from './proxy.js';
 
 // Processes take their time where the machine has much to do; each wait has a limit of its own.
 jest.setTimeout(30_000);
@@ -28,12 +28,12 @@ describeOnBrokers("the counterparts of Pika's recovery", (broker) => {
   });
 
   /** The broker closes the connection: nobody tunes one that is open. */
-  function closeConnection(proxy: Proxy): void {
+  function closeConnection(proxy: TcpProxy): void {
     proxy.sayInItsName(0, 'connection.tune-ok', { channelMax: 10, frameMax: 8192, heartbeat: 0 });
   }
 
   /** The broker closes the channel: nobody has that queue. */
-  function closeChannel(proxy: Proxy): void {
+  function closeChannel(proxy: TcpProxy): void {
     proxy.sayInItsName(1, 'queue.declare', { queue: broker.unique('missing'), passive: true });
   }
 
@@ -65,7 +65,7 @@ describeOnBrokers("the counterparts of Pika's recovery", (broker) => {
   describe.each(recovering)('$name', ({ name, again, hasArguments }) => {
     const isMultiple = name.includes('multiple-hosts');
 
-    async function start(proxy: Proxy): Promise<{ program: Program; queue: string }> {
+    async function start(proxy: TcpProxy): Promise<{ program: Program; queue: string }> {
       const queue = bench.queueName('queue');
       // Two of the programs declare a queue that goes with its last consumer.
       if (!isMultiple) await bench.channel.queueDeclare(queue);

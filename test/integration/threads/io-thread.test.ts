@@ -9,8 +9,9 @@ import {
   type ConnectionParameters,
 } from 'leveret/amqp';
 import { describeOnBrokers, describeOnRabbitmq, type TestBroker } from '../../support/brokers.js';
+import { TcpProxy } from '../../support/tcp-proxy.js';
 import { rejection, until } from '../../support/waiting.js';
-import { compute, CuttableWay, fromSources, ioThread } from './support.js';
+import { compute, fromSources, ioThread } from './support.js';
 
 const fast = { initialDelay: 5, maxDelay: 50 };
 /** Longer than a broker with a heartbeat of 1 s waits for a sign of life. */
@@ -103,15 +104,16 @@ describeOnRabbitmq('a handler that computes for three heartbeat intervals', (bro
 });
 
 describeOnBrokers('a connection with an I/O thread', (broker) => {
-  let way: CuttableWay;
+  let proxy: TcpProxy;
   let url: string;
 
   beforeEach(async () => {
-    ({ way, url } = await CuttableWay.to(broker.url));
+    proxy = await TcpProxy.start(broker.url);
+    ({ url } = proxy);
   });
   afterEach(async () => {
     await connection.close();
-    await way.close();
+    await proxy.stop();
   });
 
   test('publishes, consumes and settles bodies of all sizes', async () => {
@@ -144,7 +146,7 @@ describeOnBrokers('a connection with an I/O thread', (broker) => {
     const publishes = Array.from({ length: 2_000 }, (_none, index) => channel.publish('', queue, String(index)));
     const outcomes = Promise.allSettled(publishes);
     await until('some came', () => seen.size > 100);
-    way.cut();
+    proxy.cut();
     await until('it is back', () => events.includes('recovered'));
     expect((await outcomes).length).toBe(2_000);
     await channel.publish('', queue, 'afterwards');
@@ -155,9 +157,9 @@ describeOnBrokers('a connection with an I/O thread', (broker) => {
   test('judges a peer that froze, and says so', async () => {
     await open(url, { ioThread });
     const lost = new Promise<Error>((resolve) => connection.once('lost', ({ cause }) => resolve(cause)));
-    way.silence(true);
+    proxy.swallow();
     expect(await lost).toBeInstanceOf(HeartbeatTimeoutError);
-    way.silence(false);
+    proxy.release();
     await until('it is back', () => connection.isOpen);
   }, 20_000);
 
@@ -203,7 +205,7 @@ describeOnBrokers('a connection with an I/O thread', (broker) => {
 
   test('gives up within connectTimeout where nobody answers', async () => {
     await open(url);
-    way.silence(true);
+    proxy.swallow();
     const since = performance.now();
     const failure = await rejection(connect(url, { ioThread, handshakeTimeout: 300 }));
     expect(failure.message).toContain('connection.start');

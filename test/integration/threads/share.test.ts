@@ -15,28 +15,28 @@ import {
   type SharedConnectionParameters,
 } from 'leveret/amqp';
 import { describeOnBrokers, describeOnEmbedded } from '../../support/brokers.js';
+import { TcpProxy } from '../../support/tcp-proxy.js';
 import { pause, rejection, until } from '../../support/waiting.js';
-import { CuttableWay, ioThread, WorkerProgram } from './support.js';
+import { ioThread, WorkerProgram } from './support.js';
 
 const fast = { initialDelay: 5, maxDelay: 50 };
 
 describeOnBrokers('a shared connection', (broker) => {
-  let way: CuttableWay;
+  let proxy: TcpProxy;
   let main: Connection;
   let channel: Channel;
   let programs: WorkerProgram[];
 
   beforeEach(async () => {
-    const there = await CuttableWay.to(broker.url);
-    way = there.way;
+    proxy = await TcpProxy.start(broker.url);
     programs = [];
-    main = await connect(there.url, { recovery: fast, heartbeat: 1 });
+    main = await connect(proxy.url, { recovery: fast, heartbeat: 1 });
     channel = await main.openChannel({ confirm: true, prefetch: 10 });
   });
   afterEach(async () => {
     await main.close();
     await Promise.all(programs.map((program) => program.terminate()));
-    await way.close();
+    await proxy.stop();
   });
 
   function startWorker(task: Record<string, unknown>): WorkerProgram {
@@ -109,7 +109,7 @@ describeOnBrokers('a shared connection', (broker) => {
         Array.from({ length: 500 }, (_none, index) => channel.publish('', queue, String(index))),
       );
       await until('it took some', () => worker.hasSaid('took'));
-      way.cut();
+      proxy.cut();
       await outcomes;
       await until('it recovered', () => worker.hasSaid('recovered'));
       await until('we did too', () => main.isOpen);
@@ -267,7 +267,7 @@ describeOnBrokers('a shared connection', (broker) => {
       const { queue } = await own.queueDeclare('', { exclusive: true });
       expect(queue).not.toBe('');
       for (let epoch = 2; epoch <= 4; epoch++) {
-        way.cut();
+        proxy.cut();
         await until('it is back', () => connection.epoch === epoch && connection.isOpen);
         await own.publish('', connection.topology.queues[0]?.name ?? '', 'there', {}, { mandatory: true });
       }
@@ -299,7 +299,7 @@ describeOnBrokers('a shared connection', (broker) => {
       const connection = await openShared();
       await connection.updateSecret('guest', 'rotation');
       await connection.updateSecret(Buffer.from('guest'));
-      way.cut();
+      proxy.cut();
       await until('both are back', () => main.epoch === 2 && connection.epoch === 2 && connection.isOpen);
       await (await connection.openChannel()).close();
       // The connection's own login from now on, which fails: so it was the worker's word that counted.
@@ -309,7 +309,7 @@ describeOnBrokers('a shared connection', (broker) => {
           if (attempt > 1) resolve(cause);
         });
       });
-      way.cut();
+      proxy.cut();
       expect(await refused).toBeInstanceOf(AuthenticationError);
       await main.updateSecret('guest');
       await until('both are back again', () => main.isOpen && connection.isOpen);

@@ -1,7 +1,5 @@
-/** For tests of threads: worker programs written in TypeScript, and a way to the broker that can be cut. */
+/** For tests of threads: worker programs written in TypeScript. */
 import { once } from 'node:events';
-import { connect as connectSocket, createServer, type Server, type Socket } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { Worker, type MessagePort } from 'node:worker_threads';
 
 const typescriptInWorker = new URL('../../support/typescript-in-worker.mjs', import.meta.url).href;
@@ -55,61 +53,5 @@ export class WorkerProgram {
   /** At once, in the middle of whatever it does. */
   async terminate(): Promise<void> {
     await this.#worker.terminate();
-  }
-}
-
-/** Passes bytes on to a broker, until it is told to cut or to hold them. */
-export class CuttableWay {
-  readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
-  #isSilent = false;
-
-  private constructor(server: Server) {
-    this.#server = server;
-  }
-
-  /** `url` with the way in front of it. */
-  static async to(url: string): Promise<{ way: CuttableWay; url: string }> {
-    const broker = new URL(url);
-    const server = createServer();
-    const way = new CuttableWay(server);
-    server.on('connection', (client) => {
-      const socket = connectSocket(Number(broker.port || 5672), broker.hostname);
-      way.#pass(client, socket);
-      way.#pass(socket, client);
-    });
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const target = new URL(url);
-    target.hostname = '127.0.0.1';
-    target.port = String((server.address() as AddressInfo).port);
-    return { way, url: target.href };
-  }
-
-  #pass(from: Socket, to: Socket): void {
-    this.#sockets.add(from);
-    from.on('data', (chunk) => {
-      if (!this.#isSilent) to.write(chunk);
-    });
-    from.on('error', () => undefined);
-    from.on('close', () => {
-      this.#sockets.delete(from);
-      to.destroy();
-    });
-  }
-
-  cut(): void {
-    for (const socket of this.#sockets) socket.destroy();
-  }
-
-  /** Passes nothing more on, and closes nothing: a peer that froze. */
-  silence(isSilent: boolean): void {
-    this.#isSilent = isSilent;
-  }
-
-  async close(): Promise<void> {
-    this.cut();
-    this.#server.close();
-    await once(this.#server, 'close');
   }
 }
