@@ -53,6 +53,8 @@ export interface ChannelHost {
   onHealed(entity: Pick<BrokenEntity, 'kind' | 'name'>): void;
   /** Makes sure that a queue is there, declaring it anew where we declared it before. False: it is not. */
   restoreQueue(queue: string): Promise<boolean>;
+  /** Makes a delete or an unbind, when nothing is being declared again that it might cross. */
+  removal<Result>(action: () => Promise<Result>): Promise<Result>;
   /** Asks by a passive declare, on a channel made for the question. */
   exists(kind: 'queue' | 'exchange', name: string): Promise<boolean>;
   forget(keeper: ChannelKeeper): void;
@@ -124,6 +126,11 @@ export class ChannelKeeper implements ConsumerOwner {
   /** We deleted a queue: no channel's consumers come back to it. */
   forgetConsumers(queue: string): void {
     this.#host.forgetConsumers(queue);
+  }
+
+  /** Makes a delete or an unbind. */
+  removal<Result>(action: () => Promise<Result>): Promise<Result> {
+    return this.#host.removal(action);
   }
 
   async exists(kind: 'queue' | 'exchange', name: string): Promise<boolean> {

@@ -155,6 +155,7 @@ export class Connection extends PlanMethods {
       },
       trials: this.#topology.trials,
       restoreQueue: (queue) => this.#topology.restoreQueue(queue),
+      removal: (action) => this.#topology.removal(action),
       onHealed: (entity) => {
         this.#onHealed(entity);
       },
@@ -322,9 +323,9 @@ export class Connection extends PlanMethods {
     const life = await this.whenOpen('rebuild');
     this.#topology.trials.pardon();
     try {
-      const topology = await this.#topology.restore(life);
+      const topology = await this.#topology.rebuild();
       await Promise.all([...this.#channels.keys()].map((keeper) => keeper.retryBroken()));
-      if (life.endedBy) throw life.endedBy;
+      if (!topology || life.endedBy) throw life.endedBy ?? new ConnectionClosedError();
       return this.#restorationOf(topology);
     } catch (error) {
       // A culprit is found in the recovery that follows.

@@ -36,6 +36,10 @@ export class TopologyKeeper {
   #retries = 0;
   /** One thing at a time: two that restore the same server-named queue would make two. */
   #turn: Promise<unknown> = Promise.resolve();
+  /** Set while something is declared again on channels of our own. */
+  #declaring: Promise<unknown> | undefined;
+  /** Deletes and unbinds of the user that are under way. */
+  readonly #removals = new Set<Promise<unknown>>();
 
   constructor(owner: TopologyKeeperOwner) {
     this.#owner = owner;
@@ -52,20 +56,41 @@ export class TopologyKeeper {
     });
   }
 
-  /** Declares the whole record in a life. Rejects when that ends meanwhile. */
+  /** Declares the whole record in a new life, in which users' calls wait. Rejects when it ends meanwhile. */
   restore(life: ConnectionLife): Promise<RebuildReport> {
-    return this.#inTurn(async () => {
-      const report = await this.#rebuild(life, this.record);
-      this.#retries = 0;
-      this.#note(report);
-      return report;
-    });
+    return this.#inTurn(() => this.#restore(life));
+  }
+
+  /** As `restore`, in a life that is in use. */
+  rebuild(): Promise<RebuildReport | undefined> {
+    return this.#besideUsers((life) => life && this.#restore(life));
+  }
+
+  async #restore(life: ConnectionLife): Promise<RebuildReport> {
+    const report = await this.#rebuild(life, this.record);
+    this.#retries = 0;
+    this.#note(report);
+    return report;
+  }
+
+  /**
+   * Makes a user's delete or unbind, at once where nothing is being declared again: else a declare that is under way on
+   * another channel might bring back what is deleted here.
+   */
+  removal<Result>(action: () => Promise<Result>): Promise<Result> {
+    const removed = this.#declaring ? this.#declaring.then(action, action) : action();
+    const done = removed.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#removals.add(done);
+    void done.then(() => this.#removals.delete(done));
+    return removed;
   }
 
   /** Declares one queue with its bindings again where we declared it before; answers whether it is there. */
   restoreQueue(name: string): Promise<boolean> {
-    return this.#inTurn(async () => {
-      const { life } = this.#owner;
+    return this.#besideUsers(async (life) => {
       if (!life) return false;
       const queue = this.record.currentName(name);
       const record = this.record.queue(queue);
@@ -88,6 +113,20 @@ export class TopologyKeeper {
     const result = this.#turn.then(action);
     this.#turn = result.catch(() => undefined);
     return result;
+  }
+
+  /** In turn, and when no delete of a user is under way; those that come meanwhile wait. */
+  #besideUsers<Result>(action: (life: ConnectionLife | undefined) => Promise<Result> | Result): Promise<Result> {
+    return this.#inTurn(async () => {
+      while (this.#removals.size > 0) await Promise.all(this.#removals);
+      const declaring = (async () => action(this.#owner.life))();
+      this.#declaring = declaring;
+      try {
+        return await declaring;
+      } finally {
+        this.#declaring = undefined;
+      }
+    });
   }
 
   #rebuild(life: ConnectionLife, record: TopologyRecord): Promise<RebuildReport> {
@@ -127,8 +166,7 @@ export class TopologyKeeper {
   }
 
   async #retry(): Promise<void> {
-    await this.#inTurn(async () => {
-      const { life } = this.#owner;
+    await this.#besideUsers(async (life) => {
       if (!life) return;
       this.#remainder.retain(this.record);
       this.#note(await this.#rebuild(life, this.#remainder));

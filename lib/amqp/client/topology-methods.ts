@@ -81,8 +81,10 @@ export abstract class TopologyMethods extends Events<ChannelEvents> {
   async exchangeDelete(exchange: string, options: { ifUnused?: boolean | undefined } = {}): Promise<void> {
     check(exchange, 'name', 'exchange');
     const { ifUnused = false } = checkOptions(options, { ifUnused: 'boolean' }, 'exchangeDelete');
-    await this.call('exchange.delete', { exchange, ifUnused });
-    this.topology.removeExchange(exchange);
+    await this.keeper.removal(async () => {
+      await this.call('exchange.delete', { exchange, ifUnused });
+      this.topology.removeExchange(exchange);
+    });
   }
 
   /**
@@ -108,8 +110,10 @@ export abstract class TopologyMethods extends Events<ChannelEvents> {
    */
   async exchangeUnbind(destination: string, source: string, routingKey = '', table: FieldTable = {}): Promise<void> {
     const binding = checkBinding('exchange', source, destination, routingKey, table);
-    await this.call('exchange.unbind', { destination, source, routingKey, arguments: binding.arguments });
-    this.topology.removeBinding(binding);
+    await this.keeper.removal(async () => {
+      await this.call('exchange.unbind', { destination, source, routingKey, arguments: binding.arguments });
+      this.topology.removeBinding(binding);
+    });
   }
 
   /**
@@ -172,15 +176,13 @@ export abstract class TopologyMethods extends Events<ChannelEvents> {
     check(queue, 'name', 'queue');
     const kinds = { ifUnused: 'boolean', ifEmpty: 'boolean' } as const;
     const { ifUnused = false, ifEmpty = false } = checkOptions(options, kinds, 'queueDelete');
-    const { messageCount } = (await this.call('queue.delete', {
-      queue,
-      ifUnused,
-      ifEmpty,
-    })) as MethodFields['queue.delete-ok'];
-    const name = this.currentName(queue);
-    this.topology.removeQueue(name);
-    this.keeper.forgetConsumers(name);
-    return messageCount;
+    return this.keeper.removal(async () => {
+      const reply = await this.call('queue.delete', { queue, ifUnused, ifEmpty });
+      const name = this.currentName(queue);
+      this.topology.removeQueue(name);
+      this.keeper.forgetConsumers(name);
+      return (reply as MethodFields['queue.delete-ok']).messageCount;
+    });
   }
 
   /**
@@ -218,8 +220,10 @@ export abstract class TopologyMethods extends Events<ChannelEvents> {
    */
   async queueUnbind(queue: string, exchange: string, routingKey = '', table: FieldTable = {}): Promise<void> {
     const binding = checkBinding('queue', exchange, queue, routingKey, table);
-    await this.call('queue.unbind', { queue, exchange, routingKey, arguments: binding.arguments });
-    this.topology.removeBinding({ ...binding, destination: this.currentName(queue) });
+    await this.keeper.removal(async () => {
+      await this.call('queue.unbind', { queue, exchange, routingKey, arguments: binding.arguments });
+      this.topology.removeBinding({ ...binding, destination: this.currentName(queue) });
+    });
   }
 
   /**
