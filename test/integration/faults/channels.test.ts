@@ -1,0 +1,77 @@
+/** What happens to one channel, and not to its neighbours. */
+import type { Delivery } from 'leveret/amqp';
+import { describeOnBrokers } from '../../support/brokers.js';
+import { until } from '../../support/waiting.js';
+import { Standards } from './support.js';
+
+describeOnBrokers('channels', (broker) => {
+  const standards = new Standards();
+
+  test('scenario 23: the same tag on two channels, and two prefetches on one: both are restored', async () => {
+    const proxy = await standards.proxy(broker.url);
+    const witness = await standards.connect(proxy.url);
+    const [one, two] = [
+      await witness.connection.openChannel(),
+      await witness.connection.openChannel({ confirm: true }),
+    ];
+    const held = new Map<string, Delivery[]>();
+    const hold = (name: string) => (delivery: Delivery) => {
+      held.set(name, [...(held.get(name) ?? []), delivery]);
+    };
+    const names = ['a', 'b', 'c'];
+    const queues = await Promise.all(names.map(async () => (await two.queueDeclare('', { exclusive: true })).queue));
+    const consumers = [
+      await one.basicConsume(queues[0] ?? '', hold('a'), { consumerTag: 'same', prefetch: 2 }),
+      await one.basicConsume(queues[1] ?? '', hold('b'), { consumerTag: 'other', prefetch: 5 }),
+      await two.basicConsume(queues[2] ?? '', hold('c'), { consumerTag: 'same', prefetch: 3 }),
+    ];
+    const { restored } = await witness.recoveredAfter(() => {
+      proxy.cut();
+    });
+    expect(restored.consumers).toBe(3);
+    held.clear();
+    for (const { queue } of consumers) {
+      await Promise.all(Array.from({ length: 8 }, (_none, index) => two.publish('', queue, String(index))));
+    }
+    const counts = (): number[] => names.map((name) => held.get(name)?.length ?? 0);
+    await until('each prefetch is used up', () => counts().join() === '2,5,3');
+    // What was published was confirmed behind them: nothing more is on its way.
+    await two.queueDeclare('', { exclusive: true });
+    expect(counts()).toEqual([2, 5, 3]);
+    expect(held.get('a')?.[0]?.consumerTag).toBe('same');
+    expect(held.get('c')?.[0]?.consumerTag).toBe('same');
+    witness.expectOutages(1);
+  });
+
+  test('scenario 25: a bad ack with three consumers on the channel: only that channel restarts, and all three are back', async () => {
+    const proxy = await standards.proxy(broker.url);
+    const witness = await standards.connect(proxy.url);
+    const { connection } = witness;
+    const channel = await connection.openChannel();
+    const neighbour = await connection.openChannel({ confirm: true });
+    const events: string[] = [];
+    channel.on('lost', ({ cause }) => events.push(`lost ${String(cause.replyCode)}`));
+    channel.on('recovered', ({ consumers }) => events.push(`recovered ${String(consumers)}`));
+    neighbour.on('lost', () => events.push('the neighbour was lost'));
+    const seen: { queue: string; redelivered: boolean }[] = [];
+    const queues = await Promise.all(
+      [1, 2, 3].map(async () => (await neighbour.queueDeclare('', { exclusive: true })).queue),
+    );
+    for (const queue of queues) {
+      await channel.basicConsume(queue, ({ redelivered }) => seen.push({ queue, redelivered }));
+    }
+    const { queue: theirs } = await neighbour.queueDeclare('', { exclusive: true });
+    let unsettled: Delivery | undefined;
+    await neighbour.basicConsume(theirs, (delivery) => (unsettled = delivery));
+    for (const queue of [...queues, theirs]) await neighbour.publish('', queue, 'x');
+    await until('all are delivered', () => seen.length === 3 && unsettled !== undefined);
+    proxy.sayInItsName(channel.number ?? 0, 'basic.ack', { deliveryTag: 1_000 });
+    await until('the channel is back', () => events.length === 2);
+    expect(events).toEqual(['lost 406', 'recovered 3']);
+    await until('the unsettled ones come again', () => seen.length === 6);
+    expect(seen.slice(3).every(({ redelivered }) => redelivered)).toBe(true);
+    expect(unsettled?.ack()).toBe('sent');
+    expect(connection.epoch).toBe(1);
+    witness.expectOutages(0);
+  });
+});
