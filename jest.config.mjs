@@ -1,10 +1,13 @@
 // Jest in ES-module mode (NestJS 12 is ES modules only), started by scripts/test.mjs with --experimental-vm-modules.
 
+/** Those that take minutes, and brokers of their own: `npm run test:chaos`. */
+const longTests = process.env.LEVERET_CHAOS === undefined ? ['<rootDir>/test/chaos/'] : [];
+
 /** @type {import('jest').Config} */
 export default {
   testEnvironment: 'node',
   testMatch: ['<rootDir>/test/**/*.test.ts'],
-  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/packaging/', '/fixtures/'],
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/packaging/', '/fixtures/', ...longTests],
   // Copies of the package in these folders would be duplicates of ours to Jest's module map.
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/build/', '<rootDir>/bench/', '<rootDir>/test/packaging/'],
   extensionsToTreatAsEsm: ['.ts'],

@@ -49,7 +49,8 @@ const durations: Readonly<Record<FaultName, readonly [number, number]>> = {
   cut: [0, 0],
   reset: [0, 0],
   'cut-during-recovery': [0, 0],
-  'black-hole': [heartbeat, 4 * heartbeat],
+  // Long enough for either side to have noticed: it is lost exactly once.
+  'black-hole': [3.5 * heartbeat, 5 * heartbeat],
   silence: [heartbeat, 4 * heartbeat],
   latency: [3_000, 8_000],
 };

@@ -1,6 +1,7 @@
 /**
  * Loops that put one fault at every position of a handshake or a recovery: a cut after each byte (scenario 8), a cut at
- * each frame (9), `close()` at each frame (11). Quick tests step over most positions, test/chaos over none.
+ * each frame (9), `close()` at each frame (11). Quick tests step over most positions, `npm run test:chaos` over
+ * none.
  */
 import { connect, ConnectionClosedError, type Channel, type Connection } from 'leveret/amqp';
 import type { TestBroker } from '../../support/brokers.js';
