@@ -4,19 +4,16 @@
  *   opening --open-ok--> open --close--> closing --close-ok--> ended
  *       \__________________/____ closed by the broker, connection gone ___/
  *
- * Owns the order of synchronous methods and their replies, the assembly of content, the confirm window, the settlements
- * and the consumers by tag. Must not know epochs, topology or what a user holds.
+ * Owns the order of synchronous methods and their replies, the assembly of content, the confirm window and the settlements.
+ * Must not know epochs, topology or what a user holds.
  */
-import { deliverEvents, publishEvents, type ChannelIdentity, type DeliverDiagnostics } from '../diagnostics.js';
+import { deliverEvents, publishEvents, type ChannelIdentity } from '../diagnostics.js';
 import {
-  asError,
   ChannelClosedByBrokerError,
   ChannelClosedError,
   ConsumerTimeoutError,
   FrameError,
-  FrameSyntaxError,
   MessageTooLargeError,
-  TimeoutError,
   UnexpectedFrameError,
   UnroutableError,
   type AmqpError,
@@ -38,33 +35,27 @@ import {
 } from '../protocol/index.js';
 import { CommitGate } from './commit-gate.js';
 import { ConfirmWindow, type UnconfirmedPublish } from './confirm-window.js';
-import { ContentAssembly, type OversizeContent } from './content-assembly.js';
+import {
+  Consumption,
+  describeDelivery,
+  type ConsumedChannel,
+  type ConsumptionListener,
+  type LifeConsumer,
+} from './consumption.js';
+import { ContentAssembly } from './content-assembly.js';
 import { Delivery, ReturnedMessage } from './delivery.js';
-import { InternedStrings } from './interned-strings.js';
 import { PendingCalls } from './pending-calls.js';
 import { Settlements, type SettledChannel } from './settlements.js';
 import type { OutgoingMessage } from './outgoing-message.js';
 import { tellOfPublish, WatchedPublish } from './publish-diagnostics.js';
 
-export interface ChannelLifeListener {
+export interface ChannelLifeListener extends ConsumptionListener {
   /** A message published without a promise came back. */
   onReturn(message: ReturnedMessage): void;
-  /** basic.cancel by the broker; the tag is free again. */
-  onConsumerCancelled(consumerTag: string): void;
-  /** We cancelled a consumer because of a message that it cannot be given; the tag is free again. */
-  onConsumerUnfit(consumerTag: string, error: MessageTooLargeError): void;
   /** Called exactly once, after pending methods and publishes were told. */
   onEnd(error: AmqpError): void;
-  /** A user's callback threw. */
-  onCallbackError(error: Error): void;
   /** A delivery of this life was settled too late. */
   onStaleSettlement(): void;
-}
-
-export interface LifeConsumer {
-  readonly isNoAck: boolean;
-  /** May throw or reject: that is reported, and harms nothing. */
-  onDelivery(delivery: Delivery): unknown;
 }
 
 /**
@@ -75,7 +66,7 @@ export const sequenceHeader = 'x-leveret-sequence';
 
 type State = 'opening' | 'open' | 'closing' | 'ended';
 
-export class ChannelLife implements ChannelSink, SettledChannel {
+export class ChannelLife implements ChannelSink, SettledChannel, ConsumedChannel {
   readonly connection: ConnectionLife;
   readonly number: number;
   readonly identity: ChannelIdentity;
@@ -91,11 +82,8 @@ export class ChannelLife implements ChannelSink, SettledChannel {
   #end: AmqpError | undefined;
   #listener: ChannelLifeListener | undefined;
   readonly #calls = new PendingCalls<Method | Delivery>();
-  readonly #consumers = new Map<string, LifeConsumer>();
-  /** Consumers whose caller gave up, and that the broker may know. */
-  readonly #ghosts = new Map<string, LifeConsumer>();
+  readonly #consumption: Consumption;
   readonly #content: ContentAssembly;
-  readonly #strings = new InternedStrings();
   readonly #reader = new ByteReader();
 
   private constructor(connection: ConnectionLife, tagOffset: number) {
@@ -104,6 +92,7 @@ export class ChannelLife implements ChannelSink, SettledChannel {
     this.identity = { connection: connection.identity, number: this.number };
     this.settlements = new Settlements(this, tagOffset);
     this.#content = new ContentAssembly(connection.parameters.maxMessageSize);
+    this.#consumption = new Consumption(this, this.#content, () => this.#listener);
   }
 
   /** Opens a channel. `tagOffset`: see Settlements. Throws NoFreeChannelsError when all are in use. */
@@ -200,11 +189,7 @@ export class ChannelLife implements ChannelSink, SettledChannel {
     } else if (reply.name === 'channel.open-ok') {
       void this.close();
     } else if (reply.name === 'basic.consume-ok') {
-      const { consumerTag } = reply.fields;
-      this.call('basic.cancel', { consumerTag }).then(
-        () => this.#ghosts.delete(consumerTag),
-        () => undefined,
-      );
+      this.#consumption.endGhost(reply.fields.consumerTag);
     }
   }
 
@@ -280,24 +265,13 @@ export class ChannelLife implements ChannelSink, SettledChannel {
   }
 
   /** basic.consume with a tag that is free on this channel. */
-  async consume(consumer: LifeConsumer, fields: MethodInputs['basic.consume']): Promise<void> {
-    this.#consumers.set(fields.consumerTag, consumer);
-    try {
-      await this.call('basic.consume', fields);
-    } catch (error) {
-      this.#consumers.delete(fields.consumerTag);
-      // The broker may have it all the same: its deliveries go back until it is cancelled.
-      if (error instanceof TimeoutError) this.#ghosts.set(fields.consumerTag, consumer);
-      throw error;
-    }
+  consume(consumer: LifeConsumer, fields: MethodInputs['basic.consume']): Promise<void> {
+    return this.#consumption.start(consumer, fields);
   }
 
   /** basic.cancel; deliveries that are on their way still reach the consumer until it resolves. */
-  async cancel(consumerTag: string): Promise<void> {
-    if (!this.#consumers.has(consumerTag)) return;
-    if (this.committing.isClosed) await this.committing.untilOpen();
-    await this.call('basic.cancel', { consumerTag });
-    this.#consumers.delete(consumerTag);
+  cancel(consumerTag: string): Promise<void> {
+    return this.#consumption.cancel(consumerTag);
   }
 
   /** basic.recover: the broker takes back all unsettled deliveries. */
@@ -321,7 +295,7 @@ export class ChannelLife implements ChannelSink, SettledChannel {
     }
     switch (methodId) {
       case methodIds.BasicDeliver:
-        this.#onDeliver(buffer, start, end);
+        this.#consumption.onDeliver(buffer, start, end);
         return;
       case methodIds.BasicAck:
       case methodIds.BasicNack: {
@@ -343,112 +317,6 @@ export class ChannelLife implements ChannelSink, SettledChannel {
     if (this.#state !== 'ended') this.#content.body(buffer, start, end, isFrameEnd);
   }
 
-  /**
-   * basic.deliver by hand, since a consumer reads little else; a test holds it against the generated decoder.
-   *
-   *   consumer-tag(shortstr) delivery-tag(longlong) redelivered(bit) exchange(shortstr) routing-key(shortstr)
-   */
-  #onDeliver(buffer: Buffer, start: number, end: number): void {
-    const strings = this.#strings;
-    const tagEnd = start + 1 + (buffer[start] ?? 0);
-    const exchangeStart = tagEnd + 10;
-    const exchangeEnd = exchangeStart + (buffer[exchangeStart - 1] ?? 0);
-    const keyStart = exchangeEnd + 1;
-    const keyEnd = keyStart + (buffer[exchangeEnd] ?? 0);
-    if (exchangeStart > end || exchangeEnd >= end || keyEnd !== end) {
-      throw new FrameSyntaxError('basic.deliver: its strings do not fill its frame');
-    }
-    const high = buffer.readUInt32BE(tagEnd);
-    if (high > 0x1f_ffff) throw new FrameSyntaxError('basic.deliver: a delivery tag beyond 2^53');
-    const deliveryTag = high * 0x1_0000_0000 + buffer.readUInt32BE(tagEnd + 4);
-    const redelivered = ((buffer[tagEnd + 8] ?? 0) & 1) !== 0;
-    const consumerTag = strings.decode(buffer, start + 1, tagEnd);
-    const exchange = strings.decode(buffer, exchangeStart, exchangeEnd);
-    const routingKey = strings.decode(buffer, keyStart, keyEnd);
-    const consumer = this.#consumers.get(consumerTag) ?? this.#ghosts.get(consumerTag);
-    const visibleTag = this.settlements.note(deliveryTag, consumer?.isNoAck === false);
-    this.#content.begin(
-      (properties, body) => {
-        // While the channel closes, the broker takes back what we do not settle.
-        if (this.#state !== 'open') return;
-        if (!consumer) return;
-        if (this.#consumers.get(consumerTag) !== consumer) {
-          if (!consumer.isNoAck) this.settlements.settle('nack', visibleTag, false, true);
-          return;
-        }
-        this.#hand(
-          consumer,
-          new Delivery(
-            this.settlements,
-            consumerTag,
-            visibleTag,
-            redelivered,
-            exchange,
-            routingKey,
-            properties,
-            body,
-            consumer.isNoAck,
-            undefined,
-          ),
-        );
-      },
-      this.#oversizeOf(consumerTag, visibleTag),
-    );
-  }
-
-  /**
-   * For a message over `maxMessageSize`: its consumer is cancelled first, since the message comes back at once. What else
-   * is on its way still reaches it.
-   */
-  #oversizeOf(consumerTag: string, visibleTag: number): OversizeContent {
-    return (bodySize) => {
-      const consumer = this.#consumers.get(consumerTag);
-      if (this.#state !== 'open' || !consumer) return;
-      const error = new MessageTooLargeError(bodySize, this.connection.parameters.maxMessageSize);
-      if (consumer.isNoAck) {
-        this.#listener?.onCallbackError(error);
-        return;
-      }
-      const tell = (): void => {
-        if (this.#consumers.get(consumerTag) === consumer) return;
-        this.#listener?.onConsumerUnfit(consumerTag, error);
-      };
-      this.cancel(consumerTag).then(tell, tell);
-      if (this.settlements.isUnsettled(visibleTag)) this.settlements.settle('nack', visibleTag, false, true);
-    };
-  }
-
-  #hand(consumer: LifeConsumer, delivery: Delivery): void {
-    try {
-      const result = deliverEvents.hasSubscribers
-        ? deliverEvents.runStores(this.#describe(delivery), () => consumer.onDelivery(delivery))
-        : consumer.onDelivery(delivery);
-      // A promise of whatever make: one of another realm is no `Promise` here.
-      if (isThenable(result)) {
-        result.then(undefined, (error: unknown) => {
-          this.#listener?.onCallbackError(asError(error));
-        });
-      }
-    } catch (error) {
-      this.#listener?.onCallbackError(asError(error));
-    }
-  }
-
-  #describe(delivery: Delivery): DeliverDiagnostics {
-    return {
-      channel: this.identity,
-      consumerTag: delivery.consumerTag,
-      deliveryTag: delivery.deliveryTag,
-      redelivered: delivery.redelivered,
-      exchange: delivery.exchange,
-      routingKey: delivery.routingKey,
-      body: delivery.body,
-      get properties() {
-        return delivery.properties;
-      },
-    };
-  }
-
   #onOther(method: Method): void {
     switch (method.name) {
       case 'basic.return':
@@ -459,7 +327,7 @@ export class ChannelLife implements ChannelSink, SettledChannel {
         return;
       case 'basic.cancel':
         // The client never answers: RabbitMQ refuses basic.cancel-ok from clients.
-        this.#onCancel(method.fields.consumerTag);
+        this.#consumption.onCancel(method.fields.consumerTag);
         return;
       case 'basic.recover-ok':
         // At once: what follows in the same chunk is new.
@@ -484,20 +352,6 @@ export class ChannelLife implements ChannelSink, SettledChannel {
         if (this.#state === 'closing' && !this.#calls.expects(method.name, consumerTagOf(method))) return;
         this.#answer(method, method.name);
     }
-  }
-
-  /**
-   * RabbitMQ 4.3 may keep the tag in use after its own basic.cancel (a consumer time-out on a quorum queue), and closes
-   * the connection (530) over a basic.consume that takes it again. Our basic.cancel frees it; elsewhere it does nothing.
-   */
-  #onCancel(consumerTag: string): void {
-    if (!this.#consumers.delete(consumerTag)) return;
-    const free = (): void => {
-      this.call('basic.cancel', { consumerTag }).catch(() => undefined);
-    };
-    if (this.committing.isClosed) this.committing.onOpen(free);
-    else free();
-    this.#listener?.onConsumerCancelled(consumerTag);
   }
 
   #onReturn({ replyCode, replyText, exchange, routingKey }: MethodFields['basic.return']): void {
@@ -527,7 +381,7 @@ export class ChannelLife implements ChannelSink, SettledChannel {
           isNoAck,
           messageCount,
         );
-        if (deliverEvents.hasSubscribers) deliverEvents.publish(this.#describe(delivery));
+        if (deliverEvents.hasSubscribers) deliverEvents.publish(describeDelivery(this.identity, delivery));
         this.#answer(delivery, 'basic.get-ok');
       },
       (bodySize) => {
@@ -588,7 +442,7 @@ export class ChannelLife implements ChannelSink, SettledChannel {
     this.#end = error;
     if (isAnswered) this.connection.detach(this.number);
     this.#content.reset();
-    this.#consumers.clear();
+    this.#consumption.end();
     this.#calls.fail(error);
     this.committing.open();
     this.confirms?.abandon(error);
@@ -610,8 +464,4 @@ function wait(milliseconds: number): Promise<void> {
   return new Promise((resolve) => {
     setTimeout(resolve, milliseconds).unref();
   });
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function';
 }

@@ -1,5 +1,6 @@
 /** The channel layer's face. */
-export { ChannelLife, sequenceHeader, type ChannelLifeListener, type LifeConsumer } from './channel-life.js';
+export { ChannelLife, sequenceHeader, type ChannelLifeListener } from './channel-life.js';
+export type { LifeConsumer } from './consumption.js';
 export type { UnconfirmedPublish } from './confirm-window.js';
 export {
   ackOptionNames,

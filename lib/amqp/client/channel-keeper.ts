@@ -1,30 +1,22 @@
 /**
- * Keeps a user's channel alive over its lives: its settings, its consumers, and the publishes that wait.
+ * Keeps a user's channel alive over its lives: its settings and the publishes that wait. Its consumers are ConsumerKeeper's.
  *
  *   waiting --restored--> open --channel or connection lost--> waiting      any --close, give up--> ended
  *
  * A channel that the broker closed is reopened here, alone; after a lost connection its owner calls `restore`.
  */
+import { ChannelLife, type ReturnedMessage, type SettlementKind, type SettlementResult } from '../channel/index.js';
+import { ordinaryClose, type CloseReason, type ConnectionLife } from '../connection/index.js';
+import { asAmqpError, ChannelClosedError, TimeoutError, WrongStateError, type AmqpError } from '../errors.js';
+import { backOffDelay, isBlamedOn, isWorthRecovery, wait, type BrokenEntity } from '../recovery/index.js';
+import type { Consumer } from './consumer.js';
 import {
-  ChannelLife,
-  type LifeConsumer,
-  type ReturnedMessage,
-  type SettlementKind,
-  type SettlementResult,
-} from '../channel/index.js';
-import { ordinaryClose, type CloseReason, type ConnectionLife, type ResolvedParameters } from '../connection/index.js';
-import {
-  asAmqpError,
-  ChannelClosedError,
-  ConsumerCancelledError,
-  DuplicateConsumerTagError,
-  TimeoutError,
-  WrongStateError,
-  type AmqpError,
-  type MessageTooLargeError,
-} from '../errors.js';
-import { backOffDelay, isBlamedOn, isWorthRecovery, wait, type BrokenEntity, type Trials } from '../recovery/index.js';
-import type { Consumer, ConsumerOwner } from './consumer.js';
+  ConsumerKeeper,
+  type ConsumerHost,
+  type ConsumerKeeperListener,
+  type ConsumersChannel,
+  type RestoringCall,
+} from './consumer-keeper.js';
 import { LifeWaiters } from './life-waiters.js';
 import type { PendingPublish } from './pending-publish.js';
 import { PublishFlow } from './publish-flow.js';
@@ -43,39 +35,22 @@ export interface ChannelSettings {
 }
 
 /** What a channel needs of its connection. */
-export interface ChannelHost {
-  readonly parameters: ResolvedParameters;
+export interface ChannelHost extends ConsumerHost {
   /** The present life, while it is open and restored. */
   readonly life: ConnectionLife | undefined;
-  /** Those for whom the broker closed the whole connection. */
-  readonly trials: Trials;
-  /** A consumer that was broken consumes again. */
-  onHealed(entity: Pick<BrokenEntity, 'kind' | 'name'>): void;
-  /** Makes sure that a queue is there, declaring it anew where we declared it before. False: it is not. */
-  restoreQueue(queue: string): Promise<boolean>;
   /** Makes a delete or an unbind, when nothing is being declared again that it might cross. */
   removal<Result>(action: () => Promise<Result>): Promise<Result>;
   /** Asks by a passive declare, on a channel made for the question. */
   exists(kind: 'queue' | 'exchange', name: string): Promise<boolean>;
   forget(keeper: ChannelKeeper): void;
-  /** We cancelled a consumer of the queue. */
-  noteCancelled(queue: string): void;
   /** We deleted a queue: the consumers of all channels forget it. */
   forgetConsumers(queue: string): void;
-  /** The present name of a queue that had another in an earlier life. */
-  currentName(queue: string): string;
 }
 
-/** Why a consumer is no longer known to the broker. */
-export type ConsumerStop = ConsumerCancelledError | MessageTooLargeError;
-
-export interface ChannelKeeperListener {
+export interface ChannelKeeperListener extends ConsumerKeeperListener {
   onLost(cause: AmqpError): void;
   onRecovered(consumers: number, broken: readonly BrokenEntity[]): void;
   onReturn(message: ReturnedMessage): void;
-  /** `willReturn`: it comes back when its queue does. */
-  onConsumerCancelled(consumer: Consumer, cause: ConsumerStop, willReturn: boolean): void;
-  onConsumerRecovered(consumer: Consumer): void;
   onCallbackError(error: Error): void;
   onEnd(cause: AmqpError): void;
 }
@@ -85,15 +60,13 @@ const lossLimit = 3;
 /** A channel that stayed open for this long has recovered for good: the next loss starts with a short delay. */
 const stableTime = 10_000;
 
-export class ChannelKeeper implements ConsumerOwner {
+export class ChannelKeeper implements ConsumersChannel {
   readonly settings: ChannelSettings;
-  readonly consumers = new Map<string, Consumer>();
+  readonly consumers: ConsumerKeeper;
   readonly flow: PublishFlow;
   readonly transactions = new Transactions(this);
   readonly #host: ChannelHost;
   readonly #listener: ChannelKeeperListener;
-  /** Consumers that the broker does not know at present, each with the reason. */
-  readonly #broken = new Map<Consumer, AmqpError>();
   #life: ChannelLife | undefined;
   /** The last tag that users saw in lives that are over. */
   #tagOffset = 0;
@@ -101,22 +74,25 @@ export class ChannelKeeper implements ConsumerOwner {
   #restoringLife: ChannelLife | undefined;
   #end: AmqpError | undefined;
   readonly #waiters = new LifeWaiters();
-  #sentPrefetch = 0;
   #reopenings = 0;
   #openedAt = 0;
-  #retryTimer: NodeJS.Timeout | undefined;
-  #retries = 0;
 
   constructor(host: ChannelHost, settings: ChannelSettings, listener: ChannelKeeperListener) {
     this.#host = host;
     this.settings = settings;
     this.#listener = listener;
+    this.consumers = new ConsumerKeeper(this, host, listener);
     this.flow = new PublishFlow(host.parameters, settings.isReplaying);
   }
 
   /** The present life, while it is open and restored. */
   get life(): ChannelLife | undefined {
     return this.#life;
+  }
+
+  /** The same, or the one that is being given its consumers. */
+  get lifeAtHand(): ChannelLife | undefined {
+    return this.#life ?? this.#restoringLife;
   }
 
   get endedBy(): AmqpError | undefined {
@@ -219,8 +195,7 @@ export class ChannelKeeper implements ConsumerOwner {
    * consumer that the broker refuses is left out, and tried again later. Rejects when the connection ends meanwhile.
    */
   async restore(connection: ConnectionLife, ready: Promise<unknown> = Promise.resolve()): Promise<void> {
-    const before = [...this.#broken.keys()];
-    this.#broken.clear();
+    const before = this.consumers.beginRestoring();
     for (;;) {
       if (this.#hasEnded()) return;
       const life = await this.#openLife(connection);
@@ -235,24 +210,14 @@ export class ChannelKeeper implements ConsumerOwner {
       if (!failure) {
         if (life.endedBy) continue;
         this.#begin(life);
-        if (this.#broken.size > 0) this.#scheduleRetry();
-        for (const consumer of before) if (this.#isConsuming(consumer)) this.#onHealed(consumer);
+        this.consumers.endRestoring(before);
         return;
       }
       if (connection.endedBy) throw connection.endedBy;
       if (!failure.consumer) throw failure.error;
-      this.#broken.set(failure.consumer, failure.error);
+      this.consumers.noteRefused(failure.consumer, failure.error);
       if (!life.endedBy) await life.close();
     }
-  }
-
-  /** The consumers that the broker does not know at present. */
-  get broken(): readonly BrokenEntity[] {
-    return [...this.#broken].map(([{ consumerTag }, error]) => ({ kind: 'consumer', name: consumerTag, error }));
-  }
-
-  #isConsuming(consumer: Consumer): boolean {
-    return this.consumers.get(consumer.consumerTag) === consumer && !this.#broken.has(consumer);
   }
 
   #hasEnded(): boolean {
@@ -266,12 +231,10 @@ export class ChannelKeeper implements ConsumerOwner {
         this.#listener.onReturn(message);
       },
       onConsumerCancelled: (consumerTag) => {
-        const consumer = this.consumers.get(consumerTag);
-        if (consumer) this.#onStopped(consumer, new ConsumerCancelledError(consumerTag, consumer.queue));
+        this.consumers.onCancelled(consumerTag);
       },
       onConsumerUnfit: (consumerTag, error) => {
-        const consumer = this.consumers.get(consumerTag);
-        if (consumer) this.#onStopped(consumer, error);
+        this.consumers.onUnfit(consumerTag, error);
       },
       onCallbackError: (error) => {
         this.#listener.onCallbackError(error);
@@ -291,43 +254,19 @@ export class ChannelKeeper implements ConsumerOwner {
   /** Sends settings and consumers, pipelined; answers the first that was refused. */
   async #settle(life: ChannelLife): Promise<{ consumer: Consumer | undefined; error: AmqpError } | undefined> {
     const { settings } = this;
-    this.#sentPrefetch = 0;
-    const calls: { consumer: Consumer | undefined; done: Promise<unknown> }[] = [];
+    const calls: RestoringCall[] = [];
     if (settings.isConfirming) calls.push({ consumer: undefined, done: life.selectConfirms() });
     if (settings.isTransactional) calls.push({ consumer: undefined, done: life.selectTransactions() });
     if (settings.globalPrefetch !== undefined) {
       const fields = { prefetchSize: 0, prefetchCount: settings.globalPrefetch, global: true };
       calls.push({ consumer: undefined, done: life.call('basic.qos', fields) });
     }
-    const { trials } = this.#host;
-    for (const consumer of this.consumers.values()) {
-      if (this.#broken.has(consumer)) continue;
-      const sentence = trials.sentenceOn(consumer);
-      if (sentence) {
-        this.#broken.set(consumer, sentence);
-        continue;
-      }
-      const done = trials.run('basic.consume', consumer, () => this.#consumeOn(life, consumer));
-      calls.push({ consumer, done });
-    }
+    calls.push(...this.consumers.restoreOn(life));
     const results = await Promise.allSettled(calls.map(({ done }) => done));
     const index = results.findIndex(({ status }) => status === 'rejected');
     const result = results[index];
     if (result?.status !== 'rejected') return undefined;
     return { consumer: calls[index]?.consumer, error: asAmqpError(result.reason) };
-  }
-
-  /** basic.qos where the consumer wants another prefetch than the last one, and basic.consume right behind it. */
-  async #consumeOn(life: ChannelLife, consumer: Consumer): Promise<void> {
-    const prefetch = consumer.prefetch ?? this.settings.prefetch;
-    const calls: Promise<unknown>[] = [];
-    if (prefetch !== this.#sentPrefetch) {
-      life.checkConsume(consumer.consumeFields);
-      this.#sentPrefetch = prefetch;
-      calls.push(life.call('basic.qos', { prefetchSize: 0, prefetchCount: prefetch }));
-    }
-    calls.push(life.consume(consumer.inLife, consumer.consumeFields));
-    await Promise.all(calls);
   }
 
   #begin(life: ChannelLife): void {
@@ -339,7 +278,7 @@ export class ChannelKeeper implements ConsumerOwner {
 
   #onLifeEnd(life: ChannelLife, cause: AmqpError): void {
     this.#life = undefined;
-    clearTimeout(this.#retryTimer);
+    this.consumers.pause();
     if (this.#end) return;
     this.flow.pause();
     if (!life.connection.isOpen) return;
@@ -364,7 +303,7 @@ export class ChannelKeeper implements ConsumerOwner {
       if (!isWanted()) return;
       try {
         await this.restore(connection);
-        this.#listener.onRecovered(this.consumers.size - this.#broken.size, this.broken);
+        this.#listener.onRecovered(this.consumers.working, this.consumers.broken);
         return;
       } catch {
         // The connection ended, whose owner restores us; or the channel could not be opened, which is tried again.
@@ -376,12 +315,12 @@ export class ChannelKeeper implements ConsumerOwner {
 
   /** Deliveries of the present life that wait for their settlement. */
   get unsettled(): number {
-    return (this.#life ?? this.#restoringLife)?.settlements.size ?? 0;
+    return this.lifeAtHand?.settlements.size ?? 0;
   }
 
   /** Settles by bare tag. Throws WrongStateError for a tag that was never delivered, AlreadySettledError. */
   settle(kind: SettlementKind, deliveryTag: number, isMultiple: boolean, isRequeued: boolean): SettlementResult {
-    const life = this.#life ?? this.#restoringLife;
+    const life = this.lifeAtHand;
     if (!life) {
       if (deliveryTag <= this.#tagOffset) return 'stale';
       throw new WrongStateError(`${kind}: this channel has not delivered ${String(deliveryTag)}`);
@@ -399,141 +338,6 @@ export class ChannelKeeper implements ConsumerOwner {
         if (!life.connection.endedBy) throw error;
       }
     });
-  }
-
-  // --- consumers ----------------------------------------------------------------------------------
-
-  async addConsumer(consumer: Consumer): Promise<void> {
-    const { consumerTag } = consumer;
-    if (this.consumers.has(consumerTag)) throw new DuplicateConsumerTagError(consumerTag);
-    await this.onLife('basic.consume', async (life) => {
-      if (this.consumers.has(consumerTag)) throw new DuplicateConsumerTagError(consumerTag);
-      consumer.followQueue(this.#host.currentName(consumer.queue));
-      this.consumers.set(consumerTag, consumer);
-      try {
-        await this.#consumeOn(life, consumer);
-      } catch (error) {
-        this.consumers.delete(consumerTag);
-        throw error;
-      }
-    });
-  }
-
-  async cancelConsumer(consumer: Consumer): Promise<void> {
-    if (this.consumers.get(consumer.consumerTag) !== consumer) return;
-    this.consumers.delete(consumer.consumerTag);
-    const wasBroken = this.#broken.delete(consumer);
-    const life = this.#life ?? this.#restoringLife;
-    try {
-      if (!wasBroken) await life?.cancel(consumer.consumerTag);
-    } catch (error) {
-      // A lost channel has no consumers, and the next life will not have this one.
-      if (life?.isOpen) throw error;
-    }
-    this.#host.noteCancelled(consumer.queue);
-  }
-
-  /** The broker no longer knows a consumer that we did not give up. */
-  #onStopped(consumer: Consumer, cause: ConsumerStop): void {
-    if (this.#broken.has(consumer)) return;
-    const willReturn = this.#host.parameters.recovery !== false;
-    if (willReturn) this.#broken.set(consumer, cause);
-    else this.consumers.delete(consumer.consumerTag);
-    this.#listener.onConsumerCancelled(consumer, cause, willReturn);
-    this.#scheduleRetry();
-  }
-
-  /** We deleted a queue: its consumers do not come back. */
-  forgetQueue(queue: string): void {
-    for (const consumer of [...this.consumers.values()]) {
-      if (consumer.queue !== queue) continue;
-      this.consumers.delete(consumer.consumerTag);
-      this.#broken.delete(consumer);
-      const cause = new ConsumerCancelledError(consumer.consumerTag, queue);
-      this.#listener.onConsumerCancelled(consumer, cause, false);
-    }
-  }
-
-  #scheduleRetry(): void {
-    const { recovery } = this.#host.parameters;
-    if (recovery === false || this.#end) return;
-    clearTimeout(this.#retryTimer);
-    this.#retries += 1;
-    // At least the first delay, so that a queue that comes and goes makes no spin.
-    const delay = Math.max(recovery.initialDelay, backOffDelay(this.#retries, recovery));
-    this.#retryTimer = setTimeout(() => {
-      void this.retryBroken();
-    }, delay);
-    this.#retryTimer.unref();
-  }
-
-  /** Lets the consumers that the broker does not know consume again, where it allows it. Never rejects. */
-  retryBroken(): Promise<void> {
-    return (this.#retrying ??= this.#retryBroken().finally(() => {
-      this.#retrying = undefined;
-    }));
-  }
-
-  #retrying: Promise<void> | undefined;
-
-  async #retryBroken(): Promise<void> {
-    for (const consumer of [...this.#broken.keys()]) {
-      const life = this.#life;
-      if (!life || this.#end) return;
-      try {
-        if (!(await this.#host.restoreQueue(consumer.queue)) || !(await this.#isAllowed(life, consumer))) continue;
-        if (!this.#broken.has(consumer)) continue;
-        if (life !== this.#life) return;
-        await this.#host.trials.run('basic.consume', consumer, () => this.#consumeOn(life, consumer));
-      } catch (error) {
-        // Either the channel was closed, and is reopened with the consumers it can have, or the connection ended.
-        if (life !== this.#life) return;
-        if (this.#broken.has(consumer)) this.#broken.set(consumer, asAmqpError(error));
-        continue;
-      }
-      if (!this.#broken.delete(consumer)) {
-        // Cancelled in between, when there was nothing to cancel.
-        if (this.consumers.get(consumer.consumerTag) !== consumer)
-          await life.cancel(consumer.consumerTag).catch(() => undefined);
-        continue;
-      }
-      this.#retries = 0;
-      this.#onHealed(consumer);
-    }
-    if (this.#broken.size > 0) this.#scheduleRetry();
-  }
-
-  #onHealed(consumer: Consumer): void {
-    this.#listener.onConsumerRecovered(consumer);
-    this.#host.onHealed({ kind: 'consumer', name: consumer.consumerTag });
-  }
-
-  /**
-   * Whether the broker would take a consumer: found out on a channel of its own, since a refusal would cost its neighbours
-   * theirs. One message may be sent to it there, and comes again.
-   */
-  async #isAllowed({ connection }: ChannelLife, consumer: Consumer): Promise<boolean> {
-    if (this.#host.trials.sentenceOn(consumer)) return false;
-    const probe = ChannelLife.start(connection);
-    const silent: LifeConsumer = { isNoAck: false, onDelivery: () => undefined };
-    try {
-      const isTaken = this.#host.trials.run('basic.consume', consumer, async () => {
-        const limited = probe.call('basic.qos', { prefetchSize: 0, prefetchCount: 1 });
-        await Promise.all([limited, probe.consume(silent, { ...consumer.consumeFields, noAck: false })]);
-      });
-      await isTaken;
-      return true;
-    } catch (error) {
-      this.#broken.set(consumer, asAmqpError(error));
-      return false;
-    } finally {
-      await probe.close();
-    }
-  }
-
-  /** A server-named queue got a new name. */
-  renameQueue(from: string, to: string): void {
-    for (const consumer of this.consumers.values()) if (consumer.queue === from) consumer.followQueue(to);
   }
 
   // --- publishing ---------------------------------------------------------------------------------
@@ -565,7 +369,7 @@ export class ChannelKeeper implements ConsumerOwner {
     const since = performance.now();
     if (this.#life) await this.flow.flushed(limit);
     const life = this.#life;
-    const consumed = [...this.consumers.values()].map(({ queue }) => queue);
+    const consumed = this.consumers.all.map(({ queue }) => queue);
     this.end(new ChannelClosedError());
     if (life) await life.close(Math.max(100, limit - (performance.now() - since)), reason);
     // Their consumers go with the channel, and with the last one an auto-delete queue.
@@ -577,12 +381,10 @@ export class ChannelKeeper implements ConsumerOwner {
     if (this.#end) return;
     this.#end = cause;
     this.#life = undefined;
-    clearTimeout(this.#retryTimer);
     this.#host.forget(this);
     this.#waiters.reject(cause);
     this.flow.end(cause);
-    this.consumers.clear();
-    this.#broken.clear();
+    this.consumers.end();
     this.#listener.onEnd(cause);
   }
 

@@ -135,7 +135,7 @@ export class Channel extends TopologyMethods {
 
   /** The consumers, also those that wait for their queue to come back. */
   get consumers(): readonly Consumer[] {
-    return [...this.keeper.consumers.values()];
+    return this.keeper.consumers.all;
   }
 
   /**
@@ -343,8 +343,14 @@ export class Channel extends TopologyMethods {
     if (typeof onDelivery !== 'function') throw new ArgumentError('onDelivery', 'must be a function');
     const given = checkOptions(options, consumeKinds, 'basicConsume');
     const tag = given.consumerTag === undefined || given.consumerTag === '' ? this.#nextTag() : given.consumerTag;
-    const consumer = new Consumer(this.keeper, this.currentName(queue), tag, onDelivery as DeliveryCallback, given);
-    await this.keeper.addConsumer(consumer);
+    const consumer = new Consumer(
+      this.keeper.consumers,
+      this.currentName(queue),
+      tag,
+      onDelivery as DeliveryCallback,
+      given,
+    );
+    await this.keeper.consumers.add(consumer);
     return consumer;
   }
 

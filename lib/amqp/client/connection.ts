@@ -167,7 +167,7 @@ export class Connection extends PlanMethods {
         this.#noteCancelled(queue);
       },
       forgetConsumers: (queue) => {
-        for (const keeper of this.#channels.keys()) keeper.forgetQueue(queue);
+        for (const keeper of this.#channels.keys()) keeper.consumers.forgetQueue(queue);
       },
       currentName: (queue) => this.topology.currentName(queue),
     };
@@ -242,7 +242,7 @@ export class Connection extends PlanMethods {
    * that wait for their queue. Each is tried again, ever more slowly; `healed` tells when it works.
    */
   get broken(): readonly BrokenEntity[] {
-    return [...this.#topology.broken, ...[...this.#channels.keys()].flatMap((keeper) => keeper.broken)];
+    return [...this.#topology.broken, ...[...this.#channels.keys()].flatMap((keeper) => keeper.consumers.broken)];
   }
 
   /** The open channels, in the order in which they were opened. */
@@ -324,7 +324,7 @@ export class Connection extends PlanMethods {
     this.#topology.trials.pardon();
     try {
       const topology = await this.#topology.rebuild();
-      await Promise.all([...this.#channels.keys()].map((keeper) => keeper.retryBroken()));
+      await Promise.all([...this.#channels.keys()].map((keeper) => keeper.consumers.retryBroken()));
       if (!topology || life.endedBy) throw life.endedBy ?? new ConnectionClosedError();
       return this.#restorationOf(topology);
     } catch (error) {
@@ -427,9 +427,9 @@ export class Connection extends PlanMethods {
         exchanges: topology.exchanges,
         queues: topology.queues,
         bindings: topology.bindings,
-        consumers: keepers.reduce((sum, keeper) => sum + keeper.consumers.size - keeper.broken.length, 0),
+        consumers: keepers.reduce((sum, keeper) => sum + keeper.consumers.working, 0),
       },
-      broken: [...topology.broken, ...keepers.flatMap((keeper) => keeper.broken)],
+      broken: [...topology.broken, ...keepers.flatMap((keeper) => keeper.consumers.broken)],
     };
   }
 
@@ -440,7 +440,7 @@ export class Connection extends PlanMethods {
 
   /** At once, and not only when the recovery is through: it may be cut short, and start again from here. */
   #onQueueRenamed(from: string, to: string): void {
-    for (const keeper of this.#channels.keys()) keeper.renameQueue(from, to);
+    for (const keeper of this.#channels.keys()) keeper.consumers.renameQueue(from, to);
     const original = [...this.#renamedQueues].find(([, present]) => present === from)?.[0] ?? from;
     this.#renamedQueues.set(original, to);
   }
@@ -449,14 +449,15 @@ export class Connection extends PlanMethods {
   #noteCancelled(queue: string): void {
     if (this.topology.queue(queue)?.autoDelete !== true) return;
     const isConsumed = [...this.#channels.keys()].some((keeper) =>
-      [...keeper.consumers.values()].some((consumer) => consumer.queue === queue),
+      keeper.consumers.all.some((consumer) => consumer.queue === queue),
     );
-    if (!isConsumed) this.topology.removeQueue(queue);
+    if (!isConsumed) this.#topology.forgetAutoDelete(queue);
   }
 
   #onRecovered(attempts: number, duration: number): void {
     const restoration = this.#restoration;
     if (!restoration) return;
+    this.#topology.dropOrphans();
     const { life, epoch } = this.#supervisor;
     if (recoverEvents.hasSubscribers && life) {
       recoverEvents.publish({

@@ -6,6 +6,7 @@ import type { ConnectionLife, ResolvedParameters } from '../connection/index.js'
 import {
   backOffDelay,
   bindingName,
+  deleteUnusedQueues,
   entityExists,
   rebuildTopology,
   TopologyRecord,
@@ -40,6 +41,9 @@ export class TopologyKeeper {
   #declaring: Promise<unknown> | undefined;
   /** Deletes and unbinds of the user that are under way. */
   readonly #removals = new Set<Promise<unknown>>();
+
+  /** Auto-delete queues that lost their last consumer while they may have been declared again. */
+  readonly #orphans = new Set<string>();
 
   constructor(owner: TopologyKeeperOwner) {
     this.#owner = owner;
@@ -104,6 +108,24 @@ export class TopologyKeeper {
     });
   }
 
+  /**
+   * An auto-delete queue went with the last consumer that we cancelled: it is not to come back. Where it is being declared
+   * again at this moment nobody would consume from it, and it would stay: it is deleted when all is declared.
+   */
+  forgetAutoDelete(queue: string): void {
+    this.record.removeQueue(queue);
+    if (!this.#owner.life || this.#declaring) this.#orphans.add(queue);
+  }
+
+  /** The connection is restored, or something was declared again: what nobody wants any more goes. */
+  dropOrphans(): void {
+    const { life } = this.#owner;
+    if (!life || this.#orphans.size === 0) return;
+    const names = [...this.#orphans].filter((name) => !this.record.queue(name));
+    this.#orphans.clear();
+    void deleteUnusedQueues(life, names);
+  }
+
   /** No more is tried until the next `restore`. */
   pause(): void {
     clearTimeout(this.#retryTimer);
@@ -125,6 +147,7 @@ export class TopologyKeeper {
         return await declaring;
       } finally {
         this.#declaring = undefined;
+        this.dropOrphans();
       }
     });
   }

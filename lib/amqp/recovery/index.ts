@@ -11,6 +11,7 @@ export type {
   RabbitmqDefinitions,
   TopologyEntities,
 } from './definitions.js';
+export { deleteUnusedQueues } from './delete-unused.js';
 export { entityExists } from './entity-exists.js';
 export type { ManagementAccess } from './management.js';
 export { planTopology, type PlanQuestions } from './plan.js';

@@ -1,6 +1,7 @@
 /** What happens to one channel, and not to its neighbours. */
 import type { Delivery } from 'leveret/amqp';
 import { describeOnBrokers } from '../../support/brokers.js';
+import { directions } from '../../support/tcp-proxy.js';
 import { until } from '../../support/waiting.js';
 import { Standards } from './support.js';
 
@@ -41,6 +42,32 @@ describeOnBrokers('channels', (broker) => {
     expect(held.get('a')?.[0]?.consumerTag).toBe('same');
     expect(held.get('c')?.[0]?.consumerTag).toBe('same');
     witness.expectOutages(1);
+  });
+
+  test('scenario 21: the last consumer of an auto-delete queue cancelled at each step of the recovery: the queue is gone', async () => {
+    const proxy = await standards.proxy(broker.url);
+    for (const direction of directions) {
+      for (let occurrence = 1; occurrence <= 12; occurrence++) {
+        const witness = await standards.connect(proxy.url);
+        const { connection } = witness;
+        const channel = await connection.openChannel();
+        const queue = broker.unique('auto-delete');
+        await channel.queueDeclare(queue, { autoDelete: true });
+        const consumer = await channel.basicConsume(queue, () => undefined);
+        let cancelled: Promise<void> | undefined;
+        proxy.behave = () => ({ atFrame: { direction, occurrence, act: () => (cancelled = consumer.cancel()) } });
+        await witness.recoveredAfter(() => {
+          proxy.cut();
+        });
+        proxy.behave = () => undefined;
+        // A recovery has fewer frames than that in one of the directions.
+        await (cancelled ?? consumer.cancel());
+        const step = `${direction} ${String(occurrence)}`;
+        await until(`the queue is gone, cancelled at ${step}`, async () => !(await channel.queueExists(queue)));
+        expect(connection.topology.queues).toEqual([]);
+        await connection.close();
+      }
+    }
   });
 
   test('scenario 25: a bad ack with three consumers on the channel: only that channel restarts, and all three are back', async () => {
