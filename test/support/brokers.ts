@@ -3,6 +3,8 @@
  *
  * What a suite needs of a broker it is given; a real broker that is not there is one skipped test that says so.
  */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { describe, test } from '@jest/globals';
 import { EmbeddedBroker } from 'leveret/broker';
 
@@ -37,6 +39,23 @@ export function describeOnRabbitmq(name: string, suite: (broker: TestBroker) => 
       return;
     }
     suite({ kind: 'rabbitmq', url, unique });
+  });
+}
+
+/** For what operators do: `control` is rabbitmqctl against that broker; it resolves with its standard output. */
+export function describeOnControlledRabbitmq(
+  name: string,
+  suite: (broker: TestBroker & { control(...commandArguments: string[]): Promise<string> }) => void,
+): void {
+  const program = process.env['LEVERET_TEST_RABBITMQCTL'] ?? '';
+  describeOnRabbitmq(name, (broker) => {
+    if (program === '') {
+      test.skip('needs a RabbitMQ that the tests may control: LEVERET_TEST_RABBITMQCTL is not set', () => undefined);
+      return;
+    }
+    const control = async (...commandArguments: string[]): Promise<string> =>
+      (await promisify(execFile)(program, ['-q', ...commandArguments])).stdout;
+    suite({ ...broker, control });
   });
 }
 

@@ -25,3 +25,8 @@ export function isUnrelated(cause: unknown, method: string): boolean {
   if (!isByBroker || cause.classId === undefined || cause.classId === 0) return true;
   return failedMethodName(cause.classId, cause.methodId ?? 0) !== method;
 }
+
+/** Whether the broker says that it is about this queue: it names it in all that it says over a basic.consume. */
+export function isNamedIn(cause: AmqpError, queue: string): boolean {
+  return cause instanceof ChannelClosedByBrokerError && cause.replyText.includes(`queue '${queue}' in vhost`);
+}

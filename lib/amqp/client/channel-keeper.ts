@@ -9,6 +9,7 @@ import { ChannelLife, type ReturnedMessage, type SettlementKind, type Settlement
 import { ordinaryClose, type CloseReason, type ConnectionLife } from '../connection/index.js';
 import { asAmqpError, ChannelClosedError, TimeoutError, WrongStateError, type AmqpError } from '../errors.js';
 import { backOffDelay, isBlamedOn, isWorthRecovery, wait, type BrokenEntity } from '../recovery/index.js';
+import { isNamedIn } from './blame.js';
 import type { Consumer } from './consumer.js';
 import {
   ConsumerKeeper,
@@ -263,10 +264,12 @@ export class ChannelKeeper implements ConsumersChannel {
     }
     calls.push(...this.consumers.restoreOn(life));
     const results = await Promise.allSettled(calls.map(({ done }) => done));
-    const index = results.findIndex(({ status }) => status === 'rejected');
-    const result = results[index];
-    if (result?.status !== 'rejected') return undefined;
-    return { consumer: calls[index]?.consumer, error: asAmqpError(result.reason) };
+    const refused = calls.flatMap(({ consumer }, index) => {
+      const result = results[index];
+      return result?.status === 'rejected' ? [{ consumer, error: asAmqpError(result.reason) }] : [];
+    });
+    // The first whose answer is missing, unless the broker names another queue: consume-ok comes out of order.
+    return refused.find(({ consumer, error }) => consumer && isNamedIn(error, consumer.queue)) ?? refused[0];
   }
 
   #begin(life: ChannelLife): void {

@@ -163,6 +163,7 @@ export class Connection extends PlanMethods {
       forget: (keeper) => {
         this.#channels.delete(keeper);
       },
+      isAutoDelete: (queue) => this.#isAutoDelete(queue),
       noteCancelled: (queue) => {
         this.#noteCancelled(queue);
       },
@@ -445,9 +446,13 @@ export class Connection extends PlanMethods {
     this.#renamedQueues.set(original, to);
   }
 
+  #isAutoDelete(queue: string): boolean {
+    return this.topology.queue(queue)?.autoDelete === true;
+  }
+
   /** An auto-delete queue goes with the last consumer that we cancel: it is not to come back. */
   #noteCancelled(queue: string): void {
-    if (this.topology.queue(queue)?.autoDelete !== true) return;
+    if (!this.#isAutoDelete(queue)) return;
     const isConsumed = [...this.#channels.keys()].some((keeper) =>
       keeper.consumers.all.some((consumer) => consumer.queue === queue),
     );

@@ -26,6 +26,8 @@ export interface ConsumerHost {
   onHealed(entity: Pick<BrokenEntity, 'kind' | 'name'>): void;
   /** Makes sure that a queue is there, declaring it anew where we declared it before. False: it is not. */
   restoreQueue(queue: string): Promise<boolean>;
+  /** Whether we declared the queue, to go with its last consumer. */
+  isAutoDelete(queue: string): boolean;
   /** We cancelled a consumer of the queue. */
   noteCancelled(queue: string): void;
   /** The present name of a queue that had another in an earlier life. */
@@ -259,10 +261,13 @@ export class ConsumerKeeper implements ConsumerOwner {
       const { life, endedBy } = this.#channel;
       if (!life || endedBy) return;
       try {
-        if (!(await this.#host.restoreQueue(consumer.queue)) || !(await this.#isAllowed(life, consumer))) continue;
-        if (!this.#broken.has(consumer)) continue;
-        if (life !== this.#channel.life) return;
-        await this.#host.trials.run('basic.consume', consumer, () => this.#consumeOn(life, consumer));
+        if (!(await this.#host.restoreQueue(consumer.queue))) continue;
+        const isDone = await this.#probe(life, consumer, async () => {
+          if (!this.#broken.has(consumer) || life !== this.#channel.life) return false;
+          await this.#host.trials.run('basic.consume', consumer, () => this.#consumeOn(life, consumer));
+          return true;
+        });
+        if (!isDone) continue;
       } catch (error) {
         // Either the channel was closed, and is reopened with the consumers it can have, or the connection ended.
         if (life !== this.#channel.life) return;
@@ -287,23 +292,30 @@ export class ConsumerKeeper implements ConsumerOwner {
   }
 
   /**
-   * Whether the broker would take a consumer: found out on a channel of its own, since a refusal would cost its neighbours
-   * theirs. One message may be sent to it there, and comes again.
+   * Finds out on a channel of its own whether the broker would take a consumer, since a refusal would cost its neighbours
+   * theirs; if so, calls `consume`, and answers what that does. One message may be sent to the probe, and comes again.
    */
-  async #isAllowed({ connection }: ChannelLife, consumer: Consumer): Promise<boolean> {
-    if (this.#host.trials.sentenceOn(consumer)) return false;
+  async #probe({ connection }: ChannelLife, consumer: Consumer, consume: () => Promise<boolean>): Promise<boolean> {
+    const { trials } = this.#host;
+    if (trials.sentenceOn(consumer)) return false;
+    const { consumeFields } = consumer;
+    // A probe would keep it from the queue, and would take an auto-delete queue with it when it goes before.
+    if (consumeFields.exclusive === true && this.#host.isAutoDelete(consumer.queue)) return consume();
     const probe = ChannelLife.start(connection);
     const silent: LifeConsumer = { isNoAck: false, onDelivery: () => undefined };
     try {
-      const isTaken = this.#host.trials.run('basic.consume', consumer, async () => {
+      await trials.run('basic.consume', consumer, async () => {
         const limited = probe.call('basic.qos', { prefetchSize: 0, prefetchCount: 1 });
-        await Promise.all([limited, probe.consume(silent, { ...consumer.consumeFields, noAck: false })]);
+        await Promise.all([limited, probe.consume(silent, { ...consumeFields, noAck: false })]);
       });
-      await isTaken;
-      return true;
     } catch (error) {
       this.#broken.set(consumer, asAmqpError(error));
+      await probe.close();
       return false;
+    }
+    try {
+      if (consumeFields.exclusive === true) await probe.close();
+      return await consume();
     } finally {
       await probe.close();
     }

@@ -35,6 +35,8 @@ export class TopologyKeeper {
   #remainder = new TopologyRecord();
   #retryTimer: NodeJS.Timeout | undefined;
   #retries = 0;
+  /** Between the loss of a life and the next one. */
+  #isPaused = false;
   /** One thing at a time: two that restore the same server-named queue would make two. */
   #turn: Promise<unknown> = Promise.resolve();
   /** Set while something is declared again on channels of our own. */
@@ -62,6 +64,7 @@ export class TopologyKeeper {
 
   /** Declares the whole record in a new life, in which users' calls wait. Rejects when it ends meanwhile. */
   restore(life: ConnectionLife): Promise<RebuildReport> {
+    this.#isPaused = false;
     return this.#inTurn(() => this.#restore(life));
   }
 
@@ -128,6 +131,7 @@ export class TopologyKeeper {
 
   /** No more is tried until the next `restore`. */
   pause(): void {
+    this.#isPaused = true;
     clearTimeout(this.#retryTimer);
   }
 
@@ -176,13 +180,13 @@ export class TopologyKeeper {
   #scheduleRetry(): void {
     clearTimeout(this.#retryTimer);
     const { recovery } = this.#owner.parameters;
-    if (recovery === false || this.#remainder.isEmpty) return;
+    if (recovery === false || this.#isPaused || this.#remainder.isEmpty) return;
     this.#retries += 1;
     const delay = Math.max(recovery.initialDelay, backOffDelay(this.#retries, recovery));
     this.#retryTimer = setTimeout(() => {
       this.#retry().catch(() => {
         // The connection ended, whose recovery starts from the whole record; or there was no free channel to do it on.
-        if (this.#owner.life) this.#scheduleRetry();
+        this.#scheduleRetry();
       });
     }, delay);
     this.#retryTimer.unref();
@@ -190,7 +194,11 @@ export class TopologyKeeper {
 
   async #retry(): Promise<void> {
     await this.#besideUsers(async (life) => {
-      if (!life) return;
+      if (!life) {
+        // The channels of this life are not restored yet.
+        this.#scheduleRetry();
+        return;
+      }
       this.#remainder.retain(this.record);
       this.#note(await this.#rebuild(life, this.#remainder));
     });

@@ -55,7 +55,10 @@ describeOnBrokers('channels', (broker) => {
         await channel.queueDeclare(queue, { autoDelete: true });
         const consumer = await channel.basicConsume(queue, () => undefined);
         let cancelled: Promise<void> | undefined;
-        proxy.behave = () => ({ atFrame: { direction, occurrence, act: () => (cancelled = consumer.cancel()) } });
+        const act = (): void => {
+          cancelled = consumer.cancel();
+        };
+        proxy.behave = () => ({ atFrame: { direction, occurrence, act } });
         await witness.recoveredAfter(() => {
           proxy.cut();
         });
