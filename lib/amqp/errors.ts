@@ -313,10 +313,22 @@ export class DuplicateConsumerTagError extends ChannelError {
 export class ConsumerCancelledError extends ChannelError {
   /** Its tag. */
   readonly consumerTag: string;
+  /**
+   * Whether its queue was there right after it; undefined where nobody asked. RabbitMQ gives no reason. It is asked for
+   * when a consumer is cancelled that may have unsettled deliveries: where the queue is there, one of these was most
+   * likely left for longer than the consumer_timeout (quorum queues from 4.3 on).
+   */
+  readonly isQueueThere: boolean | undefined;
 
-  constructor(consumerTag: string, queue: string) {
-    super(`the broker cancelled consumer "${consumerTag}" of queue "${queue}"`);
+  constructor(consumerTag: string, queue: string, isQueueThere?: boolean) {
+    const reasons = {
+      true: ', which is still there: a delivery was left unsettled for longer than consumer_timeout, or its leader went',
+      false: ', which is gone',
+      undefined: '',
+    } as const;
+    super(`the broker cancelled consumer "${consumerTag}" of queue "${queue}"${reasons[`${isQueueThere}`]}`);
     this.consumerTag = consumerTag;
+    this.isQueueThere = isQueueThere;
   }
 }
 

@@ -41,8 +41,6 @@ export interface ChannelHost extends ConsumerHost {
   readonly life: ConnectionLife | undefined;
   /** Makes a delete or an unbind, when nothing is being declared again that it might cross. */
   removal<Result>(action: () => Promise<Result>): Promise<Result>;
-  /** Asks by a passive declare, on a channel made for the question. */
-  exists(kind: 'queue' | 'exchange', name: string): Promise<boolean>;
   forget(keeper: ChannelKeeper): void;
   /** We deleted a queue: the consumers of all channels forget it. */
   forgetConsumers(queue: string): void;

@@ -26,6 +26,8 @@ export interface ConsumerHost {
   onHealed(entity: Pick<BrokenEntity, 'kind' | 'name'>): void;
   /** Makes sure that a queue is there, declaring it anew where we declared it before. False: it is not. */
   restoreQueue(queue: string): Promise<boolean>;
+  /** Asks by a passive declare, on a channel made for the question. */
+  exists(kind: 'queue' | 'exchange', name: string): Promise<boolean>;
   /** Whether we declared the queue, to go with its last consumer. */
   isAutoDelete(queue: string): boolean;
   /** We cancelled a consumer of the queue. */
@@ -197,7 +199,22 @@ export class ConsumerKeeper implements ConsumerOwner {
   /** basic.cancel by the broker. */
   onCancelled(consumerTag: string): void {
     const consumer = this.#consumers.get(consumerTag);
-    if (consumer) this.#onStopped(consumer, new ConsumerCancelledError(consumerTag, consumer.queue));
+    if (!consumer || this.#broken.has(consumer)) return;
+    const { queue } = consumer;
+    const hasUnsettled = (this.#channel.lifeAtHand?.settlements.size ?? 0) > 0;
+    if (!hasUnsettled || this.#host.parameters.recovery === false) {
+      this.#onStopped(consumer, new ConsumerCancelledError(consumerTag, queue));
+      return;
+    }
+    this.#broken.set(consumer, new ConsumerCancelledError(consumerTag, queue));
+    const tell = (isQueueThere?: boolean): void => {
+      const isStillBroken = this.#broken.delete(consumer);
+      if (isStillBroken) this.#onStopped(consumer, new ConsumerCancelledError(consumerTag, queue, isQueueThere));
+    };
+    // A lost connection says nothing of the queue, and its recovery comes back to the consumer anyway.
+    this.#host.exists('queue', queue).then(tell, () => {
+      tell();
+    });
   }
 
   /** We cancelled it over a message that it cannot be given. */

@@ -1,5 +1,5 @@
 /** What an operator does to a broker that is in use: connections closed, users, virtual hosts and queues taken away. */
-import { connect, type Channel, type Connection, type ConnectionEvents } from 'leveret/amqp';
+import { connect, type Channel, type Connection, type ConnectionEvents, type Delivery } from 'leveret/amqp';
 import { describeOnBrokers, describeOnControlledRabbitmq } from '../../support/brokers.js';
 import { pause, rejection, until } from '../../support/waiting.js';
 import { idOf, Publishes, Standards, type Witness } from './support.js';
@@ -315,6 +315,26 @@ describeOnBrokers('queues and exchanges that others take away', (broker) => {
     await until('it consumes', () => deliveries === 1);
     expect(events).toEqual(['cancelled', 'back']);
     await meddler.queueDelete(queue);
+  });
+
+  test('scenario 17: with a delivery that was not settled, it is told that the queue is gone', async () => {
+    const witness = await standards.connect(broker.url);
+    const channel = await witness.connection.openChannel({ confirm: true });
+    const queue = broker.unique('held');
+    await channel.queueDeclare(queue);
+    const held: Delivery[] = [];
+    await channel.basicConsume(queue, (delivery) => held.push(delivery));
+    await channel.publish('', queue, 'x');
+    await until('it is delivered', () => held.length === 1);
+    const causes: unknown[] = [];
+    channel.on('consumerCancelled', ({ cause }) => causes.push(cause));
+    const back = new Promise((resolve) => channel.once('consumerRecovered', resolve));
+    await meddler.queueDelete(queue);
+    await back;
+    expect(causes).toMatchObject([{ name: 'ConsumerCancelledError', isQueueThere: false }]);
+    held[0]?.ack();
+    await channel.queueDelete(queue);
+    witness.expectOutages(0);
   });
 
   test('scenario 18: the broker cancels, and the same tag consumes again on the same channel: no 530', async () => {
