@@ -86,7 +86,8 @@ export async function startConnectionManager(url, { exchange, queues, channels }
     recover: async () => {
       consuming = 0;
       const connected = once(connection, 'connect');
-      connection.connection.connection.stream.destroy();
+      // Without an error amqplib would only notice by its heartbeat.
+      connection.connection.connection.stream.destroy(new Error('cut'));
       await connected;
       const connectedAt = performance.now();
       await whenAll();
