@@ -121,7 +121,8 @@ export async function rebuildTopology(
       remainder.addBinding(binding);
     });
 
-  const run = (steps: readonly Step[]): Promise<void> => runSteps(connection, steps, options.trials);
+  const lanes = new Lanes(connection, options.trials);
+  const run = (steps: readonly Step[]): Promise<void> => lanes.run(steps);
   const survivors = await survivingQueues(record.queues, run);
   counts.queue += survivors.size;
   const exchanges = record.exchanges.map(exchangeStep);
@@ -136,10 +137,10 @@ export async function rebuildTopology(
     // By now the others' queues have names.
     await run(record.bindings.filter((binding) => !isNamed(binding)).map(bindingStep));
   } else {
-    await run(exchanges);
-    await run(queues);
+    await run([...exchanges, ...queues]);
     await run(record.bindings.map(bindingStep));
   }
+  await lanes.close();
   return report();
 }
 
@@ -166,17 +167,37 @@ async function survivingQueues(
 
 // --- running --------------------------------------------------------------------------------------
 
-/** Runs the steps over as many channels as are worth it. Rejects when the connection ends. */
-async function runSteps(connection: ConnectionLife, steps: readonly Step[], trials: Trials): Promise<void> {
-  const due = steps.filter((step) => {
-    const sentence = trials.sentenceOn(step.subject);
-    if (sentence) step.onRefused(sentence);
-    return !sentence;
-  });
-  if (due.length === 0) return;
-  const lanes = Math.max(1, Math.min(maximumLanes, Math.ceil(due.length / leastWindow), connection.freeChannels));
-  const queue = new StepQueue(due, Math.min(largestWindow, Math.ceil(due.length / lanes)));
-  await Promise.all(Array.from({ length: lanes }, () => new Lane(connection, queue, trials).run()));
+/** The channels that steps run on, opened when they are worth it and kept for the steps that follow. */
+class Lanes {
+  readonly #connection: ConnectionLife;
+  readonly #trials: Trials;
+  readonly #lanes: Lane[] = [];
+
+  constructor(connection: ConnectionLife, trials: Trials) {
+    this.#connection = connection;
+    this.#trials = trials;
+  }
+
+  /** Runs steps that do not depend on each other. Rejects when the connection ends. */
+  async run(steps: readonly Step[]): Promise<void> {
+    const due = steps.filter((step) => {
+      const sentence = this.#trials.sentenceOn(step.subject);
+      if (sentence) step.onRefused(sentence);
+      return !sentence;
+    });
+    if (due.length === 0) return;
+    const room = this.#lanes.length + this.#connection.freeChannels;
+    const count = Math.max(1, Math.min(maximumLanes, Math.ceil(due.length / leastWindow), room));
+    while (this.#lanes.length < count) this.#lanes.push(new Lane(this.#connection, this.#trials));
+    const queue = new StepQueue(due, Math.min(largestWindow, Math.ceil(due.length / count)));
+    await Promise.all(this.#lanes.slice(0, count).map((lane) => lane.run(queue)));
+  }
+
+  async close(): Promise<void> {
+    const closed = Promise.all(this.#lanes.map((lane) => lane.close()));
+    // Else nobody waits for the answers.
+    if (this.#connection.freeChannels === 0) await closed;
+  }
 }
 
 /** The steps that are still to be run, shared by the lanes. */
@@ -217,27 +238,26 @@ class StepQueue {
 /** A channel that steps run on, replaced each time the broker closes it. */
 class Lane {
   readonly #connection: ConnectionLife;
-  readonly #queue: StepQueue;
   readonly #trials: Trials;
   #channel: ChannelLife | undefined;
 
-  constructor(connection: ConnectionLife, queue: StepQueue, trials: Trials) {
+  constructor(connection: ConnectionLife, trials: Trials) {
     this.#connection = connection;
-    this.#queue = queue;
     this.#trials = trials;
   }
 
-  async run(): Promise<void> {
-    for (let steps = await this.#queue.take(); steps.length > 0; steps = await this.#queue.take()) {
-      while (steps.length > 0) steps = steps.slice(await this.#runWindow(steps));
+  async run(queue: StepQueue): Promise<void> {
+    for (let steps = await queue.take(); steps.length > 0; steps = await queue.take()) {
+      while (steps.length > 0) steps = steps.slice(await this.#runWindow(steps, queue));
     }
-    const closed = this.#channel?.close();
-    // Else nobody waits for the answer.
-    if (this.#connection.freeChannels === 0) await closed;
+  }
+
+  async close(): Promise<void> {
+    await this.#channel?.close();
   }
 
   /** Runs steps until one costs the channel; answers how many are through, that one among them. */
-  async #runWindow(steps: readonly Step[]): Promise<number> {
+  async #runWindow(steps: readonly Step[], queue: StepQueue): Promise<number> {
     const channel = (this.#channel ??= ChannelLife.start(this.#connection));
     const results = await Promise.allSettled(
       steps.map((step) => this.#trials.run(step.method, step.subject, () => step.run(channel))),
@@ -253,7 +273,7 @@ class Lane {
       }
       const error = asAmqpError(result.reason);
       const isLocked = step.isLockExpected === true && error.replyCode === replyCodes.resourceLocked;
-      if (!isLocked || !this.#queue.putOff(step)) step.onRefused(error);
+      if (!isLocked || !queue.putOff(step)) step.onRefused(error);
       // The broker answers in order: it closed the channel for the first, and did not look at those behind it.
       if (error === channel.endedBy) return index + 1;
     }
