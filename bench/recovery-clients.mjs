@@ -10,7 +10,8 @@ const prefetch = 10;
 
 /** Looks at the broker, and tidies up. */
 export async function openAdmin(url) {
-  const connection = await connect(url);
+  // Thousands of deletes take long.
+  const connection = await connect({ url, methodTimeout: 300_000 });
   return {
     version: connection.serverProperties.version,
     clean: async ({ exchange, queues }) => {
