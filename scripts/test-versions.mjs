@@ -154,7 +154,7 @@ async function testVersion(version) {
   const started = Date.now();
   try {
     // Nothing of another broker may leak in.
-    const inherited = Object.entries(process.env).filter(([key]) => !/^(AMQP_URL|LEVERET_TEST_)/.test(key));
+    const inherited = Object.entries(process.env).filter(([key]) => !/^(AMQP_URL|LEVERET_TEST_(?!LAB$))/.test(key));
     const own = url === undefined ? await startInLab(version) : { AMQP_URL: url };
     const { code, output } = await run(process.execPath, [join(root, 'scripts', 'test.mjs'), ...jestArguments], {
       env: { ...Object.fromEntries(inherited), ...own },

@@ -10,6 +10,15 @@ export const settlementParameterKey = Symbol.for('leveret:settlement-parameter')
 export const publishersKey = Symbol.for('leveret:publishers');
 export const recoveryHooksKey = Symbol.for('leveret:recovery-hooks');
 
+/** Nest's own: what it hands to a transport's `addHandler` beside the pattern. */
+const patternExtrasKey = 'microservices:pattern_extras';
+
+/** Lets AmqpServer see something of a handler of `@MessagePattern` or `@EventPattern`, whichever decorator comes first. */
+export function tellTransport(handler: object, key: symbol, value: unknown): void {
+  const extras = Reflect.getMetadata(patternExtrasKey, handler) as object | undefined;
+  Reflect.defineMetadata(patternExtrasKey, { ...extras, [key]: value }, handler);
+}
+
 /** `Class.method`, for errors. */
 export function handlerName(target: object, method: string | symbol): string {
   const owner = typeof target === 'function' ? target : target.constructor;

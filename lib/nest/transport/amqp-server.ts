@@ -25,6 +25,7 @@ import { connectWithin } from '../connecting.js';
 import { withinTime } from '../within-time.js';
 import { declareForServer } from './declaring.js';
 import { DeliveryHandler } from './delivery-handler.js';
+import { HandlerPolicies } from './handler-policy.js';
 import { HandlerRegistry } from './handler-registry.js';
 import { InFlight } from './in-flight.js';
 import { resolveTransport, type AmqpServerOptions, type ResolvedTransport } from './options.js';
@@ -209,9 +210,16 @@ export class AmqpServer extends Server<AmqpTransportEvents, AmqpStatus> implemen
       );
       return this.#outbox;
     };
+    const policies = new HandlerPolicies(this.#options.ack ?? {});
+    const retrying = this.#registry.all.filter(([, handler]) => policies.ofEvent(handler).asksForRetry);
+    if (retrying.length > 0) {
+      const patterns = [...new Set(retrying.map(([pattern]) => `"${pattern}"`))].join(', ');
+      this.logger.warn(`@Ack retry is not done yet: a failed message goes straight to "then" (${patterns})`);
+    }
     return new DeliveryHandler({
       logger: this.logger,
       registry: this.#registry,
+      policies,
       parking: new Parking(openOutbox, mayDeclare),
       hasWildcards: this.#transport.hasWildcards,
       channel,

@@ -2,7 +2,7 @@
  * What AmqpServer does with one delivery:
  *
  *   read -> request -> reply (value, values or error) -> ack
- *        -> event   -> all its handlers -> ack, or, when one failed, park
+ *        -> event   -> all its handlers -> ack, or, when one failed, as its policy says
  *        -> unreadable, or nobody handles it -> park; a request is answered first
  *
  * Nothing in here rejects: a message that cannot be handled never stops the queue.
@@ -12,10 +12,11 @@ import { isObservable } from 'rxjs';
 import { UnroutableError, type Channel, type Delivery, type PublishProperties } from '../../amqp/index.js';
 import { AmqpContext } from '../consuming/amqp-context.js';
 import { parkingQueue } from '../consuming/parking.js';
-import { reasonOf } from '../consuming/policy.js';
+import { outcomeOf, reasonOf, type SettlementPolicy } from '../consuming/policy.js';
 import { Settlement } from '../consuming/settlement.js';
 import { describeError, UnreadableBodyError } from '../errors.js';
 import { NoHandlerError } from './errors.js';
+import type { HandlerPolicies } from './handler-policy.js';
 import type { HandlerRegistry } from './handler-registry.js';
 import type { Flight } from './in-flight.js';
 import { patternText, readBody, toOutgoing } from './packet.js';
@@ -26,6 +27,7 @@ import { runReplies, type ReplyPacket } from './reply-stream.js';
 export interface DeliveryHandlerHost {
   readonly logger: LoggerService;
   readonly registry: HandlerRegistry;
+  readonly policies: HandlerPolicies;
   readonly parking: Parking;
   readonly hasWildcards: boolean;
   /** The channel of the consumer. */
@@ -41,6 +43,12 @@ export interface DeliveryHandlerHost {
   runBetweenHooks(context: AmqpContext, run: () => Promise<void>): Promise<void>;
   /** A channel with confirms for replies. */
   openOutbox(): Promise<Channel>;
+}
+
+/** A handler's error, and how it is to be settled. */
+interface Failure {
+  readonly error: unknown;
+  readonly policy: SettlementPolicy | undefined;
 }
 
 interface IncomingPacket {
@@ -143,18 +151,21 @@ class DeliveryRun {
       return;
     }
     const context = this.#context();
-    let errors: unknown[] = [];
+    const policies = handlers.map((handler) => host.policies.ofEvent(handler));
+    if (policies.every(({ when }) => when === 'before')) this.#acknowledge();
+    const failures: Failure[] = [];
     try {
       await host.runBetweenHooks(context, async () => {
         const runs = handlers.map(async (handler) => completed(await handler(packet.data, context)));
-        const results = await Promise.allSettled(runs);
-        errors = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+        for (const [index, result] of (await Promise.allSettled(runs)).entries()) {
+          if (result.status === 'rejected') failures.push({ error: result.reason, policy: policies[index] });
+        }
       });
     } catch (error) {
-      errors.push(error);
+      failures.push({ error, policy: policies[0] });
     }
-    if (errors.length > 0) await this.#park(name, errors, reasonOf(errors[0]));
-    else this.#acknowledge();
+    if (failures.length > 0) await this.#fail(name, failures);
+    else if (!policies.some(({ when }) => when === 'manual')) this.#acknowledge();
   }
 
   // --- requests -----------------------------------------------------------------------------------
@@ -163,12 +174,15 @@ class DeliveryRun {
     const host = this.#host;
     const handler = host.registry.forRequest(host.routeOf(this.#pattern), host.hasWildcards);
     const respond = (reply: ReplyPacket): Promise<void> => this.#reply(replyTo, reply);
+    const policy = handler && host.policies.ofRequest(handler);
+    if (policy?.when === 'before') this.#acknowledge();
+    let failure: { readonly error: unknown } | undefined;
     try {
       if (handler) {
         const context = this.#context();
-        await host.runBetweenHooks(context, () =>
-          runReplies(() => handler(packet.data, context), respond, this.#flight.signal),
-        );
+        await host.runBetweenHooks(context, async () => {
+          failure = await runReplies(() => handler(packet.data, context), respond, this.#flight.signal);
+        });
       } else {
         host.logger.warn(`Request "${this.#pattern}": there is no handler.`);
         await respond({ id: packet.id, err: noMessageHandler, status: 'error' });
@@ -179,8 +193,16 @@ class DeliveryRun {
         host.logger.error(`Request "${this.#pattern}": the reply was lost: ${describeError(error).message}`);
       }
     }
+    if (failure && policy && !this.#settlement.isSettled) {
+      // Whoever asked knows of it. What else is to be done only its own policy says.
+      const { error } = failure;
+      if (outcomeOf(policy, error) !== 'drop') {
+        await this.#fail(`Request "${this.#pattern}"`, [{ error, policy }]);
+        return;
+      }
+    }
     // Also when the reply was lost: to run the handler again would help nobody.
-    this.#acknowledge();
+    if (policy?.when !== 'manual' || failure) this.#acknowledge();
   }
 
   async #reply(replyTo: string, reply: ReplyPacket): Promise<void> {
@@ -239,6 +261,31 @@ class DeliveryRun {
 
   #acknowledge(): void {
     if (!this.#settlement.isSettled) this.#settlement.ack();
+  }
+
+  /** Logs the failures once, and settles by the policy of the first, unless a handler has settled, or nobody can any more. */
+  async #fail(name: string, failures: readonly Failure[]): Promise<void> {
+    const errors = failures.map(({ error }) => error);
+    const [{ error, policy } = { error: undefined, policy: undefined }] = failures;
+    const outcome = policy ? outcomeOf(policy, error) : 'park';
+    if (outcome === 'park' || this.#delivery.isStale || this.#settlement.isSettled) {
+      await this.#park(name, errors, reasonOf(error));
+      return;
+    }
+    const text = `${name}: ${errors.map((one) => describeError(one).message).join('; ')}`;
+    switch (outcome) {
+      case 'dead-letter':
+        this.#log(`${text} (dead-lettered)`, errors);
+        this.#settlement.deadLetter();
+        return;
+      case 'requeue':
+        this.#log(`${text} (back to "${this.#queue}")`, errors);
+        this.#settlement.requeue();
+        return;
+      case 'drop':
+        this.#log(`${text} (dropped)`, errors);
+        this.#settlement.drop();
+    }
   }
 
   /** Logs the failure once, and parks the message unless the handler has settled it, or nobody can any more. */

@@ -25,6 +25,13 @@ export class HandlerRegistry {
     else entry.request = handler;
   }
 
+  /** All of them, with their patterns. */
+  get all(): readonly (readonly [pattern: string, handler: MessageHandler])[] {
+    return [...this.#handlers].flatMap(([pattern, { request, events }]) =>
+      [...(request ? [request] : []), ...events].map((handler) => [pattern, handler] as const),
+    );
+  }
+
   get patterns(): readonly string[] {
     return [...this.#handlers.keys()];
   }

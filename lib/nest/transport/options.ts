@@ -9,6 +9,7 @@ import type {
   ProducerSerializer,
 } from '@nestjs/microservices';
 import type { ConnectionParameters, FieldTable } from '../../amqp/index.js';
+import { ackPolicyFaults, type AckPolicy } from '../decorators/ack-policy.js';
 import { ConfigurationError } from '../errors.js';
 import {
   faultsOf,
@@ -89,6 +90,8 @@ export interface AmqpTransportOptions extends ConnectionParameters {
 }
 
 export interface AmqpServerOptions extends AmqpTransportOptions {
+  /** How events are settled whose handler has no `@Ack`. Default `{ when: 'after', then: 'park' }`. */
+  ack?: AckPolicy | undefined;
   /** Packs replies. Default: JSON as Nest's own. */
   serializer?: ConsumerSerializer | undefined;
   /** Reads requests and events. Default: JSON as Nest's own. */
@@ -137,6 +140,7 @@ const transportChecks: Record<
   startTimeout: isMilliseconds,
   maxConnectionAttempts: isWhole(-1, Number.MAX_SAFE_INTEGER),
   noAck: isBoolean,
+  ack: (value) => ackPolicyFaults(value)[0],
   prefetch: isCount,
   prefetchCount: isCount,
   isGlobalPrefetchCount: isBoolean,

@@ -14,14 +14,16 @@ export interface ReplyPacket {
 }
 
 /**
- * Runs the handler and hands each reply to `respond`, one after the other. Resolves when the last one was sent; rejects
- * when one could not be sent, or with the signal's reason, after which nothing more is sent.
+ * Runs the handler and hands each reply to `respond`, one after the other. Resolves when the last one was sent, with the
+ * error that was among them; rejects when one could not be sent, or with the signal's reason, after which nothing more is
+ * sent.
  */
 export async function runReplies(
   handle: () => unknown,
   respond: (packet: ReplyPacket) => Promise<void>,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<{ readonly error: unknown } | undefined> {
+  let failure: { readonly error: unknown } | undefined;
   const waiting: ReplyPacket[] = [];
   let subscription: Subscription | undefined;
   let isSending = false;
@@ -58,6 +60,7 @@ export async function runReplies(
         schedule({ isDisposed: true });
       };
       const completeWith = (error: unknown): void => {
+        failure = { error };
         schedule({ err: asReplyError(error) });
         complete();
       };
@@ -80,6 +83,7 @@ export async function runReplies(
     signal.removeEventListener('abort', onAbort);
     subscription?.unsubscribe();
   }
+  return failure;
 }
 
 /** An error that is falsy would read as success, and an Error would be `{}` in JSON. */

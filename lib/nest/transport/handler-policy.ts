@@ -1,0 +1,56 @@
+/**
+ * How a transport handler's deliveries are settled: its `@Ack`, which travels through Nest in the extras of its pattern, over
+ * the server's `ack`. Pure.
+ */
+import type { MessageHandler } from '@nestjs/microservices';
+import type { AckPolicy } from '../decorators/ack-policy.js';
+import { ackKey, settlementParameterKey } from '../decorators/metadata.js';
+import { resolvePolicy, type SettlementPolicy } from '../consuming/policy.js';
+
+export class HandlerPolicies {
+  readonly #shared: AckPolicy;
+  readonly #events = new Map<MessageHandler, SettlementPolicy>();
+  readonly #requests = new Map<MessageHandler, SettlementPolicy>();
+
+  /** `shared` is the server's own, for handlers without an `@Ack`. */
+  constructor(shared: AckPolicy) {
+    this.#shared = shared;
+  }
+
+  /** For a delivery that nobody waits for. */
+  ofEvent(handler: MessageHandler): SettlementPolicy {
+    return remember(this.#events, handler, ({ own, isByHand }) => resolvePolicy(own, this.#shared, isByHand));
+  }
+
+  /**
+   * For a request: whoever asked is told of the error, and that is the end of it, unless the handler's own `@Ack` says
+   * what else becomes of the message.
+   */
+  ofRequest(handler: MessageHandler): SettlementPolicy {
+    return remember(this.#requests, handler, ({ own, isByHand }) =>
+      resolvePolicy({ ...own, then: own.then ?? 'drop' }, {}, isByHand),
+    );
+  }
+}
+
+interface OwnPolicy {
+  readonly own: AckPolicy;
+  readonly isByHand: boolean;
+}
+
+function remember(
+  known: Map<MessageHandler, SettlementPolicy>,
+  handler: MessageHandler,
+  make: (own: OwnPolicy) => SettlementPolicy,
+): SettlementPolicy {
+  let policy = known.get(handler);
+  if (!policy) {
+    const extras = (handler.extras ?? {}) as Record<symbol, unknown>;
+    policy = make({
+      own: (extras[ackKey] as AckPolicy | undefined) ?? {},
+      isByHand: extras[settlementParameterKey] === true,
+    });
+    known.set(handler, policy);
+  }
+  return policy;
+}

@@ -1,0 +1,186 @@
+/** `@Ack` on handlers of `@EventPattern` and `@MessagePattern`: one settlement for each delivery, as the policy says. */
+import { Controller } from '@nestjs/common';
+import { MessagePattern, Payload, RpcException } from '@nestjs/microservices';
+import { Ack, type AmqpServerOptions, type Settlement } from 'leveret';
+import type { Channel } from 'leveret/amqp';
+import { describeOnBrokers } from '../../support/brokers.js';
+import { rejection, until } from '../../support/waiting.js';
+import { Bench, EventPattern } from './support.js';
+
+class BadOrder extends Error {}
+
+describeOnBrokers('@Ack on handlers of the transport', (broker) => {
+  const bench = new Bench(() => broker.url);
+  const seen: string[] = [];
+  let queue = '';
+  let dead = '';
+  let channel: Channel;
+
+  @Controller()
+  class Handlers {
+    @EventPattern('dropped')
+    @Ack({ then: 'drop' })
+    dropped(): void {
+      seen.push('dropped');
+      throw new RpcException('dropped on purpose');
+    }
+    @Ack({ then: 'dead-letter' })
+    @EventPattern('dead')
+    dead(): void {
+      throw new RpcException('dead');
+    }
+    @EventPattern('again')
+    @Ack({ then: 'requeue' })
+    again(): void {
+      seen.push('again');
+      if (seen.length < 3) throw new RpcException('not yet');
+    }
+    @EventPattern('by-class')
+    @Ack({ then: 'park', errors: [[BadOrder, { then: 'drop' }]] })
+    byClass(@Payload() { bad }: { bad: boolean }): void {
+      seen.push('by-class');
+      throw new RpcException(bad ? new BadOrder('bad') : 'other');
+    }
+    @EventPattern('ahead')
+    @Ack({ when: 'before' })
+    ahead(): void {
+      seen.push('ahead');
+      throw new RpcException('too late to settle');
+    }
+    @EventPattern('by-hand')
+    byHand(@Payload() { how }: { how: 'ack' | 'drop' | 'later' }, @Ack() settle: Settlement): void {
+      seen.push(how);
+      if (how !== 'later') settle[how]();
+    }
+    @EventPattern('two')
+    @Ack({ then: 'drop' })
+    first(): void {
+      seen.push('first');
+    }
+    @EventPattern('two')
+    @Ack({ then: 'dead-letter' })
+    second(): void {
+      seen.push('second');
+      throw new RpcException('the second failed');
+    }
+    @EventPattern('plain')
+    plain(): void {
+      seen.push('plain');
+      throw new RpcException('plain');
+    }
+    @MessagePattern('asked')
+    asked(): void {
+      seen.push('asked');
+      throw new RpcException('no');
+    }
+    @MessagePattern('asked-and-parked')
+    @Ack({ then: 'park' })
+    askedAndParked(): void {
+      throw new RpcException('no, and kept');
+    }
+  }
+
+  const serve = (options: AmqpServerOptions = {}): ReturnType<Bench['serve']> =>
+    bench.serve([Handlers], {
+      queue,
+      queueOptions: { deadLetterExchange: '', deadLetterRoutingKey: dead },
+      ...options,
+    });
+  const emit = (pattern: string, data: unknown = {}): Promise<void> =>
+    channel.publish('', queue, JSON.stringify({ pattern, data }), {}, { mandatory: true });
+  const count = async (name: string): Promise<number> =>
+    (await channel.queueExists(name)) ? (await channel.queueDeclare(name, { passive: true })).messageCount : 0;
+  /** Everything is settled: where the messages are. */
+  const places = async (): Promise<object> => ({
+    queue: await count(queue),
+    dead: await count(dead),
+    parked: await count(`${queue}.parked`),
+  });
+
+  beforeEach(async () => {
+    bench.begin();
+    seen.length = 0;
+    queue = broker.unique('ack');
+    dead = `${queue}.dead`;
+    void bench.deleteLater(queue, dead, `${queue}.parked`);
+    channel = await bench.channel();
+    await channel.queueDeclare(dead);
+  });
+  afterEach(() => bench.end());
+
+  test.each([
+    ['dropped', {}, ['dropped'], { queue: 0, dead: 0, parked: 0 }],
+    ['dead', {}, [], { queue: 0, dead: 1, parked: 0 }],
+    ['again', {}, ['again', 'again', 'again'], { queue: 0, dead: 0, parked: 0 }],
+    ['by-class', { bad: true }, ['by-class'], { queue: 0, dead: 0, parked: 0 }],
+    ['by-class', { bad: false }, ['by-class'], { queue: 0, dead: 0, parked: 1 }],
+    ['ahead', {}, ['ahead'], { queue: 0, dead: 0, parked: 0 }],
+    ['by-hand', { how: 'ack' }, ['ack'], { queue: 0, dead: 0, parked: 0 }],
+    ['by-hand', { how: 'drop' }, ['drop'], { queue: 0, dead: 0, parked: 0 }],
+    ['two', {}, ['first', 'second'], { queue: 0, dead: 1, parked: 0 }],
+    ['plain', {}, ['plain'], { queue: 0, dead: 0, parked: 1 }],
+  ])('an event "%s" with %o', async (pattern, data, runs, expected) => {
+    const { app } = await serve();
+    await emit(pattern, data);
+    // Closing waits for what runs, and gives back what nobody settled.
+    await until('it was handled', async () => seen.length >= runs.length && (await count(queue)) === 0);
+    if (expected.parked + expected.dead > 0) {
+      await until('it is there', async () => (await count(dead)) + (await count(`${queue}.parked`)) > 0);
+    }
+    await app.close();
+    expect(seen).toEqual(runs);
+    expect(await places()).toEqual(expected);
+    const isFailure = !['by-hand', 'again'].includes(pattern);
+    expect(bench.logger.errors).toHaveLength(isFailure ? 1 : pattern === 'again' ? 2 : 0);
+  });
+
+  test('a handler that settles by hand and does not: the message goes back when the application closes', async () => {
+    const { app } = await serve();
+    await emit('by-hand', { how: 'later' });
+    await until('it was handled', () => seen.length === 1);
+    await app.close();
+    expect(await places()).toEqual({ queue: 1, dead: 0, parked: 0 });
+  });
+
+  test('the option `ack` stands for handlers without one of their own, and leaves the others alone', async () => {
+    const { app } = await serve({ ack: { then: 'drop' } });
+    await emit('plain');
+    await emit('dead');
+    await until('the dead one is there', async () => (await count(dead)) === 1);
+    await app.close();
+    expect(await places()).toEqual({ queue: 0, dead: 1, parked: 0 });
+  });
+
+  test('a request: its error is the reply, then it is acknowledged; its own @Ack may keep it besides', async () => {
+    const { app } = await serve();
+    const client = bench.client({ queue });
+    expect((await rejection(client.request('asked', {}))).message).toContain('no');
+    expect((await rejection(client.request('asked-and-parked', {}))).message).toContain('no, and kept');
+    await until('it is parked', async () => (await count(`${queue}.parked`)) === 1);
+    await app.close();
+    expect(seen).toEqual(['asked']);
+    expect(await places()).toEqual({ queue: 0, dead: 0, parked: 1 });
+  });
+
+  test('a wrong policy is refused by name', async () => {
+    const error = await rejection(serve({ ack: { then: 'forget' as 'drop' } }));
+    expect(error.name).toBe('ConfigurationError');
+    expect(error.message).toContain('ack');
+    expect(error.message).toContain('then');
+  });
+
+  test('that asks for retries, which are not done yet, is warned of at start with its pattern', async () => {
+    @Controller()
+    class Retrying {
+      @EventPattern('retried')
+      @Ack({ retry: 5 })
+      retried(): void {
+        seen.push('retried');
+      }
+    }
+    await bench.serve([Retrying], { queue });
+    expect(bench.logger.warnings.filter((line) => line.includes('retry is not done yet'))).toEqual([
+      expect.stringContaining('retried') as string,
+    ]);
+  });
+});
