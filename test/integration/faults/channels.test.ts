@@ -71,7 +71,7 @@ describeOnBrokers('channels', (broker) => {
         await connection.close();
       }
     }
-  });
+  }, 30_000);
 
   test('scenario 25: a bad ack with three consumers on the channel: only that channel restarts, and all three are back', async () => {
     const proxy = await standards.proxy(broker.url);
