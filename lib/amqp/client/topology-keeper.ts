@@ -37,6 +37,8 @@ export class TopologyKeeper {
   #retries = 0;
   /** Between the loss of a life and the next one. */
   #isPaused = false;
+  /** Ends what waits for users' calls, which themselves wait for the next life. */
+  #onPause: () => void = () => undefined;
   /** One thing at a time: two that restore the same server-named queue would make two. */
   #turn: Promise<unknown> = Promise.resolve();
   /** Set while something is declared again on channels of our own. */
@@ -132,6 +134,7 @@ export class TopologyKeeper {
   /** No more is tried until the next `restore`. */
   pause(): void {
     this.#isPaused = true;
+    this.#onPause();
     clearTimeout(this.#retryTimer);
   }
 
@@ -144,7 +147,8 @@ export class TopologyKeeper {
   /** In turn, and when no delete of a user is under way; those that come meanwhile wait. */
   #besideUsers<Result>(action: (life: ConnectionLife | undefined) => Promise<Result> | Result): Promise<Result> {
     return this.#inTurn(async () => {
-      while (this.#removals.size > 0) await Promise.all(this.#removals);
+      const paused = new Promise<void>((resolve) => (this.#onPause = resolve));
+      while (this.#removals.size > 0 && !this.#isPaused) await Promise.race([Promise.all(this.#removals), paused]);
       const declaring = (async () => action(this.#owner.life))();
       this.#declaring = declaring;
       try {
