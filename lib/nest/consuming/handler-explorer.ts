@@ -9,7 +9,7 @@ import {
   type ConsumeFactory,
   type ConsumeOptions,
 } from '../decorators/consume-options.js';
-import { ackKey, consumeKey, settlementParameterKey } from '../decorators/metadata.js';
+import { ackKey, consumeKey, isTransportHandler, settlementParameterKey } from '../decorators/metadata.js';
 import { discoverMethods } from '../discovery.js';
 import { ConfigurationError } from '../errors.js';
 import type { HandlerDefinition } from './handler-definition.js';
@@ -27,11 +27,12 @@ export class HandlerExplorer {
     this.#scanner = scanner;
   }
 
-  /** Throws ConfigurationError for options that a factory made wrong. */
+  /** Throws ConfigurationError for options that a factory made wrong, and for an `@Ack` that settles nothing. */
   async explore(): Promise<HandlerDefinition[]> {
     const definitions: HandlerDefinition[] = [];
     for (const { wrapper, prototype, method, handler, name } of discoverMethods(this.#discovery, this.#scanner)) {
       const consumed = Reflect.getOwnMetadata(consumeKey, handler) as (ConsumeOptions | ConsumeFactory)[] | undefined;
+      if (!consumed && !isTransportHandler(handler)) checkUnused(handler, prototype, method, name);
       for (const given of consumed ?? []) {
         definitions.push({
           name,
@@ -45,6 +46,16 @@ export class HandlerExplorer {
     }
     return definitions;
   }
+}
+
+/** Throws ConfigurationError: whoever wrote `@Ack` there expects something of it. */
+function checkUnused(handler: object, prototype: object, method: string, name: string): void {
+  const isPolicy = Reflect.hasOwnMetadata(ackKey, handler);
+  if (!isPolicy && Reflect.getMetadata(settlementParameterKey, prototype, method) !== true) return;
+  throw new ConfigurationError(
+    name,
+    '@Ack has nothing to settle: there is no @Consume, @EventPattern or @MessagePattern',
+  );
 }
 
 async function makeOptions(factory: ConsumeFactory, wrapper: InstanceWrapper, name: string): Promise<ConsumeOptions> {

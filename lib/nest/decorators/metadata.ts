@@ -13,6 +13,11 @@ export const recoveryHooksKey = Symbol.for('leveret:recovery-hooks');
 /** Nest's own: what it hands to a transport's `addHandler` beside the pattern. */
 const patternExtrasKey = 'microservices:pattern_extras';
 
+/** Whether Nest hands the method to transports: `@EventPattern`, `@MessagePattern`. */
+export function isTransportHandler(handler: object): boolean {
+  return Reflect.hasMetadata('microservices:pattern', handler);
+}
+
 /** Lets AmqpServer see something of a handler of `@MessagePattern` or `@EventPattern`, whichever decorator comes first. */
 export function tellTransport(handler: object, key: symbol, value: unknown): void {
   const extras = Reflect.getMetadata(patternExtrasKey, handler) as object | undefined;

@@ -15,6 +15,7 @@ import {
   type FieldTable,
 } from '../../amqp/index.js';
 import { describeError } from '../errors.js';
+import { isMilliseconds } from '../option-checks.js';
 import { ClientConnection } from './client-connection.js';
 import { RemoteError } from './errors.js';
 import { resolveTransport, type AmqpClientOptions, type ResolvedTransport } from './options.js';
@@ -100,7 +101,7 @@ export class AmqpClient extends ClientProxy<AmqpTransportEvents> implements OnAp
   /**
    * Sends a request and resolves with its first reply; undefined where the handler gave none.
    *
-   * Rejects with RemoteError (the other side's error), NoReceiverError (no queue takes it), RequestTimeoutError,
+   * Rejects with ArgumentError, RemoteError (the other side's error), NoReceiverError (no queue takes it), RequestTimeoutError,
    * ConnectionLostError (at once when the connection or channel goes; it may have been carried out), or what kept it
    * from connecting.
    */
@@ -109,6 +110,10 @@ export class AmqpClient extends ClientProxy<AmqpTransportEvents> implements OnAp
     const { timeout = this.#options.requestTimeout ?? 30_000, signal, headers } = options;
     if (pattern === undefined || pattern === null) {
       return Promise.reject(new ArgumentError('pattern', 'a request needs a pattern'));
+    }
+    if (timeout !== Infinity) {
+      const problem = isMilliseconds(timeout);
+      if (problem !== undefined) return Promise.reject(new ArgumentError('timeout', `${problem}, or Infinity`));
     }
     const name = patternText(pattern);
     const packet: ReadPacket = { pattern, data };

@@ -349,6 +349,11 @@ describeOnBrokers('AmqpServer and AmqpClient', (broker) => {
     await expect(firstValueFrom(client.send('sum', [1]))).rejects.toBeInstanceOf(NoReceiverError);
     await expect(lastValueFrom(client.emit('noted', {}))).rejects.toBeInstanceOf(UnroutableError);
     await serve();
+    for (const timeout of [Number.NaN, -1, '50' as unknown as number]) {
+      const refused = await rejection(client.request('slow', {}, { timeout }));
+      expect(refused.name).toBe('ArgumentError');
+      expect(refused.message).toContain('timeout');
+    }
     const late = await rejection(client.request('slow', {}, { timeout: 50 }));
     expect(late).toBeInstanceOf(RequestTimeoutError);
     expect(late).toMatchObject({ pattern: 'slow', limit: 50 });

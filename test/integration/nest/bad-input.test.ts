@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 import { Injectable } from '@nestjs/common';
 import { Ctx } from '@nestjs/microservices';
 import {
+  Ack,
   AmqpModule,
   ConfigurationError,
   Consume,
@@ -11,6 +12,7 @@ import {
   UnknownConnectionError,
   type AmqpContext,
   type ConsumeOptions,
+  type Settlement,
 } from 'leveret';
 import { AuthenticationError, ConnectionRefusedError } from 'leveret/amqp';
 import { describeOnBrokers } from '../../support/brokers.js';
@@ -54,6 +56,27 @@ describeOnBrokers('bad input', (broker) => {
     expect(unhandled).toEqual([]);
   });
   afterEach(closeApplications);
+
+  test('an @Ack that settles nothing ends the start, and is named', async () => {
+    @Injectable()
+    class OnMethod {
+      @Ack({ then: 'drop' })
+      onOrder(): void {}
+    }
+    @Injectable()
+    class OnParameter {
+      onOrder(@Ack() settle: Settlement): void {
+        settle.ack();
+      }
+    }
+    for (const provider of [OnMethod, OnParameter]) {
+      const error = await failureOf(startApplication({ url: broker.url }, { providers: [provider] }));
+      expect(error).toBeInstanceOf(ConfigurationError);
+      expect(error.message).toBe(
+        `${provider.name}.onOrder: @Ack has nothing to settle: there is no @Consume, @EventPattern or @MessagePattern`,
+      );
+    }
+  });
 
   test('two handlers of one queue end the start, and both are named', async () => {
     const queue = broker.unique('twice');
