@@ -44,10 +44,13 @@ export interface ConsumerPlan {
   readonly timeout: number | undefined;
 }
 
-/** Throws ConfigurationError naming both sides of a contradiction, or UnknownConnectionError. */
+/**
+ * Without those whose role this process has not. Throws ConfigurationError naming both sides of a contradiction, or
+ * UnknownConnectionError.
+ */
 export function planConsumers(handlers: readonly HandlerDefinition[], connections: AmqpConnections): ConsumerPlan[] {
   const plans = new Map<string, ConsumerPlan>();
-  for (const handler of handlers) {
+  for (const handler of handlers.filter((one) => hasRole(one, connections))) {
     const plan = planConsumer(handler, connections);
     const key = JSON.stringify([plan.connection.name, plan.queue]);
     const other = plans.get(key);
@@ -55,6 +58,12 @@ export function planConsumers(handlers: readonly HandlerDefinition[], connection
     plans.set(key, plan);
   }
   return [...plans.values()];
+}
+
+/** Whether this process is to consume for the handler. */
+export function hasRole({ name, options }: HandlerDefinition, connections: AmqpConnections): boolean {
+  const { roles } = connections.get(options.connection ?? defaultConnection, name).options;
+  return options.role === undefined || roles === undefined || roles.includes(options.role);
 }
 
 function overlap(first: ConsumerPlan, second: ConsumerPlan): string {
@@ -144,6 +153,21 @@ function planParkingQueue(queue: string, isQuorumQueue: boolean): QueuePlan {
     autoDelete: false,
     arguments: isQuorumQueue ? { 'x-queue-type': 'quorum' } : {},
   };
+}
+
+/** Who is left out by role, and roles that nobody has: of a typing error nothing else would tell. */
+export function roleLines(
+  handlers: readonly HandlerDefinition[],
+  connections: AmqpConnections,
+): { readonly logs: readonly string[]; readonly warnings: readonly string[] } {
+  const logs = handlers
+    .filter((handler) => !hasRole(handler, connections))
+    .map(({ name, options }) => `${name} does not consume here: "${options.role ?? ''}" is no role of this process`);
+  const known = new Set(handlers.map(({ options }) => options.role));
+  const named = new Set(connections.all().flatMap(({ options }) => options.roles ?? []));
+  const unknown = [...named].filter((role) => !known.has(role));
+  const warnings = unknown.map((role) => `the role "${role}" is given, but no @Consume has it`);
+  return { logs, warnings };
 }
 
 /** What an operator should know before the first message comes. */

@@ -47,6 +47,8 @@ export interface ConsumeOptions extends QueueOptions {
   body?: 'json' | 'bytes' | undefined;
   /** Name of the connection. Default `default`. */
   connection?: string | undefined;
+  /** Consumed only where the module's `roles` name it, or name none: one code base as API and as worker. Default: always. */
+  role?: string | undefined;
   /** Milliseconds a handler may take; then HandlerTimeoutError, settled by policy. Default: without limit. */
   timeout?: number | undefined;
   /** False: the queue is taken as it is, which must be there at start; nothing is declared or bound. Default true. */
@@ -93,6 +95,7 @@ const consumeChecks: Readonly<Record<keyof ConsumeOptions, Check>> = {
   concurrency: isWhole(1, 65_535),
   body: isOneOf('json', 'bytes'),
   connection: isFilledName,
+  role: isFilledName,
   timeout: isMilliseconds,
   declare: isBoolean,
   parking: isBoolean,

@@ -7,6 +7,7 @@ import {
   faultsOf,
   isBoolean,
   isFilledName,
+  isList,
   isMilliseconds,
   isName,
   isRecord,
@@ -66,6 +67,11 @@ export interface AmqpModuleOptions extends ConnectionParameters {
   /** Made at start. */
   bindings?: readonly BindingDefinition[] | undefined;
   defaults?: ConsumerDefaults | undefined;
+  /**
+   * Roles of this process: of the handlers with a `role` only these are consumed, and nothing is declared for the others.
+   * An empty list: none of them. Default: all.
+   */
+  roles?: readonly string[] | undefined;
   /**
    * Milliseconds that the start waits for the broker, over all endpoints and attempts; then it fails with the cause. A
    * wrong password fails at once. Default 30 000.
@@ -135,6 +141,11 @@ export function checkModuleOptions(connection: string, options: unknown): assert
     const problem = isMilliseconds(options['startTimeout']);
     if (problem !== undefined) faults.push(`option "startTimeout" ${problem}`);
   }
+  if (options['roles'] !== undefined) {
+    const roles: unknown = options['roles'];
+    const problem = isList(roles) ?? (roles as unknown[]).map(isFilledName).find((one) => one !== undefined);
+    if (problem !== undefined) faults.push(`option "roles" ${problem}`);
+  }
   for (const name of ['name', 'isGlobal']) {
     if (options[name] !== undefined) faults.push(`option "${name}" stands beside useFactory, not in its result`);
   }
@@ -162,6 +173,6 @@ function listFaults(
 
 /** The part of the options that the client takes. */
 export function connectionParameters(options: AmqpModuleOptions): ConnectionParameters {
-  const { exchanges: _e, queues: _q, bindings: _b, defaults: _d, startTimeout: _s, ...parameters } = options;
+  const { exchanges: _e, queues: _q, bindings: _b, defaults: _d, roles: _r, startTimeout: _s, ...parameters } = options;
   return parameters;
 }

@@ -1,7 +1,7 @@
 /** The start and the end of an application's connections: found handlers, checked plans, open connections, topology. */
 import { Inject, Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
-import { planConsumers, planWarnings, type ConsumerPlan } from '../consuming/consumer-plan.js';
+import { planConsumers, planWarnings, roleLines, type ConsumerPlan } from '../consuming/consumer-plan.js';
 import { HandlerExplorer } from '../consuming/handler-explorer.js';
 import { PublisherFactory } from '../publishing/publisher-factory.js';
 import { refuseTransientHosts } from '../publishing/publisher-slots.js';
@@ -48,11 +48,14 @@ export class AmqpStarter implements OnModuleInit, OnApplicationShutdown {
       refuseTransientHosts(this.#modules);
       // A factory that a test put in its place has no connections to check.
       if (this.#publishers instanceof PublisherFactory) this.#publishers.checkConnections();
-      this.#plans = planConsumers(await this.#explorer.explore(), this.#connections);
+      const handlers = await this.#explorer.explore();
+      this.#plans = planConsumers(handlers, this.#connections);
+      const { logs, warnings } = roleLines(handlers, this.#connections);
       this.#recovery.complete();
       // Before the first connection is there to be lost.
       this.#hooks.register();
-      for (const warning of planWarnings(this.#plans)) this.#logger.warn(warning);
+      for (const log of logs) this.#logger.log(log);
+      for (const warning of [...warnings, ...planWarnings(this.#plans)]) this.#logger.warn(warning);
       await Promise.all(this.#connections.all().map((connection) => this.#open(connection)));
     } catch (error) {
       await this.close();
