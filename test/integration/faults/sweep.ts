@@ -275,6 +275,9 @@ async function sweepLosses(broker: TestBroker, lossesOf: (measured: Measured) =>
   }
 }
 
+/** Names and tags have a running number, which may be a digit longer in one rig than in the other: so many bytes in all. */
+const tolerance = 16;
+
 /** Scenario 8, the recovery: its connection is cut after N bytes; the next one must be whole, and the only one. */
 export function sweepRecovery(broker: TestBroker, step: number): Promise<SweepResult> {
   return sweepLosses(broker, ({ bytes }) =>
@@ -282,7 +285,7 @@ export function sweepRecovery(broker: TestBroker, step: number): Promise<SweepRe
       positionsUpTo(bytes[direction], step).map((count) => ({
         position: `byte ${String(count)} ${direction} of ${String(bytes[direction])}`,
         fault: (act) => ({ afterBytes: { direction, bytes: count, act } }),
-        mayBeWhole: count === bytes[direction],
+        mayBeWhole: count > bytes[direction] - tolerance,
       })),
     ),
   );
