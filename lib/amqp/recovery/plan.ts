@@ -3,13 +3,21 @@
  *
  * AMQP can ask little. A passive declare says whether an entity is there, and nothing more. An active declare of what is
  * there changes nothing and closes its channel over the first argument that differs, naming it with both values; declared
- * again with the broker's value it names the next. Bindings cannot be asked for, but the management API tells them. Must
+ * again with the broker's value it names the next. A queue that is deleted between the two questions must not be made anew
+ * by the second, so that carries an argument that no broker makes a queue with. Bindings cannot be asked for, but the management API tells them. Must
  * not know what a user holds.
  */
 import { ChannelLife } from '../channel/index.js';
 import type { ConnectionLife } from '../connection/index.js';
 import { AmqpError, asAmqpError, ChannelClosedByBrokerError } from '../errors.js';
-import { ByteWriter, replyCodes, writeMethod, type MethodInputs } from '../protocol/index.js';
+import {
+  ByteWriter,
+  replyCodes,
+  writeMethod,
+  type FieldTable,
+  type FieldValue,
+  type MethodInputs,
+} from '../protocol/index.js';
 import { askManagement, type ManagementAccess } from './management.js';
 import { withListing } from './plan-listing.js';
 import { readDifference, withBrokersValue } from './plan-refusal.js';
@@ -139,8 +147,17 @@ async function ask(asking: AskingChannel, question: Question): Promise<PlannedEn
   if (active && method === 'exchange.declare' && !knownTypes.includes(String(active['type']))) {
     attempt = { ...active, type: 'direct' };
   }
+  let guard: Guard | undefined = method === 'queue.declare' ? guards.ofQueues : undefined;
   for (let round = 0; round < roundLimit; round++) {
-    const { isThere, refusal } = await asking.ask(method, passive, attempt);
+    if (attempt && guard && isStream(attempt)) guard = guards.ofStreams;
+    const { isThere, refusal } = await asking.ask(method, passive, attempt && guarded(attempt, guard));
+    if (isThere && guard && refusal?.replyText.includes(`'${guard.argument}'`) === true) {
+      // It was deleted in between: nobody makes one with that argument.
+      if (refusal.replyText.includes('invalid arg')) return answer('missing');
+      // It is of the other kind, or has the argument.
+      guard = guard === guards.ofQueues ? guards.ofStreams : undefined;
+      continue;
+    }
     if (!isThere) {
       differences.length = 0;
       if (refusal?.replyCode === replyCodes.notFound) return answer('missing');
@@ -181,6 +198,31 @@ function typeDifference(active: Readonly<Record<string, unknown>>, onBroker: unk
   return { argument: 'type', declared: String(active['type']), onBroker: String(onBroker) };
 }
 
+interface Guard {
+  readonly argument: string;
+  readonly value: FieldValue;
+}
+
+/**
+ * Arguments with which no queue can be made, and that do not count where the queue is there: RabbitMQ compares only those
+ * that a queue of its type can have, and takes at its creation none that only others can have.
+ */
+const guards = {
+  /** Of classic and quorum queues. */
+  ofQueues: { argument: 'x-max-age', value: 0 },
+  ofStreams: { argument: 'x-max-priority', value: 'none' },
+} as const satisfies Record<string, Guard>;
+
+function isStream(attempt: Readonly<Record<string, unknown>>): boolean {
+  return (attempt['arguments'] as FieldTable)['x-queue-type'] === 'stream';
+}
+
+function guarded(attempt: Readonly<Record<string, unknown>>, guard: Guard | undefined): typeof attempt {
+  const table = attempt['arguments'] as FieldTable;
+  if (!guard || Object.hasOwn(table, guard.argument)) return attempt;
+  return { ...attempt, arguments: { ...table, [guard.argument]: guard.value } };
+}
+
 /** Bindings cannot be asked for; but one that has no end is not there. */
 function planBinding(binding: BindingRecord, answers: readonly PlannedEntity[]): PlannedEntity {
   const { kind, source, destination, routingKey } = binding;
@@ -214,7 +256,7 @@ class AskingChannel {
   /**
    * Whether the entity is there, and what the broker closed the channel with. Rejects when the connection ends.
    *
-   * The two go out in one write: an entity that is deleted between them would be made anew, and nothing comes between
+   * The two go out in one write: an exchange that is deleted between them would be made anew, and nothing comes between
    * them but what the broker does at that very moment. Where the first is refused the broker ignores the second.
    */
   async ask(

@@ -126,8 +126,8 @@ export function queueSettings(declaration: QueueDeclaration, vhost: string, beha
 function queueType(type: string, declaration: QueueDeclaration, vhost: string): QueueType {
   const { name } = declaration;
   if (type === 'classic') {
-    if (declaration.arguments['x-delivery-limit'] === undefined) return type;
-    throw unknownArgument('x-delivery-limit', 'rabbit_classic_queue', declaration, vhost);
+    refuseArgumentsOfOthers(classicLacks, 'rabbit_classic_queue', declaration, vhost);
+    return type;
   }
   if (type !== 'quorum') {
     throw channelRefusal(
@@ -140,18 +140,24 @@ function queueType(type: string, declaration: QueueDeclaration, vhost: string): 
   if (!declaration.isDurable) throw refuse('non-durable');
   if (declaration.isAutoDelete) throw refuse('auto-delete');
   if (declaration.exclusiveOwner !== undefined) throw refuse('exclusive-owner');
-  for (const argument of ['x-max-priority', 'x-queue-mode'] as const) {
-    if (declaration.arguments[argument] !== undefined) {
-      throw unknownArgument(argument, 'rabbit_quorum_queue', declaration, vhost);
-    }
-  }
+  refuseArgumentsOfOthers(quorumLacks, 'rabbit_quorum_queue', declaration, vhost);
   return type;
 }
 
-function unknownArgument(argument: string, type: string, { name }: QueueDeclaration, vhost: string): ReplyError {
-  return channelRefusal(
+const ofStreams = ['x-max-age', 'x-stream-max-segment-size-bytes', 'x-initial-cluster-size'];
+const classicLacks = [
+  ...['x-delivery-limit', 'x-dead-letter-strategy', 'x-quorum-initial-group-size'],
+  ...['x-max-in-memory-length', 'x-max-in-memory-bytes', ...ofStreams],
+];
+const quorumLacks = ['x-max-priority', 'x-queue-mode', ...ofStreams];
+
+/** What only queues of another type know; what no queue knows is taken. */
+function refuseArgumentsOfOthers(lacks: readonly string[], type: string, of: QueueDeclaration, vhost: string): void {
+  const argument = lacks.find((name) => of.arguments[name] !== undefined);
+  if (argument === undefined) return;
+  throw channelRefusal(
     'preconditionFailed',
-    `invalid arg '${argument}' for queue '${name}' in vhost '${vhost}' of queue type ${type}`,
+    `invalid arg '${argument}' for queue '${of.name}' in vhost '${vhost}' of queue type ${type}`,
   );
 }
 

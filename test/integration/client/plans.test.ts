@@ -3,6 +3,7 @@ import {
   ArgumentError,
   ChannelClosedByBrokerError,
   connect,
+  connectTcp,
   type Plan,
   PlanConflictError,
   type Connection,
@@ -10,6 +11,9 @@ import {
 } from 'leveret/amqp';
 import { describeOnBrokers } from '../../support/brokers.js';
 import { rejection } from '../../support/waiting.js';
+
+/** A frame's type, channel and size, the method's number, a reserved short, the name's length. */
+const beforeName = 7 + 4 + 2 + 1;
 
 describeOnBrokers('declarations as a plan', (broker) => {
   let connection: Connection;
@@ -88,6 +92,35 @@ describeOnBrokers('declarations as a plan', (broker) => {
     await connection.apply(connection.topology);
     expect((await connection.plan()).missing).toEqual([]);
   });
+
+  test.each(['classic', 'quorum'])(
+    'a %s queue that is deleted while it is asked for is not made anew',
+    async (type) => {
+      const name = broker.unique('plan-gone');
+      const queue = { name, arguments: { 'x-queue-type': type } };
+      const channel = await other.openChannel();
+      await channel.queueDeclare(name, { arguments: queue.arguments });
+      // The two questions go out in one write: here the queue is deleted between them.
+      const asking = await connect(broker.url, {
+        transport: async (endpoint, signal) => {
+          const transport = await connectTcp(endpoint, signal);
+          const write = transport.write.bind(transport);
+          transport.write = (chunks) => {
+            const bytes = Buffer.concat(chunks);
+            const second = bytes.indexOf(name, bytes.indexOf(name) + 1) - beforeName;
+            if (second < 0) return write(chunks);
+            write([bytes.subarray(0, second)]);
+            void channel.queueDelete(name).then(() => write([bytes.subarray(second)]));
+            return true;
+          };
+          return transport;
+        },
+      });
+      expect(states(await asking.plan({ queues: [queue] }))).toEqual(['queue missing']);
+      await asking.close();
+      expect(states(await connection.plan({ queues: [queue] }))).toEqual(['queue missing']);
+    },
+  );
 
   test('names every difference with both values, and declares nothing then', async () => {
     const { exchange, sink, queue } = names;
