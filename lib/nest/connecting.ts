@@ -7,6 +7,7 @@ import {
   type Connection,
   type ConnectionParameters,
 } from '../amqp/index.js';
+import { wait } from './waiting.js';
 
 export interface ConnectingOptions {
   /** Milliseconds over all attempts and endpoints. */
@@ -33,7 +34,8 @@ export async function connectWithin(parameters: ConnectionParameters, options: C
       const isHopeless = error instanceof AmqpError && !error.recoverable;
       if (isHopeless || attempt >= attempts || performance.now() + retryDelay >= deadline) throw error;
       if (attempt === 1) onWaiting(error as Error);
-      await pause(retryDelay, signal);
+      await wait(retryDelay, signal);
+      if (signal.aborted) throw new ConnectionClosedError();
     }
   }
 }
@@ -77,20 +79,5 @@ function unlessOver(
         if (!isOver) end(error);
       },
     );
-  });
-}
-
-function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => {
-      clearTimeout(timer);
-      reject(new ConnectionClosedError());
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', onAbort);
-      resolve();
-    }, milliseconds);
-    signal.addEventListener('abort', onAbort, { once: true });
-    if (signal.aborted) onAbort();
   });
 }

@@ -1,5 +1,5 @@
 /** What can go wrong in the Nest layer, beside the errors of the client. None ever holds a credential or a payload. */
-import { AmqpError, TimeoutError } from '../amqp/index.js';
+import { AmqpError, TimeoutError, type PlannedEntity } from '../amqp/index.js';
 
 /**
  * The application asks for something impossible: an unknown option, two consumers that contradict each other, a queue
@@ -23,6 +23,17 @@ export class UnknownConnectionError extends ConfigurationError {
     const names = known.map((name) => `"${name}"`).join(', ');
     super(where, `there is no connection "${connection}"; configured are ${names === '' ? 'none' : names}`);
     this.connection = connection;
+  }
+}
+
+/** Exchanges or queues are on the broker otherwise than declared. Nothing was declared. */
+export class TopologyConflictError extends ConfigurationError {
+  /** What differs, and in which arguments. */
+  readonly conflicts: readonly PlannedEntity[];
+
+  constructor(where: string, problem: string, conflicts: readonly PlannedEntity[]) {
+    super(where, problem);
+    this.conflicts = conflicts;
   }
 }
 

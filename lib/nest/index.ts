@@ -5,6 +5,7 @@ export {
   ConfigurationError,
   HandlerTimeoutError,
   ShutdownError,
+  TopologyConflictError,
   UnknownConnectionError,
   UnreadableBodyError,
 } from './errors.js';

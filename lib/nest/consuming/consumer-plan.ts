@@ -25,6 +25,10 @@ export interface QueuePlan {
 }
 
 export interface ConsumerPlan {
+  /** For ConsumerRegistry. */
+  readonly name: string;
+  /** False: it waits for `ConsumerRegistry.start`. */
+  readonly isAutoStarted: boolean;
   readonly handler: HandlerDefinition;
   readonly connection: NamedConnection;
   /** The queue's name. */
@@ -57,7 +61,23 @@ export function planConsumers(handlers: readonly HandlerDefinition[], connection
     if (other) throw new ConfigurationError(handler.name, overlap(other, plan));
     plans.set(key, plan);
   }
+  checkNames([...plans.values()]);
   return [...plans.values()];
+}
+
+/** A name that was given means one consumer. */
+function checkNames(plans: readonly ConsumerPlan[]): void {
+  for (const [index, plan] of plans.entries()) {
+    if (plan.handler.options.name === undefined) continue;
+    const other = plans.find(
+      (one, place) => place !== index && (one.name === plan.name || one.handler.name === plan.name),
+    );
+    if (!other) continue;
+    throw new ConfigurationError(
+      plan.handler.name,
+      `the consumer's name "${plan.name}" is that of ${other.handler.name} (queue "${other.queue}") too`,
+    );
+  }
 }
 
 /** Whether this process is to consume for the handler. */
@@ -87,9 +107,11 @@ function planConsumer(handler: HandlerDefinition, connections: AmqpConnections):
   const prefetch = options.prefetch ?? defaults.prefetch ?? defaultPrefetch;
   const routingKey = options.routingKey ?? '';
   const isParked = options.parking !== false;
-  const shared = connection.options.queues?.find(({ name }) => name === options.queue);
+  const shared = connection.topologies.flatMap(({ queues = [] }) => queues).find(({ name }) => name === options.queue);
   const queue = mergeQueue(handler, shared, connection.name);
   return {
+    name: options.name ?? handler.name,
+    isAutoStarted: options.autoStart ?? true,
     handler,
     connection,
     queue: options.queue,

@@ -4,34 +4,34 @@ import { ChannelClosedByBrokerError } from '../../amqp/index.js';
 import { ConfigurationError } from '../errors.js';
 import { AmqpStarter } from '../module/amqp-starter.js';
 import type { ConsumerPlan } from './consumer-plan.js';
+import { ConsumerRegistry } from './consumer-registry.js';
 import { HandlerInvoker } from './handler-invoker.js';
 import { MessageConsumer } from './message-consumer.js';
-
-const defaultDrainTimeout = 10_000;
-
-interface RunningConsumer {
-  readonly plan: ConsumerPlan;
-  readonly consumer: MessageConsumer;
-}
 
 @Injectable()
 export class ConsumersService implements OnApplicationBootstrap, OnModuleDestroy {
   readonly #starter: AmqpStarter;
   readonly #invoker: HandlerInvoker;
-  #consumers: readonly RunningConsumer[] = [];
+  readonly #registry: ConsumerRegistry;
 
-  constructor(@Inject(AmqpStarter) starter: AmqpStarter, @Inject(HandlerInvoker) invoker: HandlerInvoker) {
+  constructor(
+    @Inject(AmqpStarter) starter: AmqpStarter,
+    @Inject(HandlerInvoker) invoker: HandlerInvoker,
+    @Inject(ConsumerRegistry) registry: ConsumerRegistry,
+  ) {
     this.#starter = starter;
     this.#invoker = invoker;
+    this.#registry = registry;
   }
 
   async onApplicationBootstrap(): Promise<void> {
-    this.#consumers = this.#starter.plans.map((plan) => ({
-      plan,
-      consumer: new MessageConsumer(plan, this.#invoker.prepare(plan.handler)),
-    }));
+    const consumers = this.#starter.plans.map((plan) => {
+      const consumer = new MessageConsumer(plan, this.#invoker.prepare(plan.handler));
+      return { plan, consumer, start: () => startConsumer(plan, consumer) };
+    });
+    this.#registry.fill(consumers);
     try {
-      await Promise.all(this.#consumers.map((entry) => this.#start(entry)));
+      await this.#starter.whenReady((connection) => this.#registry.startAll(connection));
     } catch (error) {
       await this.onModuleDestroy();
       await this.#starter.close();
@@ -39,25 +39,19 @@ export class ConsumersService implements OnApplicationBootstrap, OnModuleDestroy
     }
   }
 
-  async #start({ plan, consumer }: RunningConsumer): Promise<void> {
-    try {
-      await consumer.start();
-    } catch (error) {
-      if (!(error instanceof ChannelClosedByBrokerError)) throw error;
-      const words = `${String(error.replyCode)} ${error.replyText}`;
-      throw new ConfigurationError(
-        plan.handler.name,
-        `consuming the queue "${plan.queue}" was refused by the broker: ${words}`,
-        { cause: error },
-      );
-    }
-  }
-
   async onModuleDestroy(): Promise<void> {
-    await Promise.all(
-      this.#consumers.map(({ plan, consumer }) =>
-        consumer.stop(plan.connection.options.defaults?.drainTimeout ?? defaultDrainTimeout),
-      ),
-    );
+    this.#starter.stopTrying();
+    await this.#registry.end();
+  }
+}
+
+async function startConsumer({ handler, queue }: ConsumerPlan, consumer: MessageConsumer): Promise<void> {
+  try {
+    await consumer.start();
+  } catch (error) {
+    if (!(error instanceof ChannelClosedByBrokerError)) throw error;
+    const words = `${String(error.replyCode)} ${error.replyText}`;
+    const problem = `consuming the queue "${queue}" was refused by the broker: ${words}`;
+    throw new ConfigurationError(handler.name, problem, { cause: error });
   }
 }

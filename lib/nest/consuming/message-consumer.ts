@@ -1,12 +1,15 @@
 /**
  * A handler's consumer at work: a channel of its own, at most `concurrency` handlers at a time, and an orderly end.
  *
- *   made --start()--> consuming --stop()--> draining --> stopped
+ *   stopped --start()--> consuming --pause()--> paused --start()--> consuming
+ *   consuming, paused --stop()--> draining --> stopped
+ *
+ * One change at a time: ConsumerRegistry sees to that.
  */
 import { Logger } from '@nestjs/common';
 import type { Channel, Consumer, Delivery } from '../../amqp/index.js';
 import { describeError } from '../errors.js';
-import { withinTime } from '../within-time.js';
+import { withinTime } from '../waiting.js';
 import type { ConsumerPlan } from './consumer-plan.js';
 import { DeliveryRun } from './delivery-run.js';
 import type { Invoke } from './handler-invoker.js';
@@ -19,8 +22,11 @@ export class MessageConsumer {
   readonly #invoke: Invoke;
   readonly #logger: Logger;
   #channel: Channel | undefined;
+  /** Set while it takes deliveries. */
   #consumer: Consumer | undefined;
-  #isDraining = false;
+  #isTaking = false;
+  /** The broker cancelled it: it comes back by itself. */
+  #isAway = false;
   #running = 0;
   #staleCount = 0;
   #waiting: DeliveryRun[] = [];
@@ -38,34 +44,74 @@ export class MessageConsumer {
     return this.#staleCount;
   }
 
+  /** Whether the broker hands it messages at present, as far as can be known here. */
+  get isConsuming(): boolean {
+    return this.#consumer !== undefined && !this.#isAway && this.#plan.connection.isOpen;
+  }
+
+  /** Whether it has a channel: it was started, and paused at most. */
+  get isStarted(): boolean {
+    return this.#channel !== undefined;
+  }
+
+  /** Handlers that run. */
+  get running(): number {
+    return this.#running;
+  }
+
+  /** Consumes, or consumes again. Rejects with what the broker refuses; it is as before then. */
   async start(): Promise<void> {
-    const { connection, queue, prefetch, handler } = this.#plan;
+    if (this.#consumer) return;
+    const { queue, prefetch, handler } = this.#plan;
+    const channel = (this.#channel ??= await this.#openChannel());
+    this.#isTaking = true;
+    this.#isAway = false;
+    try {
+      const take = (delivery: Delivery): void => this.#onDelivery(channel, delivery);
+      this.#consumer = await channel.basicConsume(queue, take, { prefetch });
+    } catch (error) {
+      this.#isTaking = false;
+      this.#channel = undefined;
+      await channel.close();
+      throw error;
+    }
+    this.#logger.log(`${handler.name} consumes "${queue}"`);
+  }
+
+  async #openChannel(): Promise<Channel> {
+    const { connection, queue, handler } = this.#plan;
     const channel = await connection.connection.openChannel();
-    this.#channel = channel;
-    channel
+    return channel
       .on('lost', ({ cause }) => {
         this.#logger.warn(`${handler.name}: the channel was closed: ${cause.message}; it is reopened`);
       })
       .on('consumerCancelled', () => {
+        this.#isAway = true;
         this.#logger.warn(`${handler.name}: the broker cancelled the consumer of "${queue}"; waiting for its return`);
       })
       .on('consumerRecovered', () => {
+        this.#isAway = false;
         this.#logger.log(`${handler.name}: consuming "${queue}" again`);
       });
-    this.#consumer = await channel.basicConsume(queue, (delivery) => this.#onDelivery(channel, delivery), { prefetch });
-    this.#logger.log(`${handler.name} consumes "${queue}"`);
   }
 
-  /** Takes no more, waits at most `limit` milliseconds for running handlers, and gives the rest back. Never rejects. */
-  async stop(limit: number): Promise<void> {
-    if (this.#isDraining) return;
-    this.#isDraining = true;
-    const deadline = performance.now() + limit;
-    await withinTime(limit, this.#consumer?.cancel()).catch((error: unknown) => {
+  /** Takes no more and gives back what did not reach its handler; handlers that run go on. Never rejects. */
+  async pause(limit: number): Promise<void> {
+    this.#isTaking = false;
+    const consumer = this.#consumer;
+    this.#consumer = undefined;
+    await withinTime(limit, consumer?.cancel()).catch((error: unknown) => {
       const { message } = describeError(error);
       this.#logger.warn(`${this.#plan.handler.name}: could not be cancelled: ${message}`);
     });
     for (const run of this.#waiting.splice(0)) run.giveBack();
+  }
+
+  /** Takes no more, waits at most `limit` milliseconds for running handlers, and gives the rest back. Never rejects. */
+  async stop(limit: number): Promise<void> {
+    if (!this.#channel) return;
+    const deadline = performance.now() + limit;
+    await this.pause(limit);
     for (;;) {
       for (const run of this.#started) run.hurry();
       this.#forgetOver();
@@ -73,7 +119,9 @@ export class MessageConsumer {
       await new Promise((resolve) => setTimeout(resolve, drainInterval));
     }
     this.#abandon(limit);
-    await this.#channel?.close();
+    const channel = this.#channel;
+    this.#channel = undefined;
+    await channel.close();
   }
 
   #abandon(limit: number): void {
@@ -81,13 +129,13 @@ export class MessageConsumer {
     if (abandoned === 0) return;
     this.#logger.warn(
       `${this.#plan.handler.name}: ${String(abandoned)} deliveries were not settled within ${String(limit)} ms ` +
-        'of the shutdown and went back to the queue',
+        'of its stop and went back to the queue',
     );
   }
 
   #onDelivery(channel: Channel, delivery: Delivery): void {
     const run = new DeliveryRun(this.#plan, channel, delivery, this.#invoke, this.#logger, () => this.#onStale());
-    if (this.#isDraining) run.giveBack();
+    if (!this.#isTaking) run.giveBack();
     else {
       this.#waiting.push(run);
       this.#startWaiting();

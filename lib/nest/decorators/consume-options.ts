@@ -49,6 +49,10 @@ export interface ConsumeOptions extends QueueOptions {
   connection?: string | undefined;
   /** Consumed only where the module's `roles` name it, or name none: one code base as API and as worker. Default: always. */
   role?: string | undefined;
+  /** What ConsumerRegistry calls it. Default: `Class.method`. */
+  name?: string | undefined;
+  /** False: it does not consume until `ConsumerRegistry.start`; what it needs is declared all the same. Default true. */
+  autoStart?: boolean | undefined;
   /** Milliseconds a handler may take; then HandlerTimeoutError, settled by policy. Default: without limit. */
   timeout?: number | undefined;
   /** False: the queue is taken as it is, which must be there at start; nothing is declared or bound. Default true. */
@@ -96,6 +100,8 @@ const consumeChecks: Readonly<Record<keyof ConsumeOptions, Check>> = {
   body: isOneOf('json', 'bytes'),
   connection: isFilledName,
   role: isFilledName,
+  name: isFilledName,
+  autoStart: isBoolean,
   timeout: isMilliseconds,
   declare: isBoolean,
   parking: isBoolean,

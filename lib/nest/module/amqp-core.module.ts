@@ -1,6 +1,7 @@
 /** What the AmqpModules of one application share, however many connections it has. Private; wires only. */
 import { Inject, Module } from '@nestjs/common';
 import { DiscoveryModule, ModulesContainer } from '@nestjs/core';
+import { ConsumerRegistry } from '../consuming/consumer-registry.js';
 import { HandlerExplorer } from '../consuming/handler-explorer.js';
 import { publisherProviders } from '../publishing/publisher-slots.js';
 import { PublisherFactory } from '../publishing/publisher-factory.js';
@@ -18,6 +19,7 @@ import { firstToOpen, setModuleDistance } from './module-order.js';
     AmqpConnections,
     PublisherFactory,
     HandlerExplorer,
+    ConsumerRegistry,
     AmqpStarter,
     ...publisherProviders,
   ],
@@ -25,6 +27,7 @@ import { firstToOpen, setModuleDistance } from './module-order.js';
     RecoveryService,
     AmqpConnections,
     PublisherFactory,
+    ConsumerRegistry,
     AmqpStarter,
     ...publisherProviders.map(({ provide }) => provide),
   ],

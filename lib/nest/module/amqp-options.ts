@@ -10,6 +10,7 @@ import {
   isList,
   isMilliseconds,
   isName,
+  isOneOf,
   isRecord,
   isTable,
   isWhole,
@@ -46,6 +47,20 @@ export interface BindingDefinition {
   arguments?: FieldTable | undefined;
 }
 
+/** What is declared at start beside what handlers need. */
+export interface TopologyDefinitions {
+  exchanges?: readonly ExchangeDefinition[] | undefined;
+  /** The queues of `@Consume` declare themselves. */
+  queues?: readonly QueueDefinition[] | undefined;
+  bindings?: readonly BindingDefinition[] | undefined;
+}
+
+/** What `AmqpModule.forFeature` takes: the exchanges, queues and bindings of a feature module. */
+export interface AmqpFeatureOptions extends TopologyDefinitions {
+  /** Name of the connection. Default `default`. */
+  connection?: string | undefined;
+}
+
 /** What holds for all consumers of the connection that do not say otherwise. */
 export interface ConsumerDefaults {
   /** Unsettled deliveries of a consumer at a time. Default 20. */
@@ -59,19 +74,33 @@ export interface ConsumerDefaults {
 }
 
 /** The connection parameters of the client, and what the application has on this connection. */
-export interface AmqpModuleOptions extends ConnectionParameters {
-  /** Declared at start. */
-  exchanges?: readonly ExchangeDefinition[] | undefined;
-  /** Declared at start; the queues of `@Consume` declare themselves. */
-  queues?: readonly QueueDefinition[] | undefined;
-  /** Made at start. */
-  bindings?: readonly BindingDefinition[] | undefined;
+export interface AmqpModuleOptions extends ConnectionParameters, TopologyDefinitions {
   defaults?: ConsumerDefaults | undefined;
   /**
    * Roles of this process: of the handlers with a `role` only these are consumed, and nothing is declared for the others.
    * An empty list: none of them. Default: all.
    */
   roles?: readonly string[] | undefined;
+  /**
+   * What the start does about a broker that is not there, or refuses something:
+   *
+   * - `wait` (default): it waits for the broker, at most `startTimeout`, and fails with the cause.
+   * - `fail`: it tries each endpoint once, and fails with the cause.
+   * - `background`: it goes on without. Connecting, declaring and consuming are tried again, ever more slowly (1 to 30
+   *   seconds), until they work; each new cause is logged once. Publishes wait as they do while a connection is away
+   *   (`publishBuffer`). Parameters that are wrong end the start all the same.
+   */
+  start?: 'wait' | 'fail' | 'background' | undefined;
+  /**
+   * What becomes of the start where an exchange or a queue is on the broker otherwise than declared; each difference is
+   * told, argument by argument. Nothing on the broker is changed or deleted. Parking queues are always used as they are.
+   *
+   * - `fail` (default): it fails with a TopologyConflictError, and nothing was declared. (With `start: 'background'` that
+   *   is logged, and tried again.)
+   * - `use`: it warns, and takes what is there as it is.
+   * - `wait`: it warns, and waits until somebody mended it, at most `startTimeout`; in the background without end.
+   */
+  conflicts?: 'fail' | 'use' | 'wait' | undefined;
   /**
    * Milliseconds that the start waits for the broker, over all endpoints and attempts; then it fails with the cause. A
    * wrong password fails at once. Default 30 000.
@@ -113,6 +142,12 @@ const defaultsChecks: Readonly<Record<keyof ConsumerDefaults, Check>> = {
   drainTimeout: isMilliseconds,
 };
 
+const startChecks = {
+  start: isOneOf('wait', 'fail', 'background'),
+  conflicts: isOneOf('fail', 'use', 'wait'),
+  startTimeout: isMilliseconds,
+} satisfies Partial<Record<keyof AmqpModuleOptions, Check>>;
+
 export const defaultConnection = 'default';
 
 /** The name under which errors speak of a connection's module. */
@@ -123,6 +158,38 @@ export function moduleName(connection: string): string {
 /** Throws ConfigurationError with all faults that do not concern the connection parameters. */
 export function checkModuleOptions(connection: string, options: unknown): asserts options is AmqpModuleOptions {
   if (!isRecord(options)) throw new ConfigurationError(moduleName(connection), 'the options must be an object');
+  const faults = topologyFaults(options);
+  if (options['defaults'] !== undefined) faults.push(...faultsOf(options['defaults'], defaultsChecks, 'defaults.'));
+  for (const [name, check] of Object.entries(startChecks)) {
+    const problem = options[name] === undefined ? undefined : check(options[name]);
+    if (problem !== undefined) faults.push(`option "${name}" ${problem}`);
+  }
+  if (options['roles'] !== undefined) {
+    const roles: unknown = options['roles'];
+    const problem = isList(roles) ?? (roles as unknown[]).map(isFilledName).find((one) => one !== undefined);
+    if (problem !== undefined) faults.push(`option "roles" ${problem}`);
+  }
+  for (const name of ['name', 'isGlobal']) {
+    if (options[name] !== undefined) faults.push(`option "${name}" stands beside useFactory, not in its result`);
+  }
+  if (faults.length > 0) throw new ConfigurationError(moduleName(connection), faults.join('; '));
+}
+
+/** Throws ConfigurationError. */
+export function checkFeatureOptions(options: unknown): asserts options is AmqpFeatureOptions {
+  const where = 'AmqpModule.forFeature';
+  if (!isRecord(options)) throw new ConfigurationError(where, 'the options must be an object');
+  const known: Readonly<Record<keyof AmqpFeatureOptions, Check>> = {
+    exchanges: isList,
+    queues: isList,
+    bindings: isList,
+    connection: isFilledName,
+  };
+  const faults = [...new Set([...faultsOf(options, known), ...topologyFaults(options)])];
+  if (faults.length > 0) throw new ConfigurationError(where, faults.join('; '));
+}
+
+function topologyFaults(options: Readonly<Record<string, unknown>>): string[] {
   const faults = [
     ...listFaults('exchanges', options['exchanges'], exchangeChecks, ['name', 'type']),
     ...listFaults('queues', options['queues'], queueChecks, ['name']),
@@ -136,20 +203,7 @@ export function checkModuleOptions(connection: string, options: unknown): assert
       faults.push('bindings: each needs queue or toExchange');
     }
   }
-  if (options['defaults'] !== undefined) faults.push(...faultsOf(options['defaults'], defaultsChecks, 'defaults.'));
-  if (options['startTimeout'] !== undefined) {
-    const problem = isMilliseconds(options['startTimeout']);
-    if (problem !== undefined) faults.push(`option "startTimeout" ${problem}`);
-  }
-  if (options['roles'] !== undefined) {
-    const roles: unknown = options['roles'];
-    const problem = isList(roles) ?? (roles as unknown[]).map(isFilledName).find((one) => one !== undefined);
-    if (problem !== undefined) faults.push(`option "roles" ${problem}`);
-  }
-  for (const name of ['name', 'isGlobal']) {
-    if (options[name] !== undefined) faults.push(`option "${name}" stands beside useFactory, not in its result`);
-  }
-  if (faults.length > 0) throw new ConfigurationError(moduleName(connection), faults.join('; '));
+  return faults;
 }
 
 function listOf(value: unknown): Record<string, unknown>[] {
@@ -171,8 +225,12 @@ function listFaults(
   });
 }
 
+const ownOptions: readonly string[] = [
+  ...['exchanges', 'queues', 'bindings', 'defaults', 'roles'],
+  ...Object.keys(startChecks),
+];
+
 /** The part of the options that the client takes. */
 export function connectionParameters(options: AmqpModuleOptions): ConnectionParameters {
-  const { exchanges: _e, queues: _q, bindings: _b, defaults: _d, roles: _r, startTimeout: _s, ...parameters } = options;
-  return parameters;
+  return Object.fromEntries(Object.entries(options).filter(([name]) => !ownOptions.includes(name)));
 }

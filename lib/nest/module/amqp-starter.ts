@@ -7,8 +7,16 @@ import { PublisherFactory } from '../publishing/publisher-factory.js';
 import { refuseTransientHosts } from '../publishing/publisher-slots.js';
 import { RecoveryService } from '../recovery/index.js';
 import { RecoveryHooks } from '../recovery/recovery-hooks.js';
+import { ParametersError } from '../../amqp/index.js';
+import { ConfigurationError, describeError } from '../errors.js';
+import { wait } from '../waiting.js';
 import { AmqpConnections } from './connections.js';
-import { declareTopology } from './topology.js';
+import { persist } from './in-background.js';
+import type { NamedConnection } from './named-connection.js';
+import { declareTopology, type TopologyHooks } from './topology.js';
+
+/** Milliseconds between two looks at whether a conflict is mended. */
+const conflictInterval = 1_000;
 
 @Injectable()
 export class AmqpStarter implements OnModuleInit, OnApplicationShutdown {
@@ -19,6 +27,9 @@ export class AmqpStarter implements OnModuleInit, OnApplicationShutdown {
   readonly #recovery: RecoveryService;
   readonly #hooks: RecoveryHooks;
   readonly #logger = new Logger('AmqpModule');
+  /** Connections that are opened in the background: resolves when it is ready, or the application ends. */
+  readonly #background = new Map<NamedConnection, Promise<void>>();
+  readonly #ending = new AbortController();
   #plans: readonly ConsumerPlan[] = [];
 
   constructor(
@@ -46,6 +57,7 @@ export class AmqpStarter implements OnModuleInit, OnApplicationShutdown {
   async onModuleInit(): Promise<void> {
     try {
       refuseTransientHosts(this.#modules);
+      this.#connections.complete();
       // A factory that a test put in its place has no connections to check.
       if (this.#publishers instanceof PublisherFactory) this.#publishers.checkConnections();
       const handlers = await this.#explorer.explore();
@@ -56,20 +68,93 @@ export class AmqpStarter implements OnModuleInit, OnApplicationShutdown {
       this.#hooks.register();
       for (const log of logs) this.#logger.log(log);
       for (const warning of [...warnings, ...planWarnings(this.#plans)]) this.#logger.warn(warning);
-      await Promise.all(this.#connections.all().map((connection) => this.#open(connection)));
+      await Promise.all(this.#connections.all().map((connection) => this.#begin(connection)));
     } catch (error) {
       await this.close();
       throw error;
     }
   }
 
-  async #open(connection: ReturnType<AmqpConnections['all']>[number]): Promise<void> {
+  /** Resolves when it is open and its topology declared; one in the background goes on by itself. */
+  async #begin(connection: NamedConnection): Promise<void> {
+    if (!connection.isInBackground) {
+      await this.#open(connection);
+      return;
+    }
+    const opening = this.#untilItWorks(connection, () => this.#open(connection));
+    this.#background.set(connection, opening);
+    // What is wrong without asking a broker is told at once, and ends the start.
+    await Promise.race([opening, new Promise((resolve) => setImmediate(resolve))]);
+    opening.catch(() => undefined);
+  }
+
+  /**
+   * @internal Calls `startConsumers` with the name of each connection that is ready. Rejects with its failure, but for
+   * connections in the background, for which it is called again until it works.
+   */
+  async whenReady(startConsumers: (connection: string) => Promise<void>): Promise<void> {
+    await Promise.all(
+      this.#connections.all().map(async (connection) => {
+        const opening = this.#background.get(connection);
+        if (!opening) await startConsumers(connection.name);
+        else {
+          const starting = opening.then(() => this.#untilItWorks(connection, () => startConsumers(connection.name)));
+          starting.catch((error: unknown) => {
+            this.#logger.error(`connection "${connection.name}" is given up: ${describeError(error).message}`);
+          });
+        }
+      }),
+    );
+  }
+
+  /** @internal Nothing is begun any more in the background. */
+  stopTrying(): void {
+    this.#ending.abort();
+  }
+
+  async #untilItWorks(connection: NamedConnection, action: () => Promise<void>): Promise<void> {
+    let told: string | undefined;
+    const signal = AbortSignal.any([this.#ending.signal, connection.closing]);
+    await persist(action, {
+      signal,
+      onFailure: (error) => {
+        if (error instanceof ConfigurationError && error.cause instanceof ParametersError) throw error;
+        const { message } = describeError(error);
+        // One line for a cause, however often it is met.
+        if (message === told) return;
+        told = message;
+        this.#logger.warn(`connection "${connection.name}" is not ready: ${message}; trying on in the background`);
+      },
+    });
+    if (told !== undefined && !signal.aborted) this.#logger.log(`connection "${connection.name}" is ready`);
+  }
+
+  async #open(connection: NamedConnection): Promise<void> {
     await connection.open();
     const plans = this.#plans.filter((plan) => plan.connection === connection);
-    await declareTopology(connection, plans, (message) => {
-      this.#logger.warn(message);
+    await declareTopology(connection, plans, {
+      warn: (message) => {
+        this.#logger.warn(message);
+      },
+      onConflicts: this.#conflictPolicy(connection),
     });
     if (this.#publishers instanceof PublisherFactory) await this.#publishers.openChannels(connection);
+    connection.ready();
+  }
+
+  #conflictPolicy(connection: NamedConnection): TopologyHooks['onConflicts'] {
+    const { conflicts = 'fail' } = connection.options;
+    const deadline = performance.now() + (connection.isInBackground ? Infinity : connection.startLimit);
+    let told: string | undefined;
+    return async (error) => {
+      if (conflicts === 'use') return true;
+      if (conflicts === 'fail' || performance.now() >= deadline) throw error;
+      if (error.message !== told) this.#logger.warn(`${error.message}\nwaiting until it is mended`);
+      told = error.message;
+      await wait(Math.min(conflictInterval, deadline - performance.now()), connection.closing);
+      if (connection.closing.aborted) throw error;
+      return false;
+    };
   }
 
   /** After every other hook: until then publishers work. */
@@ -79,6 +164,7 @@ export class AmqpStarter implements OnModuleInit, OnApplicationShutdown {
 
   /** Closes all connections. Never rejects, idempotent. */
   async close(): Promise<void> {
+    this.stopTrying();
     await Promise.all(this.#connections.all().map((connection) => connection.close()));
     this.#recovery.end();
   }

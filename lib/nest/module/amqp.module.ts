@@ -1,8 +1,14 @@
 /** AmqpModule: one connection of an application, with what it declares. Wires only. */
-import { ConfigurableModuleBuilder, Inject, Module } from '@nestjs/common';
+import { ConfigurableModuleBuilder, Inject, Module, type DynamicModule } from '@nestjs/common';
 import { AmqpConsumersModule } from './amqp-consumers.module.js';
 import { AmqpCoreModule } from './amqp-core.module.js';
-import { defaultConnection, type AmqpModuleExtras, type AmqpModuleOptions } from './amqp-options.js';
+import { AmqpFeatureModule } from './amqp-feature.module.js';
+import {
+  defaultConnection,
+  type AmqpFeatureOptions,
+  type AmqpModuleExtras,
+  type AmqpModuleOptions,
+} from './amqp-options.js';
 import { AmqpConnections } from './connections.js';
 
 const optionsToken = Symbol.for('leveret:options');
@@ -47,5 +53,20 @@ export class AmqpModule extends ConfigurableModuleClass {
   ) {
     super();
     connections.add(name, options);
+  }
+
+  /**
+   * What one feature module wants on the broker: `imports: [AmqpModule.forFeature({ exchanges, queues, bindings })]`. It is
+   * declared at start with everything else of its connection (`connection`, default `default`), which `forRoot` configures.
+   * The same import in two modules is one. ConfigurationError at start for options that are wrong, and where two declare
+   * one exchange or queue otherwise.
+   */
+  static forFeature(options: AmqpFeatureOptions): DynamicModule {
+    return AmqpFeatureModule.forFeature(options);
+  }
+
+  /** As `forFeature`, with options that are made at start: `{ useFactory | useClass | useExisting, inject, imports }`. */
+  static forFeatureAsync(options: Parameters<(typeof AmqpFeatureModule)['forFeatureAsync']>[0]): DynamicModule {
+    return AmqpFeatureModule.forFeatureAsync(options);
   }
 }

@@ -1,26 +1,43 @@
 /**
- * One connection of the application: opened at start, shared by its consumers and publishers, closed last.
+ * One connection of the application: opened at start, or in the background, shared by its consumers and publishers, closed
+ * last.
  *
  *   configured --open()--> open --close()--> closed
  *
- * Knows nothing of handlers or topology.
+ * Knows nothing of handlers, and of topology only what is wanted.
  */
 import { Logger } from '@nestjs/common';
-import { ParametersError, WrongStateError, type Channel, type Connection } from '../../amqp/index.js';
+import { AmqpError, ParametersError, WrongStateError, type Channel, type Connection } from '../../amqp/index.js';
 import { ConfigurationError, describeError } from '../errors.js';
 import type { RecoveryService } from '../recovery/index.js';
 import { connectWithin } from '../connecting.js';
-import { checkModuleOptions, connectionParameters, moduleName, type AmqpModuleOptions } from './amqp-options.js';
+import {
+  checkModuleOptions,
+  connectionParameters,
+  moduleName,
+  type AmqpModuleOptions,
+  type TopologyDefinitions,
+} from './amqp-options.js';
+import { WaitingPublishes } from './waiting-publishes.js';
 
 const defaultStartTimeout = 30_000;
+
+/** What is to be on the broker, and who says so. */
+export interface WantedTopology extends TopologyDefinitions {
+  /** For errors. */
+  readonly where: string;
+}
 
 export class NamedConnection {
   readonly #recovery: RecoveryService;
   readonly #logger = new Logger('AmqpModule');
   readonly #closing = new AbortController();
   readonly #publishChannels = new Map<string, Promise<Channel>>();
+  readonly #features: WantedTopology[] = [];
+  readonly #waiting = new WaitingPublishes();
   #options: AmqpModuleOptions;
   #connection: Connection | undefined;
+  #isReady = false;
 
   /** Throws ConfigurationError for options that are unknown or wrong. */
   constructor(
@@ -35,6 +52,17 @@ export class NamedConnection {
 
   get options(): AmqpModuleOptions {
     return this.#options;
+  }
+
+  /** What the module and the features want on the broker. */
+  get topologies(): readonly WantedTopology[] {
+    const { exchanges, queues, bindings } = this.#options;
+    return [{ where: moduleName(this.name), exchanges, queues, bindings }, ...this.#features];
+  }
+
+  /** @internal What a feature wants; to be called before the application starts. */
+  addFeature(feature: WantedTopology): void {
+    this.#features.push(feature);
   }
 
   /** Changes options before the application starts, for instance where a test leads it to another broker. */
@@ -53,11 +81,43 @@ export class NamedConnection {
     return this.#connection;
   }
 
-  /** Connects. Rejects with the cause after `startTimeout`, and at once where trying again cannot help. */
+  /** Whether the application starts without it. */
+  get isInBackground(): boolean {
+    return this.#options.start === 'background';
+  }
+
+  /** Milliseconds that the start waits: for the broker, and for conflicts to be mended. */
+  get startLimit(): number {
+    return this.#options.startTimeout ?? defaultStartTimeout;
+  }
+
+  /** @internal What the application wants on the broker is there: publishes that waited for it go out. */
+  ready(): void {
+    this.#isReady = true;
+    this.#waiting.release();
+  }
+
+  /** Whether it is open at this moment. */
+  get isOpen(): boolean {
+    return this.#connection?.state === 'open';
+  }
+
+  /** Aborts when it is closed. */
+  get closing(): AbortSignal {
+    return this.#closing.signal;
+  }
+
+  /**
+   * Connects; does nothing where it did before. Rejects with the cause after `startTimeout`, at once where trying again
+   * cannot help, and after one round with `start: 'fail'`; in the background after each round.
+   */
   async open(): Promise<void> {
-    const limit = this.#options.startTimeout ?? defaultStartTimeout;
+    if (this.#connection) return;
+    const limit = this.startLimit;
+    const { start = 'wait' } = this.#options;
+    const parameters = connectionParameters(this.#options);
     try {
-      const connection = await connectWithin(connectionParameters(this.#options), {
+      const connection = await connectWithin(start === 'wait' ? parameters : { ...parameters, attempts: 1 }, {
         limit,
         signal: this.#closing.signal,
         onWaiting: (cause) => {
@@ -85,6 +145,16 @@ export class NamedConnection {
     return opening;
   }
 
+  /**
+   * Resolves when it is ready for the first time, where that happens in the background, for a publish with a body of so
+   * many bytes. Bounded as publishes are while it is away (`publishBuffer`): rejects with an AmqpError that says which
+   * bound it was; also when `signal` is given or `timeout` milliseconds passed.
+   */
+  async untilReady(bytes: number, signal: AbortSignal | undefined, timeout: number | undefined): Promise<void> {
+    if (this.#isReady || !this.isInBackground || this.#closing.signal.aborted) return;
+    await this.#waiting.wait(bytes, this.#options.publishBuffer ?? {}, signal, timeout);
+  }
+
   async #openPublishChannel(purpose: string): Promise<Channel> {
     const channel = await this.connection.openChannel({ confirm: true });
     channel.on('lost', ({ cause }) => {
@@ -96,6 +166,7 @@ export class NamedConnection {
   /** Ends everything, also while it is being opened. Never rejects, idempotent. */
   async close(): Promise<void> {
     this.#closing.abort();
+    this.#waiting.refuse(new AmqpError('the application closed before the connection was ready'));
     const connection = this.#connection;
     this.#connection = undefined;
     await connection?.close();

@@ -32,6 +32,8 @@ export class PublisherFactory {
     this.#exchanges.set(connection, (this.#exchanges.get(connection) ?? new Set()).add(exchange));
     return new Publisher<Events>(
       {
+        untilReady: async (bytes, signal, limit) =>
+          this.#connections.get(connection, where).untilReady(bytes, signal, limit),
         channel: async () => this.#connections.get(connection, where).publishChannel(purposeOf(exchange)),
         onUnheard: (message) => {
           this.#logger.error(message);

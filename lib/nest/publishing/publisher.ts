@@ -7,6 +7,8 @@ import { checkMessageOptions, type MessageOptions } from './publish-options.js';
 
 /** What a publisher needs of its module. */
 export interface PublisherHost {
+  /** Resolves when the connection was ready once, for a body of so many bytes; see NamedConnection.untilReady. */
+  untilReady(bytes: number, signal: AbortSignal | undefined, timeout: number | undefined): Promise<void>;
   /** A confirming channel of its connection. */
   channel(): Promise<Channel>;
   /** Is told of a failure that nobody awaited. */
@@ -64,7 +66,9 @@ export class Publisher<Events extends object = Record<string, unknown>> {
     const { mandatory = isMandatory, persistent = isPersistent, signal, timeout = defaultTimeout, ...rest } = options;
     const { contentType = isBytes ? 'application/octet-stream' : 'application/json', ...given } = rest;
     const { expiration, messageId = randomUUID(), timestamp = new Date(), ...properties } = given;
-    const channel = await this.#channel(routingKey);
+    const start = performance.now();
+    const channel = await this.#channel(routingKey, Buffer.byteLength(body), signal, timeout);
+    const left = timeout === undefined ? undefined : Math.max(1, timeout - Math.round(performance.now() - start));
     await channel.publish(
       exchange,
       routingKey,
@@ -77,12 +81,18 @@ export class Publisher<Events extends object = Record<string, unknown>> {
         persistent,
         ...(expiration === undefined ? {} : { expiration: String(expiration) }),
       },
-      { mandatory, signal, timeout },
+      { mandatory, signal, timeout: timeout === 0 ? 0 : left },
     );
   }
 
-  async #channel(routingKey: string): Promise<Channel> {
+  async #channel(
+    routingKey: string,
+    bytes: number,
+    signal: AbortSignal | undefined,
+    timeout: number | undefined,
+  ): Promise<Channel> {
     try {
+      await this.#host.untilReady(bytes, signal, timeout);
       return await this.#host.channel();
     } catch (error) {
       if (error instanceof PublishError) throw error;

@@ -22,7 +22,7 @@ import {
 } from '../../amqp/index.js';
 import { parkingQueue } from '../consuming/parking.js';
 import { connectWithin } from '../connecting.js';
-import { withinTime } from '../within-time.js';
+import { withinTime } from '../waiting.js';
 import { declareForServer } from './declaring.js';
 import { DeliveryHandler } from './delivery-handler.js';
 import { HandlerPolicies } from './handler-policy.js';

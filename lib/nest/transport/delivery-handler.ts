@@ -14,6 +14,7 @@ import { AmqpContext } from '../consuming/amqp-context.js';
 import { parkingQueue } from '../consuming/parking.js';
 import { outcomeOf, reasonOf, type SettlementPolicy } from '../consuming/policy.js';
 import { Settlement } from '../consuming/settlement.js';
+import { wait } from '../waiting.js';
 import { describeError, UnreadableBodyError } from '../errors.js';
 import { NoHandlerError } from './errors.js';
 import type { HandlerPolicies } from './handler-policy.js';
@@ -87,7 +88,7 @@ export class DeliveryHandler {
         this.#host.logger.error(`A message of "${queue}" could not be parked and goes back there: ${message}`);
       }
       this.#isParkingBroken = true;
-      await pause(requeueDelay, flight.signal);
+      await wait(requeueDelay, flight.signal);
       giveBack(flight.delivery);
     }
   }
@@ -327,15 +328,4 @@ function isLoggedByNest(error: unknown): boolean {
 /** The stack of what comes of a foreign message helps nobody. */
 function isUnexpected(error: unknown): error is Error {
   return error instanceof Error && !(error instanceof UnreadableBodyError) && !(error instanceof NoHandlerError);
-}
-
-/** Ends early when the signal is given. */
-function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, milliseconds);
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
 }

@@ -106,25 +106,6 @@ describeOnBrokers('bad input', (broker) => {
     expect(error.message).toMatch(/^Orders\.on0: .*AmqpModule \(connection "default"\) too, with a different durable/);
   });
 
-  test("a queue or exchange that is there with other arguments ends the start with the broker's own words", async () => {
-    const queue = broker.unique('there');
-    await bystander.channel.queueDeclare(queue, { arguments: { 'x-max-length': 5 } });
-    const error = await failureOf(startApplication({ url: broker.url }, { providers: [handlerOf(queue)] }));
-    expect(error).toBeInstanceOf(ConfigurationError);
-    expect(error.message).toMatch(
-      new RegExp(
-        `^Orders\\.on0: queue "${queue}" was refused by the broker: 406 PRECONDITION_FAILED - inequivalent arg`,
-      ),
-    );
-    const exchange = broker.unique('exchange');
-    await bystander.channel.exchangeDeclare(exchange, 'fanout');
-    const other = await failureOf(
-      startApplication({ url: broker.url, exchanges: [{ name: exchange, type: 'topic' }] }, {}),
-    );
-    expect(other.message).toMatch(/^AmqpModule \(connection "default"\): exchange ".*" was refused by the broker: 406/);
-    await bystander.channel.exchangeDelete(exchange);
-  });
-
   test('an exchange, or a queue with declare: false, that is not there ends the start and is named', async () => {
     const queue = broker.unique('nowhere');
     const bound = await failureOf(

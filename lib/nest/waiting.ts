@@ -1,4 +1,4 @@
-/** Waiting for a broker that may not answer, for no longer than the shutdown allows. */
+/** Waiting: for a time, or for a broker that may not answer, no longer than is allowed. */
 import { TimeoutError } from '../amqp/index.js';
 
 /** Follows the promise; rejects with TimeoutError when it is not settled within `limit` milliseconds. */
@@ -15,4 +15,18 @@ export async function withinTime(limit: number, cancelling: Promise<void> | unde
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Resolves after so many milliseconds, or when the signal is given. */
+export function wait(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, milliseconds);
+    signal.addEventListener('abort', end, { once: true });
+    if (signal.aborted) end();
+  });
 }
