@@ -2,6 +2,7 @@
 import { BaseRpcContext } from '@nestjs/microservices';
 import type { BasicProperties, Channel, Delivery, FieldTable } from '../../amqp/index.js';
 import { channelReference, type ChannelReference } from './channel-reference.js';
+import { currentDelivery } from './current-delivery.js';
 import type { Settlement } from './settlement.js';
 
 export interface AmqpContextParts {
@@ -36,6 +37,15 @@ export class AmqpContext extends BaseRpcContext<[Delivery, Channel, string]> {
     this.#parts = parts;
     this.signal = parts.signal ?? new AbortController().signal;
     this.settlement = parts.settlement;
+  }
+
+  /**
+   * The context of the delivery that the calling code works for, however deep it was called or awaited; undefined outside
+   * of handlers.
+   */
+  static current(): AmqpContext | undefined {
+    // Nothing else is ever put there, but maybe by the other copy of the package.
+    return currentDelivery() as AmqpContext | undefined;
   }
 
   /** The delivery as the client gave it. */

@@ -8,6 +8,7 @@ import { describeError, HandlerTimeoutError, ShutdownError, tamed } from '../err
 import { AmqpContext } from './amqp-context.js';
 import { readBody } from './body.js';
 import type { ConsumerPlan } from './consumer-plan.js';
+import { runFor } from './current-delivery.js';
 import type { Invoke } from './handler-invoker.js';
 import { park, parkingQueue } from './parking.js';
 import { outcomeOf, reasonOf } from './policy.js';
@@ -102,7 +103,7 @@ export class DeliveryRun {
           }, timeout);
     try {
       // What comes later, from a handler that was given up, is heard and ignored by the race.
-      await Promise.race([this.#invoke(payload, context), this.#givenUp()]);
+      await Promise.race([runFor(context, () => this.#invoke(payload, context)), this.#givenUp()]);
     } finally {
       clearTimeout(timer);
     }

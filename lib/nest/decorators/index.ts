@@ -4,3 +4,4 @@ export type { ConsumeFactory, ConsumeOptions, QueueOptions } from './consume-opt
 export { Consume } from './consume.decorator.js';
 export { InjectPublisher, type PublisherOptions } from './inject-publisher.decorator.js';
 export { OnRecovery, type OnRecoveryOptions } from './on-recovery.decorator.js';
+export { Delivery, Headers, Properties } from './parameters.decorator.js';

@@ -10,6 +10,7 @@ export interface MessageOptions {
   persistent?: boolean | undefined;
   /** Default: a random UUID. */
   messageId?: string | undefined;
+  /** Default: inside a handler that of the message at hand. */
   correlationId?: string | undefined;
   replyTo?: string | undefined;
   /** Milliseconds after which the message is dropped or dead-lettered. Default: never. */

@@ -1,6 +1,7 @@
 /** What an application publishes with: JSON to one exchange, confirmed. Declares nothing. */
 import { randomUUID } from 'node:crypto';
 import { ArgumentError, NotSentError, PublishError, type Channel } from '../../amqp/index.js';
+import { carriedOn } from '../consuming/current-delivery.js';
 import { describeError } from '../errors.js';
 import { PublishPromise } from './publish-promise.js';
 import { checkMessageOptions, type MessageOptions } from './publish-options.js';
@@ -46,6 +47,9 @@ export class Publisher<Events extends object = Record<string, unknown>> {
    * it. Rejects with UnroutableError (mandatory, no queue took it), NackError, UnknownOutcomeError (sent, then the
    * connection went), NotSentError (safe to send again), or ArgumentError (nothing was sent). A failure that nobody
    * awaits is logged.
+   *
+   * Inside a handler it carries on the correlation of the message at hand (its correlationId, else its messageId) and the
+   * headers `traceparent`, `tracestate` and `baggage`, each unless given.
    */
   publish<Key extends keyof Events & string>(
     routingKey: Key,
@@ -66,6 +70,8 @@ export class Publisher<Events extends object = Record<string, unknown>> {
     const { mandatory = isMandatory, persistent = isPersistent, signal, timeout = defaultTimeout, ...rest } = options;
     const { contentType = isBytes ? 'application/octet-stream' : 'application/json', ...given } = rest;
     const { expiration, messageId = randomUUID(), timestamp = new Date(), ...properties } = given;
+    const carried = carriedOn();
+    const headers = { ...carried?.headers, ...properties.headers };
     const start = performance.now();
     const channel = await this.#channel(routingKey, Buffer.byteLength(body), signal, timeout);
     const left = timeout === undefined ? undefined : Math.max(1, timeout - Math.round(performance.now() - start));
@@ -75,6 +81,8 @@ export class Publisher<Events extends object = Record<string, unknown>> {
       body,
       {
         ...properties,
+        correlationId: properties.correlationId ?? carried?.correlationId,
+        ...(Object.keys(headers).length === 0 ? {} : { headers }),
         contentType,
         messageId,
         timestamp,

@@ -14,6 +14,7 @@ import {
   type Delivery,
   type FieldTable,
 } from '../../amqp/index.js';
+import { carriedOn } from '../consuming/current-delivery.js';
 import { describeError } from '../errors.js';
 import { isMilliseconds } from '../option-checks.js';
 import { ClientConnection } from './client-connection.js';
@@ -246,12 +247,15 @@ export class AmqpClient extends ClientProxy<AmqpTransportEvents> implements OnAp
 
   async #pack(packet: ReadPacket, headers: FieldTable | undefined): Promise<OutgoingPacket> {
     const outgoing = toOutgoing(await (this.serializer.serialize(packet as never) as unknown));
-    const merged = { ...this.#options.headers, ...outgoing.properties.headers, ...headers };
+    // Of the delivery at hand, where a handler sends this. A request has a correlation id of its own.
+    const carried = carriedOn();
+    const merged = { ...carried?.headers, ...this.#options.headers, ...outgoing.properties.headers, ...headers };
     const hasMode = outgoing.properties.deliveryMode !== undefined || outgoing.properties.persistent !== undefined;
     return {
       ...outgoing,
       properties: {
         contentType: 'application/json',
+        correlationId: carried?.correlationId,
         ...outgoing.properties,
         ...(hasMode ? {} : { persistent: this.#options.persistent ?? true }),
         ...(Object.keys(merged).length === 0 ? {} : { headers: merged }),

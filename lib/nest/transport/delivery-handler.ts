@@ -11,6 +11,7 @@ import type { LoggerService } from '@nestjs/common';
 import { isObservable } from 'rxjs';
 import { UnroutableError, type Channel, type Delivery, type PublishProperties } from '../../amqp/index.js';
 import { AmqpContext } from '../consuming/amqp-context.js';
+import { runFor } from '../consuming/current-delivery.js';
 import { parkingQueue } from '../consuming/parking.js';
 import { outcomeOf, reasonOf, type SettlementPolicy } from '../consuming/policy.js';
 import { Settlement } from '../consuming/settlement.js';
@@ -157,7 +158,9 @@ class DeliveryRun {
     const failures: Failure[] = [];
     try {
       await host.runBetweenHooks(context, async () => {
-        const runs = handlers.map(async (handler) => completed(await handler(packet.data, context)));
+        const runs = handlers.map((handler) =>
+          runFor(context, async () => completed(await handler(packet.data, context))),
+        );
         for (const [index, result] of (await Promise.allSettled(runs)).entries()) {
           if (result.status === 'rejected') failures.push({ error: result.reason, policy: policies[index] });
         }
@@ -182,7 +185,9 @@ class DeliveryRun {
       if (handler) {
         const context = this.#context();
         await host.runBetweenHooks(context, async () => {
-          failure = await runReplies(() => handler(packet.data, context), respond, this.#flight.signal);
+          failure = await runFor(context, () =>
+            runReplies(() => handler(packet.data, context), respond, this.#flight.signal),
+          );
         });
       } else {
         host.logger.warn(`Request "${this.#pattern}": there is no handler.`);

@@ -59,7 +59,7 @@ describeOnBrokers('declarations that differ on the broker', (broker) => {
       `Orders.onOrder: conflict queue ${queue}`,
       ...(error.conflicts[1]?.differences.map(
         ({ argument, declared, onBroker }) =>
-          `    ${argument}: declared ${JSON.stringify(declared) ?? 'none'}, on the broker ${JSON.stringify(onBroker)}`,
+          `    ${argument}: declared ${declared === undefined ? 'none' : JSON.stringify(declared)}, on the broker ${JSON.stringify(onBroker)}`,
       ) ?? []),
     ]);
     expect(error.conflicts[1]?.differences).toHaveLength(2);
