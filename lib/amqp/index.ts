@@ -37,6 +37,7 @@ export { Connection, type ConnectedEndpoint } from './client/connection.js';
 export type { ConnectionEvents, Restoration, RestoredCounts } from './client/connection-events.js';
 export type { Consumer, ConsumeOptions, DeliveryCallback } from './client/consumer.js';
 export type { DeliveryStream } from './client/delivery-stream.js';
+export { publishBufferDefaults } from './connection/index.js';
 export type {
   ConnectionParameters,
   Credentials,

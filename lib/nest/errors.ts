@@ -20,10 +20,23 @@ export class UnknownConnectionError extends ConfigurationError {
   readonly connection: string;
 
   constructor(where: string, connection: string, known: readonly string[]) {
-    const names = known.map((name) => `"${name}"`).join(', ');
-    super(where, `there is no connection "${connection}"; configured are ${names === '' ? 'none' : names}`);
+    super(where, `there is no connection "${connection}"; configured are ${listed(known)}`);
     this.connection = connection;
   }
+}
+
+/** ConsumerRegistry was asked for a consumer that nobody has. */
+export class UnknownConsumerError extends ConfigurationError {
+  readonly consumer: string;
+
+  constructor(where: string, consumer: string, known: readonly string[]) {
+    super(where, `there is no consumer "${consumer}"; there are ${listed(known)}`);
+    this.consumer = consumer;
+  }
+}
+
+function listed(names: readonly string[]): string {
+  return names.length === 0 ? 'none' : names.map((name) => `"${name}"`).join(', ');
 }
 
 /** Exchanges or queues are on the broker otherwise than declared. Nothing was declared. */

@@ -7,6 +7,7 @@ export {
   ShutdownError,
   TopologyConflictError,
   UnknownConnectionError,
+  UnknownConsumerError,
   UnreadableBodyError,
 } from './errors.js';
 export * from './module/index.js';

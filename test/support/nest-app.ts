@@ -1,6 +1,7 @@
 /** Starts Nest applications for tests, hears what they log, and looks at what they leave on a broker. */
 import 'reflect-metadata';
 import {
+  Injectable,
   Module,
   type INestApplication,
   type LoggerService,
@@ -8,7 +9,7 @@ import {
   type NestApplicationOptions,
 } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { AmqpModule, type AmqpModuleOptions } from 'leveret';
+import { AmqpModule, Consume, type AmqpModuleOptions, type ConsumeOptions } from 'leveret';
 import { connect, type Channel, type Connection, type Delivery } from 'leveret/amqp';
 
 export interface LogLine {
@@ -65,6 +66,19 @@ export async function startModule(
   started.push(app);
   await app.init();
   return { app, log };
+}
+
+/** A provider `Orders` whose `onOrder` consumes, and the payloads that it saw. */
+export function recordingConsumer(options: string | ConsumeOptions): { Orders: new () => object; seen: unknown[] } {
+  const seen: unknown[] = [];
+  @Injectable()
+  class Orders {
+    @Consume(options)
+    onOrder(order: unknown): void {
+      seen.push(order);
+    }
+  }
+  return { Orders, seen };
 }
 
 /** Once: Nest 11 runs the hooks of a second close too. */

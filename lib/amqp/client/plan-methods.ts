@@ -39,7 +39,8 @@ export abstract class PlanMethods extends Events<ConnectionEvents> {
    * It asks by queue.declare and exchange.declare, passive first, on channels of its own, some of which the broker closes.
    * So `equal` means that the broker would take the declaration, which RabbitMQ does also where an argument differs that
    * it does not know. The two go out in one write: an exchange that somebody deletes in the microseconds between them is
-   * declared again, without its bindings; a queue is not. AMQP cannot ask for bindings: they are `missing` where one of their ends is, else `unknown`.
+   * declared again, without its bindings; a queue is not. AMQP cannot ask for bindings: they are `missing` where one of
+   * their ends is, else `unknown`.
    * With `management` RabbitMQ's management API is asked, too, for the virtual host's exchanges, queues and bindings:
    * bindings are `equal` or `missing` then, and the plan tells those that nobody declared (`extra`), all arguments that
    * differ, and the policy that applies to each exchange and queue.

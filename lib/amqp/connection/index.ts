@@ -22,4 +22,5 @@ export type {
   ResolvedParameters,
 } from './parameters.js';
 export type { PlaintextPolicy } from './plaintext.js';
+export { publishBufferDefaults } from './parameters.js';
 export { resolveParameters } from './resolve-parameters.js';

@@ -63,6 +63,9 @@ export interface PublishBufferParameters {
   timeout?: number | undefined;
 }
 
+/** What holds where `publishBuffer` is silent: 1 000 messages, 16 MiB, 10 000 milliseconds. */
+export const publishBufferDefaults = { messages: 1_000, bytes: 16 * 1024 * 1024, timeout: 10_000 } as const;
+
 /** What `connect` takes. A fault in it is a ParametersError that names all of them; nothing is opened then. */
 export interface ConnectionParameters extends Omit<EndpointParameters, 'url'> {
   /** One AMQP URI or several, each an endpoint. What a URI is silent about comes from the parameters beside it. */

@@ -4,7 +4,13 @@ import { connectTcp, tlsOptionFaults, type TlsOptions } from '../transport/index
 import { SecretCredentials, type CredentialsSource } from './credentials.js';
 import { ioThreadOf, uncloneableOptions, type IoThreadOpener } from './io-thread-parameters.js';
 import { checkEndpoint, checkParameters, isRecord } from './parameter-checks.js';
-import type { ConnectionParameters, EndpointParameters, ResolvedEndpoint, ResolvedParameters } from './parameters.js';
+import {
+  publishBufferDefaults,
+  type ConnectionParameters,
+  type EndpointParameters,
+  type ResolvedEndpoint,
+  type ResolvedParameters,
+} from './parameters.js';
 import { PlaintextGuard } from './plaintext.js';
 import { parseUri, type UriParts } from './uri.js';
 
@@ -56,9 +62,9 @@ export function resolveParameters(given: ConnectionParameters, openInThread?: Io
             when: recovery?.when,
           },
     publishBuffer: {
-      messages: publishBuffer?.messages ?? 1_000,
-      bytes: publishBuffer?.bytes ?? 16 * 1024 * 1024,
-      timeout: publishBuffer?.timeout ?? 10_000,
+      messages: publishBuffer?.messages ?? publishBufferDefaults.messages,
+      bytes: publishBuffer?.bytes ?? publishBufferDefaults.bytes,
+      timeout: publishBuffer?.timeout ?? publishBufferDefaults.timeout,
     },
     maxUnconfirmed: given.maxUnconfirmed ?? 100_000,
     signal: given.signal,

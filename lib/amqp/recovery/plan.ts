@@ -4,8 +4,8 @@
  * AMQP can ask little. A passive declare says whether an entity is there, and nothing more. An active declare of what is
  * there changes nothing and closes its channel over the first argument that differs, naming it with both values; declared
  * again with the broker's value it names the next. A queue that is deleted between the two questions must not be made anew
- * by the second, so that carries an argument that no broker makes a queue with. Bindings cannot be asked for, but the management API tells them. Must
- * not know what a user holds.
+ * by the second, so that carries an argument that no broker makes a queue with. Bindings cannot be asked for, but the
+ * management API tells them. Must not know what a user holds.
  */
 import { ChannelLife } from '../channel/index.js';
 import type { ConnectionLife } from '../connection/index.js';

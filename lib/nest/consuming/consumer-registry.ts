@@ -3,8 +3,9 @@
  * after the other, in the order in which they were asked for.
  */
 import { Injectable, Logger } from '@nestjs/common';
-import { WrongStateError } from '../../amqp/index.js';
-import { ConfigurationError } from '../errors.js';
+import { ArgumentError, WrongStateError } from '../../amqp/index.js';
+import { UnknownConsumerError } from '../errors.js';
+import { isMilliseconds } from '../option-checks.js';
 import { withinTime } from '../waiting.js';
 import type { ConsumerPlan } from './consumer-plan.js';
 import type { MessageConsumer } from './message-consumer.js';
@@ -45,17 +46,6 @@ interface Entry {
   state: ConsumerState;
   /** The change that goes on. */
   changing: Promise<void>;
-}
-
-/** Nobody has a consumer of this name. */
-export class UnknownConsumerError extends ConfigurationError {
-  readonly consumer: string;
-
-  constructor(where: string, consumer: string, known: readonly string[]) {
-    const names = known.map((name) => `"${name}"`).join(', ');
-    super(where, `there is no consumer "${consumer}"; there are ${names === '' ? 'none' : names}`);
-    this.consumer = consumer;
-  }
 }
 
 const defaultDrainTimeout = 10_000;
@@ -117,9 +107,11 @@ export class ConsumerRegistry {
   /**
    * Takes no more messages, waits for handlers that run, at most `timeout` milliseconds (default: `defaults.drainTimeout`
    * of its connection, 10 000), gives the rest back to the queue, and closes the channel. Stopping twice is harmless.
-   * Rejects with UnknownConsumerError.
+   * Rejects with UnknownConsumerError, and ArgumentError for a `timeout` that is no number of milliseconds.
    */
   async stop(name: string, { timeout }: { timeout?: number | undefined } = {}): Promise<void> {
+    const problem = timeout === undefined ? undefined : isMilliseconds(timeout);
+    if (problem !== undefined) throw new ArgumentError('timeout', problem);
     await this.#change(name, 'ConsumerRegistry.stop', (entry) => this.#stop(entry, timeout));
   }
 
@@ -146,7 +138,7 @@ export class ConsumerRegistry {
   // --- for the module ---------------------------------------------------------------------------
 
   /** @internal The consumers of the application; `start` starts one, or rejects with a ConfigurationError. */
-  fill(consumers: readonly { plan: ConsumerPlan; consumer: MessageConsumer; start: () => Promise<void> }[]): void {
+  fill(consumers: readonly Pick<Entry, 'plan' | 'consumer' | 'start'>[]): void {
     this.#hasBegun = true;
     this.#entries = consumers.map((entry) => ({
       ...entry,

@@ -63,7 +63,8 @@ export class MessageConsumer {
   async start(): Promise<void> {
     if (this.#consumer) return;
     const { queue, prefetch, handler } = this.#plan;
-    const channel = (this.#channel ??= await this.#openChannel());
+    const paused = this.#channel;
+    const channel = (this.#channel = paused ?? (await this.#openChannel()));
     this.#isTaking = true;
     this.#isAway = false;
     try {
@@ -71,8 +72,9 @@ export class MessageConsumer {
       this.#consumer = await channel.basicConsume(queue, take, { prefetch });
     } catch (error) {
       this.#isTaking = false;
-      this.#channel = undefined;
-      await channel.close();
+      // Handlers of a paused consumer may run still: a stop waits for them.
+      this.#channel = paused;
+      if (!paused) await channel.close();
       throw error;
     }
     this.#logger.log(`${handler.name} consumes "${queue}"`);

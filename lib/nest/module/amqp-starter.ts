@@ -1,14 +1,14 @@
 /** The start and the end of an application's connections: found handlers, checked plans, open connections, topology. */
 import { Inject, Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
+import { ParametersError } from '../../amqp/index.js';
 import { planConsumers, planWarnings, roleLines, type ConsumerPlan } from '../consuming/consumer-plan.js';
 import { HandlerExplorer } from '../consuming/handler-explorer.js';
+import { ConfigurationError, describeError } from '../errors.js';
 import { PublisherFactory } from '../publishing/publisher-factory.js';
 import { refuseTransientHosts } from '../publishing/publisher-slots.js';
 import { RecoveryService } from '../recovery/index.js';
 import { RecoveryHooks } from '../recovery/recovery-hooks.js';
-import { ParametersError } from '../../amqp/index.js';
-import { ConfigurationError, describeError } from '../errors.js';
 import { wait } from '../waiting.js';
 import { AmqpConnections } from './connections.js';
 import { persist } from './in-background.js';
@@ -78,10 +78,11 @@ export class AmqpStarter implements OnModuleInit, OnApplicationShutdown {
   /** Resolves when it is open and its topology declared; one in the background goes on by itself. */
   async #begin(connection: NamedConnection): Promise<void> {
     if (!connection.isInBackground) {
-      await this.#open(connection);
+      await this.#open(connection, new Set());
       return;
     }
-    const opening = this.#untilItWorks(connection, () => this.#open(connection));
+    const told = new Set<string>();
+    const opening = this.#untilItWorks(connection, () => this.#open(connection, told));
     this.#background.set(connection, opening);
     // What is wrong without asking a broker is told at once, and ends the start.
     await Promise.race([opening, new Promise((resolve) => setImmediate(resolve))]);
@@ -129,12 +130,14 @@ export class AmqpStarter implements OnModuleInit, OnApplicationShutdown {
     if (told !== undefined && !signal.aborted) this.#logger.log(`connection "${connection.name}" is ready`);
   }
 
-  async #open(connection: NamedConnection): Promise<void> {
+  /** `told` are the warnings that were given: in the background each is given once, however often it is tried. */
+  async #open(connection: NamedConnection, told: Set<string>): Promise<void> {
     await connection.open();
     const plans = this.#plans.filter((plan) => plan.connection === connection);
     await declareTopology(connection, plans, {
       warn: (message) => {
-        this.#logger.warn(message);
+        if (!told.has(message)) this.#logger.warn(message);
+        told.add(message);
       },
       onConflicts: this.#conflictPolicy(connection),
     });

@@ -1,8 +1,8 @@
 /** The connections of one application by their names. */
+import { isDeepStrictEqual } from 'node:util';
 import { Inject, Injectable } from '@nestjs/common';
 import { ConfigurationError, UnknownConnectionError } from '../errors.js';
 import { RecoveryService } from '../recovery/index.js';
-import { isDeepStrictEqual } from 'node:util';
 import { defaultConnection, moduleName, type AmqpFeatureOptions, type AmqpModuleOptions } from './amqp-options.js';
 import { NamedConnection, type WantedTopology } from './named-connection.js';
 

@@ -97,6 +97,11 @@ export class NamedConnection {
     this.#waiting.release();
   }
 
+  /** Whether publishes need not wait for the start: it was ready once, or the start waits for it. */
+  get isReady(): boolean {
+    return this.#isReady || !this.isInBackground || this.#closing.signal.aborted;
+  }
+
   /** Whether it is open at this moment. */
   get isOpen(): boolean {
     return this.#connection?.state === 'open';
@@ -151,7 +156,7 @@ export class NamedConnection {
    * bound it was; also when `signal` is given or `timeout` milliseconds passed.
    */
   async untilReady(bytes: number, signal: AbortSignal | undefined, timeout: number | undefined): Promise<void> {
-    if (this.#isReady || !this.isInBackground || this.#closing.signal.aborted) return;
+    if (this.isReady) return;
     await this.#waiting.wait(bytes, this.#options.publishBuffer ?? {}, signal, timeout);
   }
 

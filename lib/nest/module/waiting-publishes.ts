@@ -1,7 +1,5 @@
 /** Publishes before the first connect, where that happens in the background: bounded as they are later, in an outage. */
-import { AmqpError, type PublishBufferParameters } from '../../amqp/index.js';
-
-const defaults = { messages: 1_000, bytes: 16 * 1024 * 1024, timeout: 10_000 };
+import { AmqpError, publishBufferDefaults as defaults, type PublishBufferParameters } from '../../amqp/index.js';
 
 export class WaitingPublishes {
   readonly #ends = new Set<(error?: Error) => void>();

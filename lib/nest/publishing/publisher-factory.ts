@@ -30,11 +30,14 @@ export class PublisherFactory {
     const { exchange = '', connection = defaultConnection, mandatory, persistent, timeout } = options;
     if (!this.#asked.has(connection)) this.#asked.set(connection, where);
     this.#exchanges.set(connection, (this.#exchanges.get(connection) ?? new Set()).add(exchange));
+    const connections = this.#connections;
     return new Publisher<Events>(
       {
-        untilReady: async (bytes, signal, limit) =>
-          this.#connections.get(connection, where).untilReady(bytes, signal, limit),
-        channel: async () => this.#connections.get(connection, where).publishChannel(purposeOf(exchange)),
+        get isReady() {
+          return connections.get(connection, where).isReady;
+        },
+        untilReady: async (bytes, signal, limit) => connections.get(connection, where).untilReady(bytes, signal, limit),
+        channel: async () => connections.get(connection, where).publishChannel(purposeOf(exchange)),
         onUnheard: (message) => {
           this.#logger.error(message);
         },

@@ -8,7 +8,9 @@ import { checkMessageOptions, type MessageOptions } from './publish-options.js';
 
 /** What a publisher needs of its module. */
 export interface PublisherHost {
-  /** Resolves when the connection was ready once, for a body of so many bytes; see NamedConnection.untilReady. */
+  /** Whether the connection was ready once. */
+  readonly isReady: boolean;
+  /** Resolves when it was, for a body of so many bytes; see NamedConnection.untilReady. */
   untilReady(bytes: number, signal: AbortSignal | undefined, timeout: number | undefined): Promise<void>;
   /** A confirming channel of its connection. */
   channel(): Promise<Channel>;
@@ -71,37 +73,43 @@ export class Publisher<Events extends object = Record<string, unknown>> {
     const { contentType = isBytes ? 'application/octet-stream' : 'application/json', ...given } = rest;
     const { expiration, messageId = randomUUID(), timestamp = new Date(), ...properties } = given;
     const carried = carriedOn();
-    const headers = { ...carried?.headers, ...properties.headers };
-    const start = performance.now();
-    const channel = await this.#channel(routingKey, Buffer.byteLength(body), signal, timeout);
-    const left = timeout === undefined ? undefined : Math.max(1, timeout - Math.round(performance.now() - start));
+    const left = this.#host.isReady ? timeout : await this.#untilReady(routingKey, body, signal, timeout);
+    const channel = await this.#whileNotSent(routingKey, this.#host.channel());
     await channel.publish(
       exchange,
       routingKey,
       body,
       {
         ...properties,
-        correlationId: properties.correlationId ?? carried?.correlationId,
-        ...(Object.keys(headers).length === 0 ? {} : { headers }),
+        ...(carried && {
+          correlationId: properties.correlationId ?? carried.correlationId,
+          headers: { ...carried.headers, ...properties.headers },
+        }),
         contentType,
         messageId,
         timestamp,
         persistent,
         ...(expiration === undefined ? {} : { expiration: String(expiration) }),
       },
-      { mandatory, signal, timeout: timeout === 0 ? 0 : left },
+      { mandatory, signal, timeout: left },
     );
   }
 
-  async #channel(
+  /** Waits for the first connect; answers how many milliseconds of the time-out are left. */
+  async #untilReady(
     routingKey: string,
-    bytes: number,
+    body: string | Uint8Array,
     signal: AbortSignal | undefined,
     timeout: number | undefined,
-  ): Promise<Channel> {
+  ): Promise<number | undefined> {
+    const start = performance.now();
+    await this.#whileNotSent(routingKey, this.#host.untilReady(Buffer.byteLength(body), signal, timeout));
+    return timeout === undefined ? undefined : Math.max(1, timeout - Math.round(performance.now() - start));
+  }
+
+  async #whileNotSent<Result>(routingKey: string, waiting: Promise<Result>): Promise<Result> {
     try {
-      await this.#host.untilReady(bytes, signal, timeout);
-      return await this.#host.channel();
+      return await waiting;
     } catch (error) {
       if (error instanceof PublishError) throw error;
       throw new NotSentError(describeError(error).message, this.#settings.exchange, routingKey, error);

@@ -1,29 +1,15 @@
 /** What is on the broker otherwise than declared: told argument by argument at start, and dealt with by `conflicts`. */
-import { Injectable } from '@nestjs/common';
-import {
-  AmqpModule,
-  ConfigurationError,
-  Consume,
-  RecoveryService,
-  TopologyConflictError,
-  type ConsumeOptions,
-} from 'leveret';
+import { ConfigurationError, RecoveryService, TopologyConflictError } from 'leveret';
 import { connectTcp, type Transport } from 'leveret/amqp';
 import { describeOnBrokers, describeOnControlledRabbitmq } from '../../support/brokers.js';
-import { Bystander, closeApplications, eventually, startApplication } from '../../support/nest-app.js';
+import {
+  Bystander,
+  closeApplications,
+  eventually,
+  recordingConsumer,
+  startApplication,
+} from '../../support/nest-app.js';
 import { rejection } from '../../support/waiting.js';
-
-function handlerOf(options: string | ConsumeOptions): { Orders: new () => object; seen: unknown[] } {
-  const seen: unknown[] = [];
-  @Injectable()
-  class Orders {
-    @Consume(options)
-    onOrder(order: unknown): void {
-      seen.push(order);
-    }
-  }
-  return { Orders, seen };
-}
 
 describeOnBrokers('declarations that differ on the broker', (broker) => {
   const bystander = new Bystander();
@@ -45,7 +31,7 @@ describeOnBrokers('declarations that differ on the broker', (broker) => {
 
   test('end the start by default, each argument with both values, and nothing was declared', async () => {
     const absent = broker.unique('absent');
-    const { Orders } = handlerOf({ queue, arguments: { 'x-max-length': 6 } });
+    const { Orders } = recordingConsumer({ queue, arguments: { 'x-max-length': 6 } });
     const error = (await rejection(
       startApplication(
         { url: broker.url, exchanges: [{ name: exchange, type: 'topic' }], queues: [{ name: absent }] },
@@ -74,7 +60,7 @@ describeOnBrokers('declarations that differ on the broker', (broker) => {
   });
 
   test("conflicts: 'use' warns, consumes what is there, and recovery is not refused over it", async () => {
-    const { Orders, seen } = handlerOf(queue);
+    const { Orders, seen } = recordingConsumer(queue);
     const transports: Transport[] = [];
     const { app, log } = await startApplication(
       {
@@ -104,7 +90,7 @@ describeOnBrokers('declarations that differ on the broker', (broker) => {
   });
 
   test("conflicts: 'wait' starts when somebody mended it, and fails after startTimeout where nobody did", async () => {
-    const { Orders, seen } = handlerOf(queue);
+    const { Orders, seen } = recordingConsumer(queue);
     const options = { url: broker.url, conflicts: 'wait', startTimeout: 8_000 } as const;
     const starting = startApplication(options, { providers: [Orders] });
     setTimeout(() => void bystander.channel.queueDelete(queue), 300);
@@ -120,7 +106,7 @@ describeOnBrokers('declarations that differ on the broker', (broker) => {
   });
 
   test('in the background they are waited for as well, whatever the policy', async () => {
-    const { Orders, seen } = handlerOf(queue);
+    const { Orders, seen } = recordingConsumer(queue);
     const { log } = await startApplication({ url: broker.url, start: 'background' }, { providers: [Orders] });
     await eventually(() => expect(log.texts('warn').join()).toContain(`conflict queue ${queue}`));
     await bystander.channel.queueDelete(queue);
@@ -131,66 +117,10 @@ describeOnBrokers('declarations that differ on the broker', (broker) => {
   test('a parking queue that operators made otherwise is used as it is, with a warning', async () => {
     const own = broker.unique('own');
     await bystander.channel.queueDeclare(`${own}.parked`, { arguments: { 'x-max-length': 1_000 } });
-    const { Orders } = handlerOf(own);
+    const { Orders } = recordingConsumer(own);
     const { log } = await startApplication({ url: broker.url }, { providers: [Orders] });
     expect(log.texts('warn').join()).toContain(`it is used as it is: conflict queue ${own}.parked`);
     for (const name of [own, `${own}.parked`]) await bystander.channel.queueDelete(name);
-  });
-});
-
-describeOnBrokers('the exchanges and queues of feature modules', (broker) => {
-  const bystander = new Bystander();
-  beforeAll(() => bystander.open(broker.url));
-  afterEach(closeApplications);
-  afterAll(() => bystander.close());
-
-  test('forFeature declares what a feature module needs; the same import twice is one', async () => {
-    const exchange = broker.unique('feature-x');
-    const queue = broker.unique('feature');
-    const bound = broker.unique('feature-bound');
-    const feature = {
-      exchanges: [{ name: exchange, type: 'topic' }],
-      queues: [{ name: queue, arguments: { 'x-max-length': 7 } }, { name: bound }],
-      bindings: [{ exchange, queue: bound, routingKey: '#' }],
-    };
-    // The handler's queue takes the feature's word on it.
-    const { Orders, seen } = handlerOf(queue);
-    await startApplication(
-      { url: broker.url },
-      { imports: [AmqpModule.forFeature(feature), AmqpModule.forFeature(feature)], providers: [Orders] },
-    );
-    await bystander.channel.queueDeclare(queue, { arguments: { 'x-max-length': 7 } });
-    await bystander.channel.publish(exchange, 'any', 'x', {}, { mandatory: true });
-    expect(await bystander.count(bound)).toBe(1);
-    await bystander.send(queue, JSON.stringify('one'));
-    await eventually(() => expect(seen).toEqual(['one']));
-    for (const name of [queue, bound, `${queue}.parked`]) await bystander.channel.queueDelete(name);
-    await bystander.channel.exchangeDelete(exchange);
-  });
-
-  test('forFeatureAsync makes its options at start', async () => {
-    const queue = broker.unique('feature-async');
-    await startApplication(
-      { url: broker.url },
-      { imports: [AmqpModule.forFeatureAsync({ useFactory: () => Promise.resolve({ queues: [{ name: queue }] }) })] },
-    );
-    expect(await bystander.channel.queueExists(queue)).toBe(true);
-    await bystander.channel.queueDelete(queue);
-  });
-
-  test('features that are wrong, contradict each other or name no connection end the start', async () => {
-    const name = broker.unique('contradicted');
-    const failure = async (...features: object[]): Promise<Error> =>
-      rejection(startApplication({ url: broker.url }, { imports: features.map((one) => AmqpModule.forFeature(one)) }));
-    const contradicted = await failure({ queues: [{ name }] }, { queues: [{ name, durable: false }] });
-    expect(contradicted).toBeInstanceOf(ConfigurationError);
-    expect(contradicted.message).toContain(
-      `the queue "${name}" is declared by AmqpModule.forFeature too, and otherwise`,
-    );
-    expect((await failure({ connection: 'other' })).message).toContain('there is no connection "other"');
-    expect((await failure({ queue: name })).message).toContain('unknown option "queue"');
-    expect((await failure({ queues: [{ nam: name }] })).message).toContain('queues[0].name" is missing');
-    expect(await bystander.channel.queueExists(name)).toBe(false);
   });
 });
 
@@ -214,7 +144,7 @@ describeOnControlledRabbitmq('an application without the permission to declare',
     url.password = user;
     const queue = broker.unique('reader');
     const exchange = broker.unique('reader-x');
-    const { Orders, seen } = handlerOf({ queue, exchange, routingKey: 'order' });
+    const { Orders, seen } = recordingConsumer({ queue, exchange, routingKey: 'order' });
     const options = { url: url.href, exchanges: [{ name: exchange, type: 'topic' }] };
     const error = await rejection(startApplication(options, { providers: [Orders] }));
     expect(error).toBeInstanceOf(ConfigurationError);

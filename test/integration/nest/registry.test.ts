@@ -1,7 +1,7 @@
 /** Pause, resume, stop and start consumers at run time, by name. */
 import { Injectable } from '@nestjs/common';
 import { Consume, ConsumerRegistry, ConfigurationError, UnknownConsumerError, RecoveryService } from 'leveret';
-import { WrongStateError } from 'leveret/amqp';
+import { ArgumentError, WrongStateError } from 'leveret/amqp';
 import { describeOnBrokers } from '../../support/brokers.js';
 import { Cuts } from '../../support/cuts.js';
 import {
@@ -142,8 +142,6 @@ describeOnBrokers('the consumer registry', (broker) => {
 
   test('changes of one consumer happen in the order in which they were asked for', async () => {
     const { queue, seen, registry, states } = await start();
-    const { pause: pauses, resume, stop, start: starts } = registry;
-    expect([pauses, resume, stop, starts].every((method) => typeof method === 'function')).toBe(true);
     await Promise.all([
       registry.pause('orders'),
       registry.resume('orders'),
@@ -183,6 +181,25 @@ describeOnBrokers('the consumer registry', (broker) => {
     await eventually(() => expect(seen).toEqual(['back']));
   });
 
+  test('a resume that is refused leaves it paused: it can be tried again, and a stop waits for its handlers', async () => {
+    const { queue, seen, registry, release, states } = await start();
+    await bystander.send(queue, { wait: true });
+    await eventually(() => expect(seen).toHaveLength(1));
+    await registry.pause('orders');
+    await bystander.channel.queueDelete(queue);
+    expect(await rejection(registry.resume('orders'))).toBeInstanceOf(ConfigurationError);
+    expect(states()).toEqual(['paused false']);
+    let isStopped = false;
+    const stopping = registry.stop('orders').then(() => (isStopped = true));
+    await pause(50);
+    expect(isStopped).toBe(false);
+    release();
+    await stopping;
+    await bystander.channel.queueDeclare(queue);
+    await registry.start('orders');
+    expect(states()).toEqual(['consuming true']);
+  });
+
   test('what cannot be done is refused, typed, and changes nothing', async () => {
     const { registry, states, close } = await start();
     for (const change of ['pause', 'resume', 'stop', 'start'] as const) {
@@ -193,6 +210,10 @@ describeOnBrokers('the consumer registry', (broker) => {
     expect(() => registry.status('nobody')).toThrow(UnknownConsumerError);
     await registry.resume('orders');
     await registry.start('orders');
+    for (const timeout of [Number.NaN, -1, 0.5]) {
+      expect(await rejection(registry.stop('orders', { timeout }))).toBeInstanceOf(ArgumentError);
+    }
+    expect(states()).toEqual(['consuming true']);
     await registry.stop('orders');
     for (const change of ['pause', 'resume'] as const) {
       expect(await rejection(registry[change]('orders'))).toBeInstanceOf(WrongStateError);

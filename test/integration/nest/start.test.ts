@@ -1,6 +1,5 @@
 /** How an application starts: with a broker that is not there yet, and `start: 'wait' | 'fail' | 'background'`. */
-import { Injectable } from '@nestjs/common';
-import { ConfigurationError, Consume, ConsumerRegistry, PublisherFactory, RecoveryService } from 'leveret';
+import { ConfigurationError, ConsumerRegistry, PublisherFactory, RecoveryService } from 'leveret';
 import { ConnectionRefusedError, connectTcp, NotSentError, type TransportFactory } from 'leveret/amqp';
 import { describeOnBrokers } from '../../support/brokers.js';
 import {
@@ -9,6 +8,7 @@ import {
   closeApplications,
   eventually,
   pause,
+  recordingConsumer,
   startApplication,
 } from '../../support/nest-app.js';
 import { rejection } from '../../support/waiting.js';
@@ -35,18 +35,6 @@ describeOnBrokers('the start of an application', (broker) => {
   afterAll(() => bystander.close());
   afterEach(closeApplications);
 
-  function handler(queue: string): { Orders: new () => object; seen: unknown[] } {
-    const seen: unknown[] = [];
-    @Injectable()
-    class Orders {
-      @Consume(queue)
-      onOrder(order: unknown): void {
-        seen.push(order);
-      }
-    }
-    return { Orders, seen };
-  }
-
   test("start: 'fail' asks once and fails with the cause", async () => {
     const gate = new Gate();
     const options = { url: broker.url, transport: gate.transport, start: 'fail', retryDelay: 10 } as const;
@@ -57,7 +45,7 @@ describeOnBrokers('the start of an application', (broker) => {
   test("start: 'background' goes on without the broker; then all of it comes, and what was published goes out", async () => {
     const gate = new Gate();
     const queue = broker.unique('background');
-    const { Orders, seen } = handler(queue);
+    const { Orders, seen } = recordingConsumer(queue);
     const options = { url: broker.url, transport: gate.transport, start: 'background', retryDelay: 10 } as const;
     const { app, log } = await startApplication(options, { providers: [Orders] });
     const registry = app.get(ConsumerRegistry);
@@ -79,14 +67,7 @@ describeOnBrokers('the start of an application', (broker) => {
 
   test('in the background a queue that is not there is waited for, too', async () => {
     const queue = broker.unique('background-queue');
-    const seen: unknown[] = [];
-    @Injectable()
-    class Orders {
-      @Consume({ queue, declare: false })
-      onOrder(order: unknown): void {
-        seen.push(order);
-      }
-    }
+    const { Orders, seen } = recordingConsumer({ queue, declare: false });
     const { log } = await startApplication({ url: broker.url, start: 'background' }, { providers: [Orders] });
     await eventually(() => expect(log.texts('warn').join()).toContain(`the queue "${queue}" is not there`));
     await bystander.channel.queueDeclare(queue);
@@ -136,7 +117,7 @@ describeOnBrokers('the start of an application', (broker) => {
   test('an application that closes before its broker came ends at once, and consumes nothing then', async () => {
     const gate = new Gate();
     const queue = broker.unique('never');
-    const { Orders, seen } = handler(queue);
+    const { Orders, seen } = recordingConsumer(queue);
     const { app } = await startApplication(
       { url: broker.url, transport: gate.transport, start: 'background' },
       { providers: [Orders] },
