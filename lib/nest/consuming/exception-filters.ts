@@ -5,11 +5,16 @@
  * Nest's own external contexts take a filter that returns nothing for one that is not there, log the error and throw it
  * on; and they take an observable that completes without a value for a failure. Both are put right here.
  */
-import type { ArgumentsHost, ContextType } from '@nestjs/common';
+import { ForbiddenException, type ArgumentsHost, type ContextType } from '@nestjs/common';
+import type { GuardsConsumer } from '@nestjs/core/guards/guards-consumer.js';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import type { ExternalContextCreator } from '@nestjs/core';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { tamed } from '../errors.js';
+import { noteRefusal } from './policy.js';
+
+/** As Nest says it. */
+const refusal = 'Forbidden resource';
 
 interface Filter {
   readonly func: (exception: unknown, host: ArgumentsHost) => unknown;
@@ -48,6 +53,7 @@ async function applyFilters(filters: readonly Filter[], error: unknown, host: Ar
 /** The creator of external contexts with the contract of message handlers. */
 export function messageContextCreator(creator: ExternalContextCreator): ExternalContextCreator {
   const modules = (creator as unknown as { modulesContainer: ReadonlyMap<string, HostModule> }).modulesContainer;
+  const guards = (creator as unknown as { guardsConsumer: GuardsConsumer }).guardsConsumer;
   return Object.create(creator, {
     // Nest's own looks among the providers only: a controller's guards, pipes and filters given as classes would be
     // searched for in no module, and silently left out.
@@ -58,6 +64,20 @@ export function messageContextCreator(creator: ExternalContextCreator): External
           if (module.hasProvider(host) || module.controllers.has(host)) return key;
         }
         return '';
+      },
+    },
+    guardsConsumer: {
+      value: {
+        tryActivate: async (...values: Parameters<GuardsConsumer['tryActivate']>): Promise<boolean> => {
+          try {
+            const isActive = await guards.tryActivate(...values);
+            if (!isActive) throw new ForbiddenException(refusal);
+            return true;
+          } catch (error) {
+            noteRefusal(error);
+            throw error;
+          }
+        },
       },
     },
     transformToResult: { value: async (result: unknown) => await settled(result) },

@@ -6,6 +6,8 @@ import { HandlerTimeoutError, UnreadableBodyError } from '../errors.js';
 export interface SettlementPolicy {
   readonly when: 'after' | 'before' | 'manual';
   readonly then: FailureOutcome;
+  /** Of what a guard refused. */
+  readonly refused: FailureOutcome;
   readonly errors: readonly { readonly errorClass: ErrorClass; readonly then: FailureOutcome }[];
   /** True where retries are asked for, which are not done yet. */
   readonly asksForRetry: boolean;
@@ -18,6 +20,7 @@ export function resolvePolicy(own: AckPolicy, shared: AckPolicy, isByHand: boole
   return {
     when: own.when ?? (isByHand ? 'manual' : (shared.when ?? 'after')),
     then,
+    refused: own.refused ?? shared.refused ?? then,
     errors: errors.map(([errorClass, policy]) => ({ errorClass, then: policy.then ?? then })),
     asksForRetry: [own, shared, ...errors.map(([, policy]) => policy)].some(({ retry }) => asksFor(retry)),
   };
@@ -25,6 +28,17 @@ export function resolvePolicy(own: AckPolicy, shared: AckPolicy, isByHand: boole
 
 function asksFor(retry: AckPolicy['retry']): boolean {
   return typeof retry === 'object' ? retry.attempts > 0 : (retry ?? 0) > 0;
+}
+
+const refusals = new WeakSet<object>();
+
+/** Remembers what a guard refused with. */
+export function noteRefusal(error: unknown): void {
+  if (typeof error === 'object' && error !== null) refusals.add(error);
+}
+
+function isRefusal(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && refusals.has(error);
 }
 
 /** `instanceof`, which throws for a revoked proxy. */
@@ -64,12 +78,13 @@ export function outcomeOf(policy: SettlementPolicy, error: unknown): FailureOutc
     const match = policy.errors.find(({ errorClass }) => isInstance(link, errorClass));
     if (match) return match.then;
   }
-  return policy.then;
+  return chainOf(error).some(isRefusal) ? policy.refused : policy.then;
 }
 
 /** Why a message is not handled, in one word for its headers. */
-export function reasonOf(error: unknown): 'unreadable' | 'invalid' | 'timeout' | 'error' {
+export function reasonOf(error: unknown): 'refused' | 'unreadable' | 'invalid' | 'timeout' | 'error' {
   for (const link of chainOf(error)) {
+    if (isRefusal(link)) return 'refused';
     if (isInstance(link, UnreadableBodyError)) return 'unreadable';
     if (isInstance(link, BadRequestException)) return 'invalid';
     if (isInstance(link, HandlerTimeoutError)) return 'timeout';

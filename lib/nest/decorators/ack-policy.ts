@@ -45,6 +45,11 @@ export interface AckPolicy extends FailurePolicy {
    *   settled by this policy.
    */
   when?: 'after' | 'before' | 'manual' | undefined;
+  /**
+   * What becomes of a message that a guard refused, by answering false or by throwing; a class in `errors` that the guard's
+   * error is of goes first. Default: `then`.
+   */
+  refused?: FailureOutcome | undefined;
   /** Policies for errors of a class, the first match wins. What they leave out is taken from above. */
   errors?: readonly (readonly [ErrorClass, FailurePolicy])[] | undefined;
 }
@@ -76,7 +81,8 @@ const isRetry: Check = (value) => {
   return faults.length > 0 ? `is wrong: ${faults.join('; ')}` : undefined;
 };
 
-const failureChecks = { retry: isRetry, then: isOneOf('park', 'dead-letter', 'requeue', 'drop') };
+const isOutcome = isOneOf('park', 'dead-letter', 'requeue', 'drop');
+const failureChecks = { retry: isRetry, then: isOutcome };
 
 /** Something that `instanceof` takes: an arrow function, for one, is none. */
 function isClass(value: unknown): boolean {
@@ -102,10 +108,11 @@ export function ackPolicyFaults(policy: unknown): string[] {
   const faults = faultsOf(policy, {
     when: isOneOf('after', 'before', 'manual'),
     ...failureChecks,
+    refused: isOutcome,
     errors: isErrorPolicies,
   });
   if (isRecord(policy) && policy['when'] === 'before') {
-    const idle = ['retry', 'then', 'errors'].filter((name) => policy[name] !== undefined);
+    const idle = ['retry', 'then', 'refused', 'errors'].filter((name) => policy[name] !== undefined);
     if (idle.length > 0) faults.push(`when: 'before' leaves nothing to settle, so ${idle.join(', ')} has no effect`);
   }
   return faults;

@@ -130,7 +130,7 @@ describeOnBrokers("a handler runs through Nest's own machinery", (broker) => {
       expect(seen).toEqual([['rpc', 'Orders', 'clerk'], 'before', { id: 1, piped: true }, ['after', 'done']]),
     );
     await bystander.send(queue, { id: 0 });
-    expect(await parked(queue)).toEqual(['error', 'ForbiddenException']);
+    expect(await parked(queue)).toEqual(['refused', 'ForbiddenException']);
   });
 
   test('a guard, an interceptor or a pipe that throws fails the message as its handler would', async () => {
@@ -153,7 +153,7 @@ describeOnBrokers("a handler runs through Nest's own machinery", (broker) => {
     await startApplication({ url: broker.url }, { providers: [Orders] });
     for (const kind of ['guard', 'interceptor', 'pipe']) {
       await bystander.send(`${queue}.${kind}`, {});
-      expect(await parked(`${queue}.${kind}`)).toEqual(['error', 'TypeError']);
+      expect(await parked(`${queue}.${kind}`)).toEqual([kind === 'guard' ? 'refused' : 'error', 'TypeError']);
     }
   });
 
