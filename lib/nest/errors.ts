@@ -57,6 +57,17 @@ export class UnreadableBodyError extends AmqpError {
   }
 }
 
+/** No handler stands for a message's pattern, or its routing key. Settled by policy. */
+export class NoHandlerError extends AmqpError {
+  /** The pattern, or the routing key. */
+  readonly pattern: string;
+
+  constructor(pattern: string) {
+    super(`there is no handler for "${pattern}"`);
+    this.pattern = pattern;
+  }
+}
+
 /** A handler took longer than its `timeout`. Settled by its policy; what the handler does afterwards is ignored. */
 export class HandlerTimeoutError extends TimeoutError {
   /** `Class.method`. */

@@ -4,6 +4,7 @@ export * from './decorators/index.js';
 export {
   ConfigurationError,
   HandlerTimeoutError,
+  NoHandlerError,
   ShutdownError,
   TopologyConflictError,
   UnknownConnectionError,
@@ -13,4 +14,5 @@ export {
 export * from './module/index.js';
 export { Publisher, PublisherFactory, type MessageOptions } from './publishing/index.js';
 export * from './recovery/index.js';
+export type { ConflictChoice, StartChoice } from './start-options.js';
 export * from './transport/index.js';

@@ -9,20 +9,12 @@ import { ConfigurationError } from '../errors.js';
 import { defaultConnection, moduleName, type QueueDefinition } from '../module/amqp-options.js';
 import type { AmqpConnections } from '../module/connections.js';
 import type { NamedConnection } from '../module/named-connection.js';
+import type { QueueWish } from '../wishes.js';
 import type { HandlerDefinition } from './handler-definition.js';
 import { parkingQueue } from './parking.js';
 import { resolvePolicy, type SettlementPolicy } from './policy.js';
 
 const defaultPrefetch = 20;
-
-/** A queue as it goes over the wire. */
-export interface QueuePlan {
-  readonly name: string;
-  readonly durable: boolean;
-  readonly exclusive: boolean;
-  readonly autoDelete: boolean;
-  readonly arguments: FieldTable;
-}
 
 export interface ConsumerPlan {
   /** For ConsumerRegistry. */
@@ -34,11 +26,11 @@ export interface ConsumerPlan {
   /** The queue's name. */
   readonly queue: string;
   /** How it is declared; undefined: it is taken as it is. */
-  readonly declared: QueuePlan | undefined;
+  readonly declared: QueueWish | undefined;
   readonly exchange: string | undefined;
   readonly routingKeys: readonly string[];
   /** undefined: it is not declared. */
-  readonly parkingQueue: QueuePlan | undefined;
+  readonly parkingQueue: QueueWish | undefined;
   readonly policy: SettlementPolicy;
   /** 0: without limit. */
   readonly prefetch: number;
@@ -153,7 +145,7 @@ function isQuorum(queue: QueueOptions): boolean {
  * A queue as it goes over the wire. A quorum queue counts lost connections as deliveries and drops a message past its
  * limit (20, from RabbitMQ 4.0), so ours dead-letter to their parking queue unless told otherwise.
  */
-export function planQueue(name: string, queue: QueueOptions, isParked: boolean): QueuePlan {
+export function planQueue(name: string, queue: QueueOptions, isParked: boolean): QueueWish {
   const { queueType, deadLetter, durable = true, exclusive = false, autoDelete = false } = queue;
   const table: FieldTable = { ...queue.arguments };
   if (queueType !== undefined && queueType !== 'classic') table['x-queue-type'] = queueType;
@@ -167,7 +159,7 @@ export function planQueue(name: string, queue: QueueOptions, isParked: boolean):
   return { name, durable, exclusive, autoDelete, arguments: table };
 }
 
-function planParkingQueue(queue: string, isQuorumQueue: boolean): QueuePlan {
+function planParkingQueue(queue: string, isQuorumQueue: boolean): QueueWish {
   return {
     name: parkingQueue(queue),
     durable: true,

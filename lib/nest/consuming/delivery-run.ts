@@ -10,6 +10,7 @@ import { readBody } from './body.js';
 import type { ConsumerPlan } from './consumer-plan.js';
 import { runFor } from './current-delivery.js';
 import type { Invoke } from './handler-invoker.js';
+import type { ConsumerRun } from './message-consumer.js';
 import { park, parkingQueue } from './parking.js';
 import { outcomeOf, reasonOf } from './policy.js';
 import { Settlement } from './settlement.js';
@@ -17,7 +18,7 @@ import { Settlement } from './settlement.js';
 /** Milliseconds before a message that could not be parked goes back: without them it would come again at once. */
 const requeueDelay = 1_000;
 
-export class DeliveryRun {
+export class DeliveryRun implements ConsumerRun {
   readonly delivery: Delivery;
   readonly #plan: ConsumerPlan;
   readonly #channel: Channel;

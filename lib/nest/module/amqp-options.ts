@@ -10,12 +10,12 @@ import {
   isList,
   isMilliseconds,
   isName,
-  isOneOf,
   isRecord,
   isTable,
   isWhole,
   type Check,
 } from '../option-checks.js';
+import { startChecks, type ConflictChoice, type StartChoice } from '../start-options.js';
 
 export interface ExchangeDefinition {
   name: string;
@@ -90,7 +90,7 @@ export interface AmqpModuleOptions extends ConnectionParameters, TopologyDefinit
    *   seconds), until they work; each new cause is logged once. Publishes wait as they do while a connection is away
    *   (`publishBuffer`). Parameters that are wrong end the start all the same.
    */
-  start?: 'wait' | 'fail' | 'background' | undefined;
+  start?: StartChoice | undefined;
   /**
    * What becomes of the start where an exchange or a queue is on the broker otherwise than declared; each difference is
    * told, argument by argument. Nothing on the broker is changed or deleted. Parking queues are always used as they are.
@@ -100,7 +100,7 @@ export interface AmqpModuleOptions extends ConnectionParameters, TopologyDefinit
    * - `use`: it warns, and takes what is there as it is.
    * - `wait`: it warns, and waits until somebody mended it, at most `startTimeout`; in the background without end.
    */
-  conflicts?: 'fail' | 'use' | 'wait' | undefined;
+  conflicts?: ConflictChoice | undefined;
   /**
    * Milliseconds that the start waits for the broker, over all endpoints and attempts; then it fails with the cause. A
    * wrong password fails at once. Default 30 000.
@@ -141,12 +141,6 @@ const defaultsChecks: Readonly<Record<keyof ConsumerDefaults, Check>> = {
   ack: (value) => ackPolicyFaults(value)[0],
   drainTimeout: isMilliseconds,
 };
-
-const startChecks = {
-  start: isOneOf('wait', 'fail', 'background'),
-  conflicts: isOneOf('fail', 'use', 'wait'),
-  startTimeout: isMilliseconds,
-} satisfies Partial<Record<keyof AmqpModuleOptions, Check>>;
 
 export const defaultConnection = 'default';
 

@@ -2,7 +2,8 @@
 import type { LoggerService } from '@nestjs/common';
 import type { Channel, Connection, ConnectionParameters } from '../../amqp/index.js';
 import { connectWithin } from '../connecting.js';
-import { declareForClient } from './declaring.js';
+import { declareWishes } from '../topology.js';
+import { clientWishes } from './declaring.js';
 import type { AmqpClientOptions, ResolvedTransport } from './options.js';
 import { directReplyTo, RequestChannel } from './request-channel.js';
 import { reportConnection, TransportListeners, type AmqpStatus, type AmqpTransportEvents } from './status.js';
@@ -98,7 +99,16 @@ export class ClientConnection {
       },
     });
     try {
-      if (this.#transport.noAssert === false) await this.#declare(connection);
+      if (this.#transport.noAssert === false) {
+        await declareWishes(connection, clientWishes(this.#transport, this.#options.exchange), {
+          choice: 'fail',
+          limit: 0,
+          signal,
+          warn: (message) => {
+            this.#logger.warn(message);
+          },
+        });
+      }
       signal.throwIfAborted();
     } catch (error) {
       await connection.close();
@@ -112,15 +122,6 @@ export class ClientConnection {
     this.#listeners.attachTo(connection);
     this.#onStatus('connected');
     return connection;
-  }
-
-  async #declare(connection: Connection): Promise<void> {
-    const channel = await connection.openChannel();
-    try {
-      await declareForClient(channel, this.#transport, this.#options.exchange);
-    } finally {
-      await channel.close();
-    }
   }
 
   async #openEventChannel(): Promise<Channel> {

@@ -12,13 +12,6 @@ export class DuplicateHandlerError extends ConfigurationError {
   }
 }
 
-/** The reason of a parked event that no handler stands for. */
-export class NoHandlerError extends AmqpError {
-  constructor(pattern: string) {
-    super(`there is no handler for "${pattern}"`);
-  }
-}
-
 /** The other side answered the request with an error. */
 export class RemoteError extends AmqpError {
   readonly pattern: string;
