@@ -9,7 +9,7 @@ import type { ConsumerState, MessageConsumer } from './message-consumer.js';
 export interface ConsumerStatus {
   /** The `name` of its `@Consume`, default `Class.method`; of an AmqpServer its `name`, default `AmqpServer <queue>`. */
   readonly name: string;
-  /** `Class.method`, or `AmqpServer`. */
+  /** `Class.method`, several with commas between them where they share the queue, or `AmqpServer`. */
   readonly handler: string;
   readonly queue: string;
   /** Name of the connection. */
@@ -26,8 +26,8 @@ export interface ConsumerStatus {
 /** A consumer that the registry has. */
 export interface RegisteredConsumer {
   readonly name: string;
-  /** `Class.method`, or `AmqpServer`. */
-  readonly handler: string;
+  /** `Class.method` each, or `AmqpServer`. */
+  readonly handlers: readonly string[];
   /** Name of the connection. */
   readonly connection: string;
   readonly consumer: MessageConsumer;
@@ -51,7 +51,7 @@ export class ConsumerRegistry {
     const entries = name === undefined ? this.#all : this.#named(name, 'ConsumerRegistry.status');
     return entries.map(({ consumer, ...entry }) => ({
       name: entry.name,
-      handler: entry.handler,
+      handler: [...new Set(entry.handlers)].join(', '),
       queue: consumer.queue,
       connection: entry.connection,
       state: consumer.state,
@@ -149,7 +149,7 @@ export class ConsumerRegistry {
 
   #named(name: string, where: string): readonly RegisteredConsumer[] {
     const own = this.#all.filter((entry) => entry.name === name);
-    const entries = own.length > 0 ? own : this.#all.filter((entry) => entry.handler === name);
+    const entries = own.length > 0 ? own : this.#all.filter(({ handlers }) => handlers.includes(name));
     if (entries.length > 0) return entries;
     throw new UnknownConsumerError(
       where,

@@ -35,9 +35,9 @@ export class ConsumersService implements OnApplicationBootstrap, OnModuleDestroy
     this.#registry.fill(
       this.#starter.plans.map((plan) => ({
         name: plan.name,
-        handler: plan.handler.name,
+        handlers: plan.handlers.map(({ handler }) => handler.name),
         connection: plan.connection.name,
-        consumer: handlerConsumer(plan, this.#invoker.prepare(plan.handler)),
+        consumer: handlerConsumer(plan, this.#invoker),
       })),
     );
     try {

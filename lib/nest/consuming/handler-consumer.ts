@@ -1,24 +1,30 @@
-/** The consumer of a handler with `@Consume`, made of its plan. */
+/** The consumer of a queue with handlers of `@Consume`, made of its plan. */
 import { Logger } from '@nestjs/common';
-import type { ConsumerPlan } from './consumer-plan.js';
+import { handlerFor, type ConsumerPlan } from './consumer-plan.js';
 import { DeliveryRun } from './delivery-run.js';
-import type { Invoke } from './handler-invoker.js';
+import type { HandlerInvoker } from './handler-invoker.js';
 import { MessageConsumer } from './message-consumer.js';
 
 const defaultDrainTimeout = 10_000;
 
-export function handlerConsumer(plan: ConsumerPlan, invoke: Invoke): MessageConsumer {
-  const { handler, queue, connection, concurrency, prefetch, isAutoStarted } = plan;
+export function handlerConsumer(plan: ConsumerPlan, invoker: HandlerInvoker): MessageConsumer {
+  const { title, queue, connection, concurrency, prefetch, isAutoStarted } = plan;
   const logger = new Logger('AmqpConsumer');
+  const invokes = new Map(plan.handlers.map((handler) => [handler, invoker.prepare(handler.handler)]));
   return new MessageConsumer({
     logger,
-    title: handler.name,
+    title,
     queue,
     concurrency,
     isAutoStarted,
     consumeOptions: { prefetch },
     drainTimeout: connection.options.defaults?.drainTimeout ?? defaultDrainTimeout,
     openChannel: () => connection.connection.openChannel(),
-    createRun: (channel, delivery, onStale) => new DeliveryRun(plan, channel, delivery, invoke, logger, onStale),
+    createRun: (channel, delivery, onStale) => {
+      const handler = handlerFor(plan, delivery.routingKey);
+      const invoke = handler && invokes.get(handler);
+      const target = handler && invoke && { ...handler, invoke };
+      return new DeliveryRun({ plan, target, channel, delivery, logger, onStale });
+    },
   });
 }

@@ -1,7 +1,13 @@
 /** What an AmqpModule is configured with, and its check. Connection parameters are checked by the client itself. */
 import type { ConnectionParameters, FieldTable } from '../../amqp/index.js';
 import { ackPolicyFaults, type AckPolicy } from '../decorators/ack-policy.js';
-import { queueContradictions, queueOptionChecks, type QueueOptions } from '../decorators/consume-options.js';
+import {
+  configuredConsumeFaults,
+  queueContradictions,
+  queueOptionChecks,
+  type ConfiguredConsumeOptions,
+  type QueueOptions,
+} from '../decorators/consume-options.js';
 import { ConfigurationError } from '../errors.js';
 import {
   faultsOf,
@@ -76,6 +82,11 @@ export interface ConsumerDefaults {
 /** The connection parameters of the client, and what the application has on this connection. */
 export interface AmqpModuleOptions extends ConnectionParameters, TopologyDefinitions {
   defaults?: ConsumerDefaults | undefined;
+  /**
+   * What is said of consumers by their `name`, over what their `@Consume` says: `{ orders: { queue: 'orders.eu', prefetch: 5 } }`
+   * for `@Consume({ name: 'orders' })`. A name that no `@Consume` has is warned of.
+   */
+  consumers?: Readonly<Record<string, ConfiguredConsumeOptions>> | undefined;
   /**
    * Roles of this process: of the handlers with a `role` only these are consumed, and nothing is declared for the others.
    * An empty list: none of them. Default: all.
@@ -163,6 +174,14 @@ export function checkModuleOptions(connection: string, options: unknown): assert
     const problem = isList(roles) ?? (roles as unknown[]).map(isFilledName).find((one) => one !== undefined);
     if (problem !== undefined) faults.push(`option "roles" ${problem}`);
   }
+  const consumers: unknown = options['consumers'];
+  if (consumers !== undefined) {
+    const problem = isTable(consumers);
+    if (problem !== undefined) faults.push(`option "consumers" ${problem}`);
+    for (const [name, given] of isRecord(consumers) ? Object.entries(consumers) : []) {
+      faults.push(...configuredConsumeFaults(given, `consumers.${name}.`));
+    }
+  }
   for (const name of ['name', 'isGlobal']) {
     if (options[name] !== undefined) faults.push(`option "${name}" stands beside useFactory, not in its result`);
   }
@@ -220,7 +239,7 @@ function listFaults(
 }
 
 const ownOptions: readonly string[] = [
-  ...['exchanges', 'queues', 'bindings', 'defaults', 'roles'],
+  ...['exchanges', 'queues', 'bindings', 'defaults', 'consumers', 'roles'],
   ...Object.keys(startChecks),
 ];
 

@@ -1,7 +1,8 @@
 /** The start and the end of an application's connections: found handlers, checked plans, open connections, topology. */
 import { Inject, Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
-import { planConsumers, planWarnings, roleLines, type ConsumerPlan } from '../consuming/consumer-plan.js';
+import { configurationLines, configuredHandlers } from '../consuming/configured-handlers.js';
+import { planConsumers, planWarnings, type ConsumerPlan } from '../consuming/consumer-plan.js';
 import { HandlerExplorer } from '../consuming/handler-explorer.js';
 import { describeError } from '../errors.js';
 import { untilItWorks } from '../in-background.js';
@@ -56,9 +57,9 @@ export class AmqpStarter implements OnModuleInit, OnApplicationShutdown {
       this.#connections.complete();
       // A factory that a test put in its place has no connections to check.
       if (this.#publishers instanceof PublisherFactory) this.#publishers.checkConnections();
-      const handlers = await this.#explorer.explore();
-      this.#plans = planConsumers(handlers, this.#connections);
-      const { logs, warnings } = roleLines(handlers, this.#connections);
+      const handlers = configuredHandlers(await this.#explorer.explore(), this.#connections);
+      this.#plans = planConsumers(handlers);
+      const { logs, warnings } = configurationLines(handlers, this.#connections);
       this.#recovery.complete();
       // Before the first connection is there to be lost.
       this.#hooks.register();

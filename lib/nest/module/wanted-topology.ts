@@ -1,5 +1,6 @@
 /** What a module, its features and its consumers want on the broker, in the order in which it is declared. Pure. */
-import { planQueue, type ConsumerPlan } from '../consuming/consumer-plan.js';
+import type { ConsumerPlan } from '../consuming/consumer-plan.js';
+import { planQueue } from '../consuming/queue-plan.js';
 import { bindingWish, exchangeWish, queueWish, takenQueueWish, type Wish } from '../wishes.js';
 import type { NamedConnection } from './named-connection.js';
 
@@ -18,10 +19,13 @@ function moduleWishes(connection: NamedConnection, plans: readonly ConsumerPlan[
   ]);
 }
 
-function consumerWishes({ handler, queue, declared, exchange, routingKeys, parkingQueue }: ConsumerPlan): Wish[] {
-  const where = handler.name;
-  const parking = parkingQueue ? [{ ...queueWish(where, parkingQueue), isParking: true }] : [];
-  if (!declared) return [...parking, takenQueueWish(where, queue, 'declare: false')];
-  const bindings = exchange === undefined ? [] : routingKeys.map((routingKey) => ({ exchange, queue, routingKey }));
-  return [...parking, queueWish(where, declared), ...bindings.map((binding) => bindingWish(where, binding))];
+function consumerWishes({ title, queue, declared, handlers, parkingQueue }: ConsumerPlan): Wish[] {
+  const parking = parkingQueue ? [{ ...queueWish(title, parkingQueue), isParking: true }] : [];
+  if (!declared) return [...parking, takenQueueWish(title, queue, 'declare: false')];
+  const bindings = handlers.flatMap(({ handler, exchange, routingKeys }) =>
+    exchange === undefined
+      ? []
+      : routingKeys.map((routingKey) => bindingWish(handler.name, { exchange, queue, routingKey })),
+  );
+  return [...parking, queueWish(title, declared), ...bindings];
 }

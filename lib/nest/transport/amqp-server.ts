@@ -76,7 +76,7 @@ export class AmqpServer
     this.#consumer = this.#createConsumer();
     this.registered = {
       name: options.name ?? `AmqpServer ${this.#transport.queue}`.trim(),
-      handler: AmqpServer.name,
+      handlers: [AmqpServer.name],
       connection: this.#connectionParameters.connectionName ?? AmqpServer.name,
       consumer: this.#consumer,
     };
