@@ -10,7 +10,8 @@ const defaultDrainTimeout = 10_000;
 export function handlerConsumer(plan: ConsumerPlan, invoker: HandlerInvoker): MessageConsumer {
   const { title, queue, connection, concurrency, prefetch, isAutoStarted } = plan;
   const logger = new Logger('AmqpConsumer');
-  const invokes = new Map(plan.handlers.map((handler) => [handler, invoker.prepare(handler.handler)]));
+  const hasGlobals = connection.options.globalEnhancers ?? true;
+  const invokes = new Map(plan.handlers.map((handler) => [handler, invoker.prepare(handler.handler, hasGlobals)]));
   return new MessageConsumer({
     logger,
     title,

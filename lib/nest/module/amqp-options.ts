@@ -83,6 +83,11 @@ export interface ConsumerDefaults {
 export interface AmqpModuleOptions extends ConnectionParameters, TopologyDefinitions {
   defaults?: ConsumerDefaults | undefined;
   /**
+   * False: the application's global guards, pipes, interceptors and filters, which may know of HTTP alone, do not run on the
+   * handlers of this connection; those of class and method do. Default true.
+   */
+  globalEnhancers?: boolean | undefined;
+  /**
    * What is said of consumers by their `name`, over what their `@Consume` says: `{ orders: { queue: 'orders.eu', prefetch: 5 } }`
    * for `@Consume({ name: 'orders' })`. A name that no `@Consume` has is warned of.
    */
@@ -165,7 +170,7 @@ export function checkModuleOptions(connection: string, options: unknown): assert
   if (!isRecord(options)) throw new ConfigurationError(moduleName(connection), 'the options must be an object');
   const faults = topologyFaults(options);
   if (options['defaults'] !== undefined) faults.push(...faultsOf(options['defaults'], defaultsChecks, 'defaults.'));
-  for (const [name, check] of Object.entries(startChecks)) {
+  for (const [name, check] of Object.entries({ ...startChecks, globalEnhancers: isBoolean })) {
     const problem = options[name] === undefined ? undefined : check(options[name]);
     if (problem !== undefined) faults.push(`option "${name}" ${problem}`);
   }
@@ -239,7 +244,7 @@ function listFaults(
 }
 
 const ownOptions: readonly string[] = [
-  ...['exchanges', 'queues', 'bindings', 'defaults', 'consumers', 'roles'],
+  ...['exchanges', 'queues', 'bindings', 'defaults', 'globalEnhancers', 'consumers', 'roles'],
   ...Object.keys(startChecks),
 ];
 
