@@ -8,6 +8,6 @@ export type {
   QueueOptions,
 } from './consume-options.js';
 export { Consume } from './consume.decorator.js';
-export { InjectPublisher, type PublisherOptions } from './inject-publisher.decorator.js';
+export { InjectPublisher, type MessageDefaults, type PublisherOptions } from './inject-publisher.decorator.js';
 export { OnRecovery, type OnRecoveryOptions } from './on-recovery.decorator.js';
 export { Delivery, Headers, Properties } from './parameters.decorator.js';

@@ -210,7 +210,7 @@ describeOnBrokers('@Consume', (broker) => {
       const tenants = new Map<string, ContextId>();
       ContextIdFactory.apply({
         attach(contextId: ContextId, request: { context: AmqpContext }) {
-          const tenant = String(request.context.getHeaders()['x-tenant']);
+          const tenant = request.context.getHeaders()['x-tenant'] as string;
           const tenantId = tenants.get(tenant) ?? ContextIdFactory.create();
           tenants.set(tenant, tenantId);
           return { resolve: (info) => (info.isTreeDurable ? tenantId : contextId), payload: { tenant } };
