@@ -5,8 +5,8 @@ import { connectWithin } from '../connecting.js';
 import { declareWishes } from '../topology.js';
 import { clientWishes } from './declaring.js';
 import type { AmqpClientOptions, ResolvedTransport } from './options.js';
-import { directReplyTo, RequestChannel } from './request-channel.js';
-import { Shared } from './shared.js';
+import { directReplyTo, RequestChannel } from '../requests/request-channel.js';
+import { Shared } from '../requests/shared.js';
 import { reportConnection, TransportListeners, type AmqpStatus, type AmqpTransportEvents } from './status.js';
 
 export class ClientConnection {

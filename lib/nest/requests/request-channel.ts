@@ -14,6 +14,7 @@ import {
   type Connection,
   type Consumer,
   type Delivery,
+  type MessageBody,
   type PublishProperties,
 } from '../../amqp/index.js';
 import { NoReceiverError } from './errors.js';
@@ -27,7 +28,7 @@ export interface OutgoingRequest {
   readonly pattern: string;
   readonly exchange: string;
   readonly routingKey: string;
-  readonly body: Buffer;
+  readonly body: MessageBody;
   readonly properties: PublishProperties;
   readonly isMandatory: boolean;
 }
