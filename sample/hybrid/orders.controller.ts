@@ -6,7 +6,7 @@ import type { OrderEvents } from './order-events.js';
 import { OrderDto } from './order.dto.js';
 
 /** Milliseconds that a customer may wait for the broker. */
-const timeout = 2_000;
+const timeout = 5_000;
 
 @Controller('orders')
 @UseFilters(AmqpErrorFilter)

@@ -3,6 +3,7 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { connect } from 'leveret/amqp';
 import { pause } from './waiting.js';
 
 const root = new URL('../../', import.meta.url);
@@ -37,6 +38,23 @@ export function runSample(name: string, amqpUrl: string): Promise<Outcome> {
 /** As `runSample`, for what is done to it while it runs. */
 export function startSample(name: string, amqpUrl: string): ChildProcess {
   return spawn(process.execPath, [programOf(name)], { cwd: root, env: environmentWith(amqpUrl) });
+}
+
+/** The prefix of all that the run declares, which its first line begins with. */
+export function runName(firstLine = ''): string {
+  const [name] = /^[a-z]+\.[0-9a-f]{8}(?=,)/.exec(firstLine) ?? [];
+  if (name === undefined) throw new Error(`there is no name of a run in "${firstLine}"`);
+  return name;
+}
+
+/** Which of the run's queues are on the broker. */
+export async function queuesLeft(url: string, run: string, names: readonly string[]): Promise<string[]> {
+  const connection = await connect(url);
+  const channel = await connection.openChannel();
+  const left: string[] = [];
+  for (const name of names) if (await channel.queueExists(`${run}.${name}`)) left.push(name);
+  await connection.close();
+  return left;
 }
 
 function programOf(name: string): string {

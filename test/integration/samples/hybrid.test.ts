@@ -1,9 +1,8 @@
 /** The hybrid application as `npm run sample:hybrid` runs it. */
 import { jest } from '@jest/globals';
-import { connect } from 'leveret/amqp';
 import { describeOnBrokers, describeOnRabbitmq } from '../../support/brokers.js';
-import { buildSample, runSample, startSample } from '../../support/nest-samples.js';
-import { rejection } from '../../support/waiting.js';
+import { buildSample, queuesLeft, runName, runSample, startSample } from '../../support/nest-samples.js';
+import { rejection, until } from '../../support/waiting.js';
 import { Program } from './programs.js';
 
 // It takes three seconds, and its compilation five; machines have other things to do, too.
@@ -11,27 +10,7 @@ jest.setTimeout(120_000);
 
 beforeAll(() => buildSample('hybrid'));
 
-/** What the first line calls the run, and all that it declares. */
-function runName(text = ''): string {
-  const [name = ''] = text.split(',');
-  expect(name).toMatch(/^hybrid\.[0-9a-f]{8}$/);
-  return name;
-}
-
-async function queuesOf(run: string, url: string): Promise<string[]> {
-  const connection = await connect(url);
-  const channel = await connection.openChannel();
-  const existing: string[] = [];
-  for (const queue of ['mail', 'mail.parked', 'warehouse', 'warehouse.parked']) {
-    if (await channel.queueExists(`${run}.${queue}`)) existing.push(queue);
-  }
-  await connection.close();
-  return existing;
-}
-
-async function expectNothingOf(run: string, url: string): Promise<void> {
-  expect(await queuesOf(run, url)).toEqual([]);
-}
+const queues = ['mail', 'mail.parked', 'warehouse', 'warehouse.parked'];
 
 describeOnBrokers('the hybrid sample', (broker) => {
   test('every order over HTTP is confirmed and mailed, over a cut of all connections', async () => {
@@ -40,7 +19,7 @@ describeOnBrokers('the hybrid sample', (broker) => {
     expect(output.filter((line) => line.startsWith('WRONG'))).toEqual([]);
     expect(errors).toBe('');
     expect(status).toBe(0);
-    await expectNothingOf(runName(output[0]), broker.url);
+    expect(await queuesLeft(broker.url, runName(output[0]), queues)).toEqual([]);
 
     const cut = /^cut (\d+) connections with (\d+) questions, (\d+) orders and (\d+) mails under way: all recovered/m;
     const [connections, ...underWay] = (cut.exec(output.join('\n')) ?? []).slice(1).map(Number);
@@ -54,14 +33,18 @@ describeOnRabbitmq('the hybrid sample, interrupted', (broker) => {
   test('SIGTERM ends it in the midst of its work, and it leaves nothing on the broker', async () => {
     const child = startSample('hybrid', broker.url);
     const program = new Program('hybrid', child);
+    // At once: what is left to do then takes a moment only.
+    child.stdout?.on('data', (output: Buffer) => {
+      if (output.includes('cut 4 connections')) child.kill('SIGTERM');
+    });
     try {
-      await program.says('cut 4 connections');
+      await until('it has begun', () => program.output.includes('\n') || child.exitCode !== null, 60_000);
       const run = runName(program.output);
-      expect(await queuesOf(run, broker.url)).toContain('mail');
-      child.kill('SIGTERM');
+      await until('it has its queues', async () => (await queuesLeft(broker.url, run, queues)).length > 0, 60_000);
+      await until('it was interrupted', () => child.killed || child.exitCode !== null, 60_000);
       expect((await rejection(program.ends())).message).toMatch(/^hybrid ended with SIGTERM/);
       expect(program.output).not.toContain('hybrid: ');
-      await expectNothingOf(run, broker.url);
+      expect(await queuesLeft(broker.url, run, queues)).toEqual([]);
     } finally {
       await program.stop();
     }

@@ -1,7 +1,7 @@
 /** The migration from Nest's own RabbitMQ transport as `npm run sample:migration` runs it. */
 import { jest } from '@jest/globals';
 import { describeOnBrokers } from '../../support/brokers.js';
-import { buildSample, runSample } from '../../support/nest-samples.js';
+import { buildSample, queuesLeft, runName, runSample } from '../../support/nest-samples.js';
 
 // It takes three seconds, and its compilation five; machines have other things to do, too.
 jest.setTimeout(120_000);
@@ -27,6 +27,8 @@ describeOnBrokers('the migration sample', (broker) => {
     expect(output.filter((line) => line.startsWith('WRONG'))).toEqual([]);
     expect(errors).toBe('');
     expect(status).toBe(0);
+    const queues = ['orders', 'orders.parked', 'mail', 'mail.parked'];
+    expect(await queuesLeft(broker.url, runName(output[0]), queues)).toEqual([]);
 
     const stages = output.filter((line) => line.startsWith('step')).map((line) => line.replace(/ \(.*/, ''));
     expect(stages).toEqual([
