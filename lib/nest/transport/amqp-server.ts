@@ -75,7 +75,7 @@ export class AmqpServer
     this.#policies = new HandlerPolicies(options.ack ?? {});
     this.#consumer = this.#createConsumer();
     this.registered = {
-      name: options.name ?? `AmqpServer ${this.#transport.queue}`.trim(),
+      name: options.name ?? this.#transport.name,
       handlers: [AmqpServer.name],
       connection: this.#connectionParameters.connectionName ?? AmqpServer.name,
       consumer: this.#consumer,
@@ -187,7 +187,7 @@ export class AmqpServer
       this.#connection = connection;
       await this.#declare(connection, ending.signal);
       ending.signal.throwIfAborted();
-      reportConnection(connection, this.logger, (status) => {
+      reportConnection(connection, this.registered.name, this.logger, (status) => {
         this._status$.next(status === 'connected' ? this.#status() : status);
       });
       this.#listeners.attachTo(connection);

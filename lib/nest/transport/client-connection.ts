@@ -105,7 +105,7 @@ export class ClientConnection {
 
   #begin(connection: Connection): void {
     this.#current = connection;
-    reportConnection(connection, this.#logger, this.#onStatus);
+    reportConnection(connection, this.#transport.name, this.#logger, this.#onStatus);
     connection.on('failed', () => {
       if (this.#current === connection) this.#forget();
     });

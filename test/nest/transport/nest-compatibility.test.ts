@@ -200,4 +200,28 @@ describeOnBrokers("beside Nest's own transport", (broker) => {
     expect(bench.logger.errors).toEqual([]);
     expect(bench.logger.warnings).toEqual([]);
   });
+
+  test("a handler that reads the message as Nest's transport gives it, by amqplib's names, need not change", async () => {
+    interface AmqplibMessage {
+      readonly content: Buffer;
+      readonly fields: { readonly routingKey: string; readonly redelivered: boolean };
+      readonly properties: { readonly headers?: Record<string, unknown> };
+    }
+    @Controller()
+    class Reading {
+      @EventPattern('happened')
+      happened(@Payload() data: unknown, @Ctx() context: RmqContext): void {
+        const { content, fields, properties } = context.getMessage() as AmqplibMessage;
+        const { routingKey, redelivered } = fields;
+        seen.push([data, JSON.parse(content.toString()), routingKey, redelivered, properties.headers?.['tenant']]);
+        seen.push([context.getPattern(), context.getArgs().length]);
+        // Twice is the same.
+        seen.push((context.getMessage() as AmqplibMessage).fields === fields);
+      }
+    }
+    await bench.serve([Reading], { queue });
+    bench.client({ queue, headers: { tenant: 'a' } }).emit('happened', 1);
+    await until('it is handled', () => seen.length === 3);
+    expect(seen).toEqual([[1, { pattern: 'happened', data: 1 }, queue, false, 'a'], ['happened', 3], true]);
+  });
 });
