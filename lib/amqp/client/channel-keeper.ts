@@ -374,7 +374,7 @@ export class ChannelKeeper implements ConsumersChannel {
     this.end(new ChannelClosedError());
     if (life) await life.close(Math.max(100, limit - (performance.now() - since)), reason);
     // Their consumers go with the channel, and with the last one an auto-delete queue.
-    for (const queue of consumed) this.#host.noteCancelled(queue);
+    for (const queue of consumed) await this.#host.noteCancelled(queue, life !== undefined);
   }
 
   /** No life will follow. */

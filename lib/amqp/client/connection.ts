@@ -164,9 +164,7 @@ export class Connection extends PlanMethods {
         this.#channels.delete(keeper);
       },
       isAutoDelete: (queue) => this.#isAutoDelete(queue),
-      noteCancelled: (queue) => {
-        this.#noteCancelled(queue);
-      },
+      noteCancelled: (queue, wasKnown) => this.#noteCancelled(queue, wasKnown),
       forgetConsumers: (queue) => {
         for (const keeper of this.#channels.keys()) keeper.consumers.forgetQueue(queue);
       },
@@ -451,18 +449,18 @@ export class Connection extends PlanMethods {
   }
 
   /** An auto-delete queue goes with the last consumer that we cancel: it is not to come back. */
-  #noteCancelled(queue: string): void {
+  async #noteCancelled(queue: string, wasKnown: boolean): Promise<void> {
     if (!this.#isAutoDelete(queue)) return;
     const isConsumed = [...this.#channels.keys()].some((keeper) =>
       keeper.consumers.all.some((consumer) => consumer.queue === queue),
     );
-    if (!isConsumed) this.#topology.forgetAutoDelete(queue);
+    if (!isConsumed) await this.#topology.forgetAutoDelete(queue, wasKnown);
   }
 
   #onRecovered(attempts: number, duration: number): void {
     const restoration = this.#restoration;
     if (!restoration) return;
-    this.#topology.dropOrphans();
+    void this.#topology.dropOrphans();
     const { life, epoch } = this.#supervisor;
     if (recoverEvents.hasSubscribers && life) {
       recoverEvents.publish({

@@ -30,8 +30,8 @@ export interface ConsumerHost {
   exists(kind: 'queue' | 'exchange', name: string): Promise<boolean>;
   /** Whether we declared the queue, to go with its last consumer. */
   isAutoDelete(queue: string): boolean;
-  /** We cancelled a consumer of the queue. */
-  noteCancelled(queue: string): void;
+  /** We gave up a consumer of the queue; the broker may not have known it then, which leaves an auto-delete queue. */
+  noteCancelled(queue: string, wasKnown: boolean): Promise<void>;
   /** The present name of a queue that had another in an earlier life. */
   currentName(queue: string): string;
 }
@@ -118,13 +118,17 @@ export class ConsumerKeeper implements ConsumerOwner {
     this.#consumers.delete(consumer.consumerTag);
     const wasBroken = this.#broken.delete(consumer);
     const life = this.#channel.lifeAtHand;
+    let wasKnown = false;
     try {
-      if (!wasBroken) await life?.cancel(consumer.consumerTag);
+      if (!wasBroken && life) {
+        await life.cancel(consumer.consumerTag);
+        wasKnown = true;
+      }
     } catch (error) {
       // A lost channel has no consumers, and the next life will not have this one.
       if (life?.isOpen) throw error;
     }
-    this.#host.noteCancelled(consumer.queue);
+    await this.#host.noteCancelled(consumer.queue, wasKnown);
   }
 
   /** basic.qos where the consumer wants another prefetch than the last one, and basic.consume right behind it. */

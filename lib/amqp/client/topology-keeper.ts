@@ -114,21 +114,25 @@ export class TopologyKeeper {
   }
 
   /**
-   * An auto-delete queue went with the last consumer that we cancelled: it is not to come back. Where it is being declared
-   * again at this moment nobody would consume from it, and it would stay: it is deleted when all is declared.
+   * An auto-delete queue went with the last consumer that we cancelled: it is not to come back. Where the broker did not
+   * know that consumer, or the queue is being declared again at this moment, nobody would consume from it, and it would
+   * stay: it is deleted, at once or when all is declared.
    */
-  forgetAutoDelete(queue: string): void {
+  async forgetAutoDelete(queue: string, wasConsumed: boolean): Promise<void> {
     this.record.removeQueue(queue);
-    if (!this.#owner.life || this.#declaring) this.#orphans.add(queue);
+    const isAtRest = this.#owner.life !== undefined && !this.#declaring;
+    if (isAtRest && wasConsumed) return;
+    this.#orphans.add(queue);
+    if (isAtRest) await this.dropOrphans();
   }
 
   /** The connection is restored, or something was declared again: what nobody wants any more goes. */
-  dropOrphans(): void {
+  async dropOrphans(): Promise<void> {
     const { life } = this.#owner;
     if (!life || this.#orphans.size === 0) return;
     const names = [...this.#orphans].filter((name) => !this.record.queue(name));
     this.#orphans.clear();
-    void deleteUnusedQueues(life, names);
+    await deleteUnusedQueues(life, names);
   }
 
   /** No more is tried until the next `restore`. */
@@ -155,7 +159,7 @@ export class TopologyKeeper {
         return await declaring;
       } finally {
         this.#declaring = undefined;
-        this.dropOrphans();
+        void this.dropOrphans();
       }
     });
   }
