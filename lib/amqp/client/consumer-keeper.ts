@@ -120,10 +120,7 @@ export class ConsumerKeeper implements ConsumerOwner {
     const life = this.#channel.lifeAtHand;
     let wasKnown = false;
     try {
-      if (!wasBroken && life) {
-        await life.cancel(consumer.consumerTag);
-        wasKnown = true;
-      }
+      if (!wasBroken && life) wasKnown = await life.cancel(consumer.consumerTag);
     } catch (error) {
       // A lost channel has no consumers, and the next life will not have this one.
       if (life?.isOpen) throw error;
@@ -171,9 +168,9 @@ export class ConsumerKeeper implements ConsumerOwner {
     return calls;
   }
 
-  /** The broker refused a consumer: the next restoration goes without it. */
+  /** The broker refused a consumer: the next restoration goes without it. One that was cancelled meanwhile is forgotten. */
   noteRefused(consumer: Consumer, error: AmqpError): void {
-    this.#broken.set(consumer, error);
+    if (this.#consumers.get(consumer.consumerTag) === consumer) this.#broken.set(consumer, error);
   }
 
   /** The life is open; `before` is what `beginRestoring` answered. */
@@ -330,7 +327,7 @@ export class ConsumerKeeper implements ConsumerOwner {
         await Promise.all([limited, probe.consume(silent, { ...consumeFields, noAck: false })]);
       });
     } catch (error) {
-      this.#broken.set(consumer, asAmqpError(error));
+      this.noteRefused(consumer, asAmqpError(error));
       await probe.close();
       return false;
     }

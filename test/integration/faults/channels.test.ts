@@ -59,15 +59,17 @@ describeOnBrokers('channels', (broker) => {
           cancelled = consumer.cancel();
         };
         proxy.behave = () => ({ atFrame: { direction, occurrence, act } });
-        await witness.recoveredAfter(() => {
+        const { attempts } = await witness.recoveredAfter(() => {
           proxy.cut();
         });
         proxy.behave = () => undefined;
         // A recovery has fewer frames than that in one of the directions.
         await (cancelled ?? consumer.cancel());
         const step = `${direction} ${String(occurrence)}`;
+        expect({ step, attempts }).toEqual({ step, attempts: 1 });
         await until(`the queue is gone, cancelled at ${step}`, async () => !(await channel.queueExists(queue)));
         expect(connection.topology.queues).toEqual([]);
+        expect(connection.broken).toEqual([]);
         await connection.close();
       }
     }
@@ -92,6 +94,7 @@ describeOnBrokers('channels', (broker) => {
       const step = `cancelled after ${String(turns)} turns`;
       await until(`the queue is gone, ${step}`, async () => !(await neighbour.queueExists(queue)));
       expect(connection.topology.queues).toEqual([]);
+      expect(connection.broken).toEqual([]);
       await channel.close();
     }
   });
