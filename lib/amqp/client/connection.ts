@@ -156,6 +156,7 @@ export class Connection extends PlanMethods {
       trials: this.#topology.trials,
       restoreQueue: (queue) => this.#topology.restoreQueue(queue),
       removal: (action) => this.#topology.removal(action),
+      declaration: (queue, action) => this.#topology.declaration(queue, action),
       onHealed: (entity) => {
         this.#onHealed(entity);
       },
@@ -448,8 +449,14 @@ export class Connection extends PlanMethods {
     return this.topology.queue(queue)?.autoDelete === true;
   }
 
-  /** An auto-delete queue goes with the last consumer that we cancel: it is not to come back. */
+  /**
+   * An auto-delete queue goes with the last consumer that we cancel: it is not to come back. Where the broker knew the
+   * consumer it sees to that. Where it did not, the queue is ours to delete, and what was declared before the cancel comes
+   * first. RabbitMQ looks at channels side by side, and lets a declare wait while the queue goes with its lost consumers: a
+   * delete would get its answer before that declare makes the queue anew, for nobody.
+   */
   async #noteCancelled(queue: string, wasKnown: boolean): Promise<void> {
+    if (!wasKnown && this.#isAutoDelete(queue)) await this.#topology.whenDeclared(queue);
     if (!this.#isAutoDelete(queue)) return;
     const isConsumed = [...this.#channels.keys()].some((keeper) =>
       keeper.consumers.all.some((consumer) => consumer.queue === queue),

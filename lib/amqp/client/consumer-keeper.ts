@@ -176,10 +176,11 @@ export class ConsumerKeeper implements ConsumerOwner {
   /** The life is open; `before` is what `beginRestoring` answered. */
   endRestoring(before: readonly Consumer[]): void {
     if (this.#broken.size > 0) this.#scheduleRetry();
-    for (const consumer of before) if (this.#isConsuming(consumer)) this.#onHealed(consumer);
+    for (const consumer of before) if (this.isConsuming(consumer)) this.#onHealed(consumer);
   }
 
-  #isConsuming(consumer: Consumer): boolean {
+  /** Whether it is one of ours, and the broker knows it. */
+  isConsuming(consumer: Consumer): boolean {
     return this.#consumers.get(consumer.consumerTag) === consumer && !this.#broken.has(consumer);
   }
 

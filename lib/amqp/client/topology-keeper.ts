@@ -45,7 +45,8 @@ export class TopologyKeeper {
   #declaring: Promise<unknown> | undefined;
   /** Deletes and unbinds of the user that are under way. */
   readonly #removals = new Set<Promise<unknown>>();
-
+  /** Declares of the user that are under way, each with the queue's name. */
+  readonly #declarations = new Map<Promise<unknown>, string>();
   /** Auto-delete queues that lost their last consumer while they may have been declared again. */
   readonly #orphans = new Set<string>();
 
@@ -97,6 +98,18 @@ export class TopologyKeeper {
     return removed;
   }
 
+  /** Makes a user's declare of a queue, at once. */
+  declaration<Result>(queue: string, action: () => Promise<Result>): Promise<Result> {
+    const declared: Promise<Result> = action().finally(() => this.#declarations.delete(declared));
+    this.#declarations.set(declared, queue);
+    return declared;
+  }
+
+  /** Resolves when the user's declares of a queue that are under way now are through, done or refused. */
+  async whenDeclared(queue: string): Promise<void> {
+    await Promise.allSettled([...this.#declarations].flatMap(([declared, name]) => (name === queue ? [declared] : [])));
+  }
+
   /** Declares one queue with its bindings again where we declared it before; answers whether it is there. */
   restoreQueue(name: string): Promise<boolean> {
     return this.#besideUsers(async (life) => {
@@ -126,11 +139,15 @@ export class TopologyKeeper {
     if (isAtRest) await this.dropOrphans();
   }
 
-  /** The connection is restored, or something was declared again: what nobody wants any more goes. */
+  /**
+   * The connection is restored, or something was declared again: what nobody wants any more goes. What the user declares
+   * at this moment is wanted again.
+   */
   async dropOrphans(): Promise<void> {
     const { life } = this.#owner;
     if (!life || this.#orphans.size === 0) return;
-    const names = [...this.#orphans].filter((name) => !this.record.queue(name));
+    const wanted = new Set(this.#declarations.values());
+    const names = [...this.#orphans].filter((name) => !this.record.queue(name) && !wanted.has(name));
     this.#orphans.clear();
     await deleteUnusedQueues(life, names);
   }
