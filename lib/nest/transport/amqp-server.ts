@@ -152,7 +152,10 @@ export class AmqpServer extends Server<AmqpTransportEvents, AmqpStatus> implemen
       const connection = await connectWithin(this.#connectionParameters, {
         limit: this.#transport.startTimeout,
         signal: starting.signal,
-        onWaiting: (cause) => this.logger.warn(`RabbitMQ cannot be reached yet: ${cause.message}. Trying on.`),
+        onWaiting: (cause) => {
+          this.logger.warn(`RabbitMQ cannot be reached yet: ${cause.message}. Trying on.`);
+          this._status$.next('disconnected');
+        },
       });
       this.#connection = connection;
       await this.#consume(connection);
@@ -163,6 +166,7 @@ export class AmqpServer extends Server<AmqpTransportEvents, AmqpStatus> implemen
       const connection = this.#connection;
       this.#connection = undefined;
       await connection?.close();
+      this._status$.next('disconnected');
       throw error;
     } finally {
       this.#starting = undefined;

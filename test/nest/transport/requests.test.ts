@@ -1,13 +1,13 @@
 /** What a request of AmqpClient may meet: replies that nobody waits for, reply queues of every kind, losses, and errors that travel on. */
 import 'reflect-metadata';
 import { Controller } from '@nestjs/common';
-import { MessagePattern, Payload, RpcException } from '@nestjs/microservices';
+import { MessagePattern, Payload, RmqRecordBuilder, RpcException } from '@nestjs/microservices';
 import { ConnectionLostError, NotSentError, type Channel, type Delivery, type TransportFactory } from 'leveret/amqp';
 import { firstValueFrom, lastValueFrom, toArray } from 'rxjs';
 import { describeOnBrokers, describeOnEmbedded } from '../../support/brokers.js';
 import { Cuts } from '../../support/cuts.js';
 import { rejection, until } from '../../support/waiting.js';
-import { RemoteError, RequestTimeoutError, type AmqpClient, type AmqpStatus } from 'leveret';
+import { AmqpRecord, RemoteError, RequestTimeoutError, type AmqpClient, type AmqpStatus } from 'leveret';
 import { Bench, EventPattern } from './support.js';
 
 @Controller()
@@ -274,6 +274,33 @@ describeOnBrokers('a request of AmqpClient', (broker) => {
       await until('it is consumed again', () => statuses.at(-1) === 'connected');
       await expect(client.request('echo', 3)).resolves.toBe(3);
     });
+  });
+
+  test('may be answered with a record, whose options go with the reply', async () => {
+    @Controller()
+    class Records {
+      @MessagePattern('ours')
+      ours(): AmqpRecord {
+        return new AmqpRecord({ n: 1 }, { headers: { tenant: 'a' }, priority: 3 });
+      }
+      @MessagePattern("Nest's")
+      nests(): unknown {
+        return new RmqRecordBuilder({ n: 1 }).setOptions({ headers: { tenant: 'a' }, priority: 3 }).build();
+      }
+    }
+    await bench.serve([Records], { queue });
+    const replyTo = await namedReplyQueue();
+    for (const pattern of ['ours', "Nest's"]) {
+      await expect(bench.client({ queue }).request(pattern, {})).resolves.toEqual({ n: 1 });
+      const body = JSON.stringify({ pattern, data: {}, id: '1' });
+      await channel.publish('', queue, body, { replyTo, correlationId: '1' });
+      let reply: Delivery | null = null;
+      await until('the reply is there', async () => {
+        reply = await channel.basicGet(replyTo, { noAck: true });
+        return reply !== null;
+      });
+      expect((reply as unknown as Delivery).properties).toMatchObject({ headers: { tenant: 'a' }, priority: 3 });
+    }
   });
 
   describe('while the connection is away', () => {
