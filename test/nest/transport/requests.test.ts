@@ -475,11 +475,13 @@ describeOnEmbedded('a request of AmqpClient whose channel is closed', (broker) =
     const client = bench.client({ queue, recovery, connectionName: 'asking' });
     const waiting = rejection(client.request('ask', {}));
     await impostor.request(0);
+    const listeners = client.unwrap().listenerCount('lost');
     broker.embedded().faults.closeChannels('asking');
     expect(await waiting).toBeInstanceOf(ConnectionLostError);
     const asked = client.request('ask', {});
     await impostor.reply(await impostor.request(1), done('answer'));
     await expect(asked).resolves.toBe('answer');
+    expect(client.unwrap().listenerCount('lost')).toBe(listeners);
   });
 
   test('right behind the confirm: what waits fails at once', async () => {
