@@ -3,46 +3,56 @@
  * Nothing that a handler does gets out of `run`.
  */
 import type { Logger } from '@nestjs/common';
+import { RpcException } from '@nestjs/microservices';
 import type { Channel, Delivery, SettlementResult } from '../../amqp/index.js';
-import { describeError, HandlerTimeoutError, ShutdownError, tamed } from '../errors.js';
+import { describeError, HandlerTimeoutError, NoHandlerError, ShutdownError, tamed } from '../errors.js';
+import { errorReply, valueReply, type PlainReply } from '../requests/plain-reply.js';
+import { sendReply, type Asked } from '../requests/replying.js';
 import { AmqpContext } from './amqp-context.js';
 import { readBody } from './body.js';
-import type { ConsumerPlan } from './consumer-plan.js';
+import type { ConsumerPlan, HandlerPlan } from './consumer-plan.js';
 import { runFor } from './current-delivery.js';
 import type { Invoke } from './handler-invoker.js';
+import type { ConsumerRun } from './message-consumer.js';
 import { park, parkingQueue } from './parking.js';
-import { outcomeOf, reasonOf } from './policy.js';
+import { outcomeOf, reasonOf, type SettlementPolicy } from './policy.js';
 import { Settlement } from './settlement.js';
 
 /** Milliseconds before a message that could not be parked goes back: without them it would come again at once. */
 const requeueDelay = 1_000;
 
-export class DeliveryRun {
+/** What a delivery's handling needs. */
+export interface DeliveryRunParts {
+  readonly plan: ConsumerPlan;
+  /** Whose message it is; undefined: nobody's. */
+  readonly target: (HandlerPlan & { readonly invoke: Invoke }) | undefined;
+  readonly channel: Channel;
   readonly delivery: Delivery;
-  readonly #plan: ConsumerPlan;
-  readonly #channel: Channel;
-  readonly #invoke: Invoke;
-  readonly #logger: Logger;
-  readonly #onStale: () => void;
+  readonly logger: Logger;
+  readonly onStale: () => void;
+}
+
+export class DeliveryRun implements ConsumerRun {
+  readonly delivery: Delivery;
+  readonly #parts: DeliveryRunParts;
+  /** `Class.method`. */
+  readonly #title: string;
+  readonly #policy: SettlementPolicy;
   readonly #settlement: Settlement;
+  /** Who waits for a reply. */
+  readonly #replyTo: string | undefined;
   readonly #ending = new AbortController();
   #isRunning = false;
   #endDelay: (() => void) | undefined;
 
-  constructor(
-    plan: ConsumerPlan,
-    channel: Channel,
-    delivery: Delivery,
-    invoke: Invoke,
-    logger: Logger,
-    onStale: () => void,
-  ) {
-    this.#plan = plan;
-    this.#channel = channel;
+  constructor(parts: DeliveryRunParts) {
+    const { plan, target, delivery } = parts;
+    this.#parts = parts;
     this.delivery = delivery;
-    this.#invoke = invoke;
-    this.#logger = logger;
-    this.#onStale = onStale;
+    this.#title = target?.handler.name ?? plan.title;
+    this.#replyTo = target?.options.reply === true ? replyToOf(delivery) : undefined;
+    const policy = this.#replyTo === undefined ? target?.policy : target?.requestPolicy;
+    this.#policy = policy ?? plan.policy;
     this.#settlement = new Settlement(delivery, (reason, error) => this.#parkCopy(reason, error));
   }
 
@@ -55,11 +65,14 @@ export class DeliveryRun {
   async run(): Promise<void> {
     this.#isRunning = true;
     try {
-      if (this.#plan.policy.when === 'before') this.#note(this.#settlement.ack());
-      await this.#handle();
-      if (this.#plan.policy.when === 'after' && !this.#settlement.isSettled) this.#note(this.#settlement.ack());
-    } catch (error) {
-      await this.#failSafely(tamed(error));
+      if (this.#policy.when === 'before') this.#note(this.#settlement.ack());
+      const value = await this.#handle();
+      await this.#reply(() => valueReply(value));
+      if (this.#policy.when === 'after' && !this.#settlement.isSettled) this.#note(this.#settlement.ack());
+    } catch (thrown) {
+      const error = tamed(thrown);
+      if (!this.#isAbandoned(error)) await this.#reply(() => errorReply(error));
+      await this.#failSafely(error);
     } finally {
       this.#isRunning = false;
     }
@@ -72,7 +85,7 @@ export class DeliveryRun {
 
   /** No time is left: the handler is told, and the message goes back. Answers whether it did. */
   abandon(limit: number): boolean {
-    this.#ending.abort(new ShutdownError(this.#plan.handler.name, limit));
+    this.#ending.abort(new ShutdownError(this.#title, limit));
     if (this.delivery.isSettled || this.delivery.isStale) return false;
     this.giveBack();
     return true;
@@ -83,15 +96,22 @@ export class DeliveryRun {
     this.#endDelay?.();
   }
 
-  async #handle(): Promise<void> {
-    const { handler, queue, connection, timeout } = this.#plan;
-    const payload = handler.options.body === 'bytes' ? this.delivery.body : readBody(this.delivery);
+  /** No time was left for it: its message went back. */
+  #isAbandoned(error: unknown): boolean {
+    return error instanceof ShutdownError && error === this.#ending.signal.reason;
+  }
+
+  async #handle(): Promise<unknown> {
+    const { plan, target, channel } = this.#parts;
+    if (!target) throw new NoHandlerError(this.delivery.routingKey);
+    const { handler, options, timeout, invoke } = target;
+    const payload = options.body === 'bytes' ? this.delivery.body : readBody(this.delivery);
     const context = new AmqpContext({
       delivery: this.delivery,
-      channel: this.#channel,
-      queue,
+      channel,
+      queue: plan.queue,
       handler: handler.name,
-      connection: connection.name,
+      connection: plan.connection.name,
       signal: this.#ending.signal,
       settlement: this.#settlement,
     });
@@ -103,7 +123,7 @@ export class DeliveryRun {
           }, timeout);
     try {
       // What comes later, from a handler that was given up, is heard and ignored by the race.
-      await Promise.race([runFor(context, () => this.#invoke(payload, context)), this.#givenUp()]);
+      return await Promise.race([runFor(context, () => invoke(payload, context)), this.#givenUp()]);
     } finally {
       clearTimeout(timer);
     }
@@ -122,15 +142,16 @@ export class DeliveryRun {
       await this.#fail(error);
     } catch (failure) {
       const { name, message } = describeError(failure);
-      this.#logger.error(`${this.#plan.handler.name}: its failure could not be settled: ${name}: ${message}; requeued`);
+      this.#parts.logger.error(`${this.#title}: its failure could not be settled: ${name}: ${message}; requeued`);
       await this.#delay();
       if (!this.delivery.isSettled) this.giveBack();
     }
   }
 
   async #fail(error: unknown): Promise<void> {
-    const { handler, policy, queue } = this.#plan;
-    if (error instanceof ShutdownError && error === this.#ending.signal.reason) return;
+    const policy = this.#policy;
+    const { queue } = this.#parts.plan;
+    if (this.#isAbandoned(error)) return;
     if (this.#settlement.isSettled) {
       this.#report(error, policy.when === 'before' ? 'it was acknowledged before' : 'it had settled the message');
       return;
@@ -155,12 +176,47 @@ export class DeliveryRun {
         this.#note(this.#settlement.requeue());
         return;
       case 'drop':
-        this.#report(error, 'dropped');
+        // What a handler tells who asked is no failure of its own.
+        if (this.#replyTo === undefined) this.#report(error, 'dropped');
+        else if (!(error instanceof RpcException)) this.#report(error, 'who asked was told');
         this.#note(this.#settlement.drop());
         return;
       default:
         outcome satisfies never;
-        throw new Error(`${handler.name}: unknown outcome`);
+        throw new Error(`${this.#title}: unknown outcome`);
+    }
+  }
+
+  /** Never rejects: to run the handler again over a reply that did not arrive would help nobody. */
+  async #reply(make: () => PlainReply): Promise<void> {
+    const { plan, channel, logger } = this.#parts;
+    if (this.#replyTo === undefined) return;
+    const asked: Asked = {
+      delivery: this.delivery,
+      replyTo: this.#replyTo,
+      queue: plan.queue,
+      channel,
+      acknowledge: () => {
+        if (!this.#settlement.isSettled) this.#note(this.#settlement.ack());
+      },
+      onNobody: () => {
+        logger.warn(`${this.#title}: nobody waits for the reply any more`);
+      },
+    };
+    try {
+      const { body, properties } = this.#made(make);
+      await sendReply(await plan.connection.publishChannel('of replies'), asked, body, properties);
+    } catch (error) {
+      if (!this.delivery.isStale) logger.error(`${this.#title}: the reply was lost: ${describeError(error).message}`);
+    }
+  }
+
+  #made(make: () => PlainReply): PlainReply {
+    try {
+      return make();
+    } catch (error) {
+      this.#parts.logger.error(`${this.#title}: the reply cannot be written as JSON: ${describeError(error).message}`);
+      return errorReply(error);
     }
   }
 
@@ -175,16 +231,16 @@ export class DeliveryRun {
         return;
       }
       const { name, message } = describeError(failure);
-      this.#logger.error(`${this.#plan.handler.name}: the message could not be parked: ${name}: ${message}; requeued`);
+      this.#parts.logger.error(`${this.#title}: the message could not be parked: ${name}: ${message}; requeued`);
       await this.#delay();
       this.giveBack();
     }
   }
 
   async #parkCopy(reason: string, error: unknown): Promise<void> {
-    const { connection, queue, handler } = this.#plan;
+    const { connection, queue } = this.#parts.plan;
     const channel = await connection.publishChannel('for parking');
-    await park(channel, { delivery: this.delivery, queue, handler: handler.name, reason, error });
+    await park(channel, { delivery: this.delivery, queue, handler: this.#title, reason, error });
   }
 
   #delay(): Promise<void> {
@@ -198,15 +254,25 @@ export class DeliveryRun {
   }
 
   #note(result: SettlementResult): void {
-    if (result === 'stale') this.#onStale();
+    if (result === 'stale') this.#parts.onStale();
   }
 
   /** Once for each failure; the stack of what is expected of bad input helps nobody. */
   #report(error: unknown, consequence: string): void {
     const { name, message } = describeError(error);
-    const line = `${this.#plan.handler.name}: ${name}: ${message} (${consequence})`;
+    const line = `${this.#title}: ${name}: ${message} (${consequence})`;
     if (reasonOf(error) === 'error' && error instanceof Error) {
-      this.#logger.error(line, error.stack);
-    } else this.#logger.error(line);
+      this.#parts.logger.error(line, error.stack);
+    } else this.#parts.logger.error(line);
+  }
+}
+
+/** Undefined where it has none, or its properties cannot be read. */
+function replyToOf(delivery: Delivery): string | undefined {
+  try {
+    const { replyTo } = delivery.properties;
+    return replyTo === '' ? undefined : replyTo;
+  } catch {
+    return undefined;
   }
 }

@@ -1,7 +1,7 @@
 /** From a handler's policy and an error to what becomes of the message. Pure. */
 import { BadRequestException } from '@nestjs/common';
 import type { AckPolicy, ErrorClass, FailureOutcome } from '../decorators/ack-policy.js';
-import { HandlerTimeoutError, UnreadableBodyError } from '../errors.js';
+import { HandlerTimeoutError, NoHandlerError, UnreadableBodyError } from '../errors.js';
 
 export interface SettlementPolicy {
   readonly when: 'after' | 'before' | 'manual';
@@ -24,6 +24,14 @@ export function resolvePolicy(own: AckPolicy, shared: AckPolicy, isByHand: boole
     errors: errors.map(([errorClass, policy]) => ({ errorClass, then: policy.then ?? then })),
     asksForRetry: [own, shared, ...errors.map(([, policy]) => policy)].some(({ retry }) => asksFor(retry)),
   };
+}
+
+/**
+ * For a request: whoever asked is told of the error, and that is the end of it, unless the handler's own `@Ack` says what else
+ * becomes of the message.
+ */
+export function resolveRequestPolicy(own: AckPolicy, isByHand: boolean): SettlementPolicy {
+  return resolvePolicy({ ...own, then: own.then ?? 'drop' }, {}, isByHand);
 }
 
 function asksFor(retry: AckPolicy['retry']): boolean {
@@ -72,19 +80,27 @@ function chainOf(error: unknown): unknown[] {
   return chain;
 }
 
-/** What becomes of a message whose handler failed so: the nearest error that a class stands for, else `then`. */
-export function outcomeOf(policy: SettlementPolicy, error: unknown): FailureOutcome {
-  for (const link of chainOf(error)) {
+/**
+ * What becomes of a message whose handler failed so: the nearest error that a class stands for, else `then`. `origin` is what
+ * the handler threw, where filters made `error` of it.
+ */
+export function outcomeOf(policy: SettlementPolicy, error: unknown, origin?: unknown): FailureOutcome {
+  const chain = [...chainOf(error), ...chainOf(origin)];
+  for (const link of chain) {
     const match = policy.errors.find(({ errorClass }) => isInstance(link, errorClass));
     if (match) return match.then;
   }
-  return chainOf(error).some(isRefusal) ? policy.refused : policy.then;
+  return chain.some(isRefusal) ? policy.refused : policy.then;
 }
 
 /** Why a message is not handled, in one word for its headers. */
-export function reasonOf(error: unknown): 'refused' | 'unreadable' | 'invalid' | 'timeout' | 'error' {
-  for (const link of chainOf(error)) {
+export function reasonOf(
+  error: unknown,
+  origin?: unknown,
+): 'refused' | 'no-handler' | 'unreadable' | 'invalid' | 'timeout' | 'error' {
+  for (const link of [...chainOf(error), ...chainOf(origin)]) {
     if (isRefusal(link)) return 'refused';
+    if (isInstance(link, NoHandlerError)) return 'no-handler';
     if (isInstance(link, UnreadableBodyError)) return 'unreadable';
     if (isInstance(link, BadRequestException)) return 'invalid';
     if (isInstance(link, HandlerTimeoutError)) return 'timeout';

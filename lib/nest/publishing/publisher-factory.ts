@@ -27,7 +27,7 @@ export class PublisherFactory {
   ): Publisher<Events> {
     const faults = publisherFaults(options);
     if (faults.length > 0) throw new ConfigurationError(where, faults.join('; '));
-    const { exchange = '', connection = defaultConnection, mandatory, persistent, timeout } = options;
+    const { exchange = '', connection = defaultConnection, ...defaults } = options;
     if (!this.#asked.has(connection)) this.#asked.set(connection, where);
     this.#exchanges.set(connection, (this.#exchanges.get(connection) ?? new Set()).add(exchange));
     const connections = this.#connections;
@@ -37,12 +37,13 @@ export class PublisherFactory {
           return connections.get(connection, where).isReady;
         },
         untilReady: async (bytes, signal, limit) => connections.get(connection, where).untilReady(bytes, signal, limit),
+        requestChannel: async () => connections.get(connection, where).requestChannel(),
         channel: async () => connections.get(connection, where).publishChannel(purposeOf(exchange)),
         onUnheard: (message) => {
           this.#logger.error(message);
         },
       },
-      { exchange, isMandatory: mandatory ?? exchange === '', isPersistent: persistent ?? true, timeout },
+      { exchange, defaults },
     );
   }
 

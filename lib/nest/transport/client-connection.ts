@@ -2,10 +2,11 @@
 import type { LoggerService } from '@nestjs/common';
 import type { Channel, Connection, ConnectionParameters } from '../../amqp/index.js';
 import { connectWithin } from '../connecting.js';
-import { declareForClient } from './declaring.js';
+import { declareWishes } from '../topology.js';
+import { clientWishes } from './declaring.js';
 import type { AmqpClientOptions, ResolvedTransport } from './options.js';
-import { directReplyTo, RequestChannel } from './request-channel.js';
-import { Shared } from './shared.js';
+import { directReplyTo, RequestChannel } from '../requests/request-channel.js';
+import { Shared } from '../requests/shared.js';
 import { reportConnection, TransportListeners, type AmqpStatus, type AmqpTransportEvents } from './status.js';
 
 export class ClientConnection {
@@ -91,7 +92,7 @@ export class ClientConnection {
           this.#onStatus('disconnected');
         },
       });
-      if (this.#transport.noAssert === false) await this.#declare(connection);
+      if (this.#transport.noAssert === false) await this.#declare(connection, signal);
       signal.throwIfAborted();
     } catch (error) {
       await connection?.close();
@@ -112,13 +113,15 @@ export class ClientConnection {
     this.#onStatus('connected');
   }
 
-  async #declare(connection: Connection): Promise<void> {
-    const channel = await connection.openChannel();
-    try {
-      await declareForClient(channel, this.#transport, this.#options.exchange);
-    } finally {
-      await channel.close();
-    }
+  async #declare(connection: Connection, signal: AbortSignal): Promise<void> {
+    await declareWishes(connection, clientWishes(this.#transport, this.#options.exchange), {
+      choice: 'fail',
+      limit: 0,
+      signal,
+      warn: (message) => {
+        this.#logger.warn(message);
+      },
+    });
   }
 
   async #openEventChannel(onEnd: () => void): Promise<Channel> {

@@ -100,18 +100,22 @@ describeOnBrokers('a request of AmqpClient', (broker) => {
       await impostor.consume(channel, queue);
       const client = bench.client({ queue });
       const abort = new AbortController();
-      const timedOut = rejection(client.request('ask', {}, { timeout: 50 }));
+      // So that its time is not spent on connecting: it has to arrive.
+      const first = client.request('ask', {});
+      await impostor.reply(await impostor.request(0), done('first'));
+      await first;
+      const timedOut = rejection(client.request('ask', {}, { timeout: 500 }));
       expect(await timedOut).toBeInstanceOf(RequestTimeoutError);
       const aborted = rejection(client.request('ask', {}, { signal: abort.signal }));
       const heard: unknown[] = [];
       const unsubscribed = client.send('ask', {}).subscribe((value) => heard.push(value));
-      await impostor.request(2);
+      await impostor.request(3);
       abort.abort(new Error('not any more'));
       expect((await aborted).message).toBe('not any more');
       unsubscribed.unsubscribe();
       for (const request of impostor.requests) await impostor.reply(request, done('late'));
       const next = client.request('ask', {});
-      await impostor.reply(await impostor.request(3), done('in time'));
+      await impostor.reply(await impostor.request(4), done('in time'));
       await expect(next).resolves.toBe('in time');
       expect(heard).toEqual([]);
       expectQuiet();
@@ -203,10 +207,12 @@ describeOnBrokers('a request of AmqpClient', (broker) => {
       await expect(bench.client({ queue, replyQueue }).request('echo', 1)).resolves.toBe(1);
       expectQuiet();
       // Which of the two gets the reply is up to the broker.
+      const isWarned = (): boolean => bench.logger.warnings.length > 0;
       await bench
         .client({ queue, replyQueue })
         .request('echo', 2, { timeout: 50 })
         .catch(() => undefined);
+      await until('it is warned of', isWarned);
       expect(bench.logger.warnings).toEqual([expect.stringContaining(replyQueue) as string]);
     });
 

@@ -15,6 +15,7 @@ import {
   type ConnectionEvents,
   type Consumer,
   type Delivery,
+  type MessageBody,
   type PublishProperties,
 } from '../../amqp/index.js';
 import { NoReceiverError } from './errors.js';
@@ -28,7 +29,7 @@ export interface OutgoingRequest {
   readonly pattern: string;
   readonly exchange: string;
   readonly routingKey: string;
-  readonly body: Buffer;
+  readonly body: MessageBody;
   readonly properties: PublishProperties;
   readonly isMandatory: boolean;
 }
