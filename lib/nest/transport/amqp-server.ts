@@ -197,6 +197,7 @@ export class AmqpServer
       const connection = this.#connection;
       this.#connection = undefined;
       await connection?.close();
+      this._status$.next('disconnected');
       throw error;
     }
   }
@@ -207,7 +208,10 @@ export class AmqpServer
     return connectWithin(start === 'wait' ? parameters : { ...parameters, attempts: 1 }, {
       limit: this.#transport.startTimeout,
       signal,
-      onWaiting: (cause) => this.logger.warn(`RabbitMQ cannot be reached yet: ${cause.message}. Trying on.`),
+      onWaiting: (cause) => {
+        this.logger.warn(`RabbitMQ cannot be reached yet: ${cause.message}. Trying on.`);
+        this._status$.next('disconnected');
+      },
     });
   }
 
