@@ -567,30 +567,30 @@ describeOnBrokers('a mixed fleet', (broker) => {
       expect(seen).toEqual(["Nest's", "Nest's", 'ours', 'ours']);
       await (await bench.channel()).exchangeDelete(exchange);
     });
-  });
 
-  test("a handler that reads the message as Nest's transport gives it, by amqplib's names, need not change", async () => {
-    interface AmqplibMessage {
-      readonly content: Buffer;
-      readonly fields: { readonly routingKey: string; readonly redelivered: boolean };
-      readonly properties: { readonly headers?: Record<string, unknown> };
-    }
-    @Controller()
-    class Reading {
-      @EventPattern('happened')
-      happened(@Payload() data: unknown, @Ctx() context: RmqContext): void {
-        const { content, fields, properties } = context.getMessage() as AmqplibMessage;
-        const { routingKey, redelivered } = fields;
-        seen.push([data, JSON.parse(content.toString()), routingKey, redelivered, properties.headers?.['tenant']]);
-        seen.push([context.getPattern(), context.getArgs().length]);
-        // Twice is the same.
-        seen.push((context.getMessage() as AmqplibMessage).fields === fields);
+    test("a handler that reads the message as Nest's transport gives it, by amqplib's names, need not change", async () => {
+      interface AmqplibMessage {
+        readonly content: Buffer;
+        readonly fields: { readonly routingKey: string; readonly redelivered: boolean };
+        readonly properties: { readonly headers?: Record<string, unknown> };
       }
-    }
-    await bench.serve([Reading], { queue });
-    bench.client({ queue, headers: { tenant: 'a' } }).emit('happened', 1);
-    await until('it is handled', () => seen.length === 3);
-    expect(seen).toEqual([[1, { pattern: 'happened', data: 1 }, queue, false, 'a'], ['happened', 3], true]);
+      @Controller()
+      class Reading {
+        @EventPattern('happened')
+        happened(@Payload() data: unknown, @Ctx() context: RmqContext): void {
+          const { content, fields, properties } = context.getMessage() as AmqplibMessage;
+          const { routingKey, redelivered } = fields;
+          seen.push([data, JSON.parse(content.toString()), routingKey, redelivered, properties.headers?.['tenant']]);
+          seen.push([context.getPattern(), context.getArgs().length]);
+          // Twice is the same.
+          seen.push((context.getMessage() as AmqplibMessage).fields === fields);
+        }
+      }
+      await bench.serve([Reading], { queue });
+      bench.client({ queue, headers: { tenant: 'a' } }).emit('happened', 1);
+      await until('it is handled', () => seen.length === 3);
+      expect(seen).toEqual([[1, { pattern: 'happened', data: 1 }, queue, false, 'a'], ['happened', 3], true]);
+    });
   });
 });
 
