@@ -194,7 +194,7 @@ describeOnBrokers('AmqpServer beside an AmqpModule', (broker) => {
     await channel.queueDeclare(queue);
     await emit('quick', 1);
     await until('it is handled', () => told.length === 1);
-    expect(registry.isReady).toBe(true);
+    await until('the answer to its consume is there', () => registry.isReady);
     expect(statuses.at(-1)).toBe('connected');
   });
 

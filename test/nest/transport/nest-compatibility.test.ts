@@ -450,7 +450,10 @@ describeOnBrokers('a mixed fleet', (broker) => {
 
       /** What is left when the service is gone. */
       const left = async (): Promise<object> => {
-        await close();
+        // Nest's own closes its channel under replies that are not confirmed yet, and rejects over them.
+        await close().catch((error: unknown) => {
+          if (serverKind === 'ours') throw error;
+        });
         if (serverKind === 'ours') expect([...bench.logger.errors, ...bench.logger.warnings]).toEqual([]);
         const count = async (name: string): Promise<number> =>
           (await channel.queueDeclare(name, { passive: true })).messageCount;
