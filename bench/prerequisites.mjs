@@ -1,18 +1,18 @@
 // What must be there before a measurement: the benchmark's own dependencies, and a build of leveret no older than its
 // sources. Both are made with the commands a person would type. Uses nothing but Node itself.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import path from 'node:path';
 
 const bench = path.dirname(fileURLToPath(import.meta.url));
 const root = path.dirname(bench);
 
-/** `npm ci` in bench/, when it was never done or the lock file is newer than what it installed. */
-export function installDependencies() {
-  const installed = path.join(bench, 'node_modules', '.package-lock.json');
-  if (modified(installed) >= modified(path.join(bench, 'package-lock.json'))) return;
-  run(['ci', '--prefix', bench, '--no-audit', '--no-fund']);
+/** `npm ci` in a folder (bench/), when it was never done or the lock file is newer than what it installed. */
+export function installDependencies(folder = bench) {
+  const installed = path.join(folder, 'node_modules', '.package-lock.json');
+  if (modified(installed) >= modified(path.join(folder, 'package-lock.json'))) return;
+  run(['ci', '--prefix', folder, '--no-audit', '--no-fund']);
 }
 
 /** `npm run build:esm` at the root, when dist/esm is missing or older than lib/, or the last pass failed. */
@@ -24,6 +24,17 @@ export function buildLeveret() {
   );
   if (complete && newest(built) >= newest(path.join(root, 'lib'))) return;
   run(['run', 'build:esm', '--prefix', root]);
+}
+
+/**
+ * Puts the build into the packages of a folder as npm would put the package there: a copy, for a link would lead to the
+ * repository's own NestJS.
+ */
+export function installLeveret(folder) {
+  const installed = path.join(folder, 'node_modules', 'leveret');
+  rmSync(installed, { recursive: true, force: true });
+  cpSync(path.join(root, 'dist', 'esm'), path.join(installed, 'dist', 'esm'), { recursive: true });
+  cpSync(path.join(root, 'package.json'), path.join(installed, 'package.json'));
 }
 
 /** Runs npm; what it prints goes to standard error, for standard output belongs to the results. */
