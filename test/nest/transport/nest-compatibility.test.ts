@@ -76,7 +76,9 @@ class Fleet {
     const rmq = { urls: [this.broker.url], ...options };
     const app = await this.bench.serveBy(controllers, { transport: Transport.RMQ, options: rmq });
     // Nest's own closes its channel under replies that are not confirmed yet, whose promises nobody handles then.
-    const { channel } = Reflect.get(app, 'serverInstance') as { channel: Record<'_messages' | '_unconfirmedMessages', unknown[]> };
+    const { channel } = Reflect.get(app, 'serverInstance') as {
+      channel: Record<'_messages' | '_unconfirmedMessages', unknown[]>;
+    };
     return async () => {
       const { _messages: waiting, _unconfirmedMessages: sent } = channel;
       await until("Nest's replies are confirmed", () => waiting.length + sent.length === 0);
