@@ -798,6 +798,7 @@ describeOnBrokers('by default', (broker) => {
       await soon(() => expect(names()).toContain('basic.cancel'));
       await breathe(50);
       await elapse(9_990);
+      await breathe(50);
       expect(names()).not.toContain('basic.nack');
       await elapse(20);
       await soon(() => expect(isClosed).toBe(true));
