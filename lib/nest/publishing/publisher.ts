@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import {
   type Delivery,
+  type FieldTable,
   ArgumentError,
   NotSentError,
   PublishError,
@@ -193,25 +194,26 @@ export class Publisher<Events extends object = Record<string, unknown>> {
     checkMessageOptions(options);
     const isBytes = payload instanceof Uint8Array;
     const body = isBytes ? payload : toJson(payload);
-    const { mandatory = exchange === '', signal, timeout, headers, ...given } = { ...defaults, ...defined(options) };
-    const { expiration, ...properties } = given;
     const carried = carriedOn();
-    const merged = { ...carried?.headers, ...defaults.headers, ...headers };
+    const expiration = options.expiration ?? defaults.expiration;
     return {
       routingKey,
       body,
-      mandatory,
-      signal,
-      timeout,
+      mandatory: options.mandatory ?? defaults.mandatory ?? exchange === '',
+      signal: options.signal,
+      timeout: options.timeout ?? defaults.timeout,
       properties: {
-        correlationId: carried?.correlationId,
-        contentType: isBytes ? 'application/octet-stream' : 'application/json',
-        messageId: randomUUID(),
-        timestamp: new Date(),
-        persistent: true,
-        ...properties,
-        ...(Object.keys(merged).length === 0 ? {} : { headers: merged }),
-        ...(expiration === undefined ? {} : { expiration: String(expiration) }),
+        contentType: options.contentType ?? (isBytes ? 'application/octet-stream' : 'application/json'),
+        headers: mergedHeaders(carried?.headers, defaults.headers, options.headers),
+        persistent: options.persistent ?? defaults.persistent ?? true,
+        priority: options.priority ?? defaults.priority,
+        correlationId: options.correlationId ?? carried?.correlationId,
+        replyTo: options.replyTo,
+        expiration: expiration === undefined ? undefined : String(expiration),
+        messageId: options.messageId ?? randomUUID(),
+        timestamp: options.timestamp ?? new Date(),
+        type: options.type ?? defaults.type,
+        appId: options.appId ?? defaults.appId,
       },
     };
   }
@@ -257,8 +259,8 @@ function toJson(payload: unknown): string {
   return text;
 }
 
-/** Without what is undefined, which counts as absent. */
-function defined<Options extends object>(options: Options): Partial<Options> {
-  if (Object.keys(options).length === 0) return options;
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<Options>;
+/** The later ones win; undefined where there are none. */
+function mergedHeaders(...tables: readonly (FieldTable | undefined)[]): FieldTable | undefined {
+  const given = tables.filter((table) => table !== undefined && Object.keys(table).length > 0);
+  return given.length < 2 ? given[0] : given.reduce((merged, table) => ({ ...merged, ...table }));
 }
