@@ -2,7 +2,6 @@
 import { randomUUID } from 'node:crypto';
 import {
   type Delivery,
-  type FieldTable,
   ArgumentError,
   NotSentError,
   PublishError,
@@ -12,6 +11,7 @@ import {
 import { carriedOn } from '../consuming/current-delivery.js';
 import type { MessageDefaults } from '../decorators/inject-publisher.decorator.js';
 import { describeError, PublishBatchError, UnreadableBodyError } from '../errors.js';
+import { mergedHeaders } from '../merged-headers.js';
 import { isList } from '../option-checks.js';
 import { readReply } from '../requests/plain-reply.js';
 import type { OutgoingRequest, RequestChannel } from '../requests/request-channel.js';
@@ -257,10 +257,4 @@ function toJson(payload: unknown): string {
   if (typeof text !== 'string')
     throw new ArgumentError('payload', `cannot be written as JSON: it is ${typeof payload}`);
   return text;
-}
-
-/** The later ones win; undefined where there are none. */
-function mergedHeaders(...tables: readonly (FieldTable | undefined)[]): FieldTable | undefined {
-  const given = tables.filter((table) => table !== undefined && Object.keys(table).length > 0);
-  return given.length < 2 ? given[0] : given.reduce((merged, table) => ({ ...merged, ...table }));
 }
