@@ -1,18 +1,15 @@
 // What must be there before a measurement: the benchmark's own dependencies, and a build of leveret no older than its
 // sources. Both are made with the commands a person would type. Uses nothing but Node itself.
-import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import path from 'node:path';
+import { installPackages, modified, runNpm } from '../scripts/install-packages.mjs';
 
 const bench = path.dirname(fileURLToPath(import.meta.url));
 const root = path.dirname(bench);
 
-/** `npm ci` in bench/, when it was never done or the lock file is newer than what it installed. */
 export function installDependencies() {
-  const installed = path.join(bench, 'node_modules', '.package-lock.json');
-  if (modified(installed) >= modified(path.join(bench, 'package-lock.json'))) return;
-  run(['ci', '--prefix', bench, '--no-audit', '--no-fund']);
+  installPackages(bench);
 }
 
 /** `npm run build:esm` at the root, when dist/esm is missing or older than lib/, or the last pass failed. */
@@ -23,20 +20,8 @@ export function buildLeveret() {
     existsSync,
   );
   if (complete && newest(built) >= newest(path.join(root, 'lib'))) return;
-  run(['run', 'build:esm', '--prefix', root]);
+  runNpm(['run', 'build:esm', '--prefix', root]);
 }
-
-/** Runs npm; what it prints goes to standard error, for standard output belongs to the results. */
-function run(args) {
-  const { status, error } = spawnSync('npm', args, {
-    cwd: root,
-    stdio: ['ignore', 2, 2],
-    shell: process.platform === 'win32',
-  });
-  if (error || status !== 0) throw new Error(`npm ${args[0] === 'run' ? args[1] : args[0]} failed`);
-}
-
-const modified = (file) => (existsSync(file) ? statSync(file).mtimeMs : 0);
 
 function newest(directory) {
   if (!existsSync(directory)) return 0;
