@@ -50,10 +50,49 @@ export class TopologyConflictError extends ConfigurationError {
   }
 }
 
+/** One message of a batch that was not confirmed. */
+export interface PublishBatchFailure {
+  /** Its place in the batch, from 0. */
+  readonly index: number;
+  readonly routingKey: string;
+  /** What `publish` would have rejected with: UnroutableError, NackError, UnknownOutcomeError, NotSentError. */
+  readonly error: unknown;
+}
+
+/** Some messages of a batch were not confirmed. All others were. */
+export class PublishBatchError extends AmqpError {
+  readonly failures: readonly PublishBatchFailure[];
+  /** How many were confirmed. */
+  readonly confirmed: number;
+
+  constructor(failures: readonly PublishBatchFailure[], count: number) {
+    const [first] = failures;
+    const { name, message } = describeError(first?.error);
+    super(
+      `${String(failures.length)} of ${String(count)} messages were not confirmed; message ${String(first?.index)}, ` +
+        `routing key "${String(first?.routingKey)}": ${name}: ${message}`,
+      { cause: first?.error },
+    );
+    this.failures = failures;
+    this.confirmed = count - failures.length;
+  }
+}
+
 /** A message's body cannot be read as what it should be. Settled by the handler's policy; the handler never sees it. */
 export class UnreadableBodyError extends AmqpError {
   constructor(problem: string) {
     super(`the body cannot be read: ${problem}`);
+  }
+}
+
+/** No handler stands for a message's pattern, or its routing key. Settled by policy. */
+export class NoHandlerError extends AmqpError {
+  /** The pattern, or the routing key. */
+  readonly pattern: string;
+
+  constructor(pattern: string) {
+    super(`there is no handler for "${pattern}"`);
+    this.pattern = pattern;
   }
 }
 

@@ -4,13 +4,17 @@ export * from './decorators/index.js';
 export {
   ConfigurationError,
   HandlerTimeoutError,
+  NoHandlerError,
+  PublishBatchError,
   ShutdownError,
   TopologyConflictError,
   UnknownConnectionError,
   UnknownConsumerError,
   UnreadableBodyError,
+  type PublishBatchFailure,
 } from './errors.js';
 export * from './module/index.js';
-export { Publisher, PublisherFactory, type MessageOptions } from './publishing/index.js';
+export { Publisher, PublisherFactory, type BatchMessage, type MessageOptions } from './publishing/index.js';
 export * from './recovery/index.js';
+export type { ConflictChoice, StartChoice } from './start-options.js';
 export * from './transport/index.js';

@@ -81,7 +81,7 @@ export class ChannelKeeper implements ConsumersChannel {
     this.settings = settings;
     this.#listener = listener;
     this.consumers = new ConsumerKeeper(this, host, listener);
-    this.flow = new PublishFlow(host.parameters, settings.isReplaying);
+    this.flow = new PublishFlow(host.parameters, settings.isReplaying, (queue) => host.currentName(queue));
   }
 
   /** The present life, while it is open and restored. */

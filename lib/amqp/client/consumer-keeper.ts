@@ -175,10 +175,14 @@ export class ConsumerKeeper implements ConsumerOwner {
   /** The life is open; `before` is what `beginRestoring` answered. */
   endRestoring(before: readonly Consumer[]): void {
     if (this.#broken.size > 0) this.#scheduleRetry();
-    for (const consumer of before) if (this.#isConsuming(consumer)) this.#onHealed(consumer);
+    for (const consumer of before) if (this.#isAtWork(consumer)) this.#onHealed(consumer);
   }
 
-  #isConsuming(consumer: Consumer): boolean {
+  isConsuming(consumer: Consumer): boolean {
+    return this.#channel.life !== undefined && this.#isAtWork(consumer);
+  }
+
+  #isAtWork(consumer: Consumer): boolean {
     return this.#consumers.get(consumer.consumerTag) === consumer && !this.#broken.has(consumer);
   }
 

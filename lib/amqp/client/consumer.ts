@@ -25,6 +25,7 @@ export interface ConsumeOptions {
 /** What a consumer needs of its channel. */
 export interface ConsumerOwner {
   cancelConsumer(consumer: Consumer): Promise<void>;
+  isConsuming(consumer: Consumer): boolean;
 }
 
 /** A consumer, made by `channel.basicConsume`. It outlives the socket: after a loss it consumes again. */
@@ -85,6 +86,14 @@ export class Consumer {
   /** The queue; that of a server-named queue changes with each life of the connection. */
   get queue(): string {
     return this.#queue;
+  }
+
+  /**
+   * Whether the broker hands it messages at this moment, as far as is known here: false while its channel is away, and while
+   * it is cancelled or refused.
+   */
+  get isConsuming(): boolean {
+    return this.#owner.isConsuming(this);
   }
 
   /**

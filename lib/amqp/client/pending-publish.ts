@@ -54,6 +54,14 @@ export class PendingPublish implements OutgoingMessage, UnconfirmedPublish {
     if (this.body.length <= copiedBodyLimit) this.body = Buffer.from(this.body);
   }
 
+  /** It waited, and is about to be sent: a server-named queue that replies are wanted at may have another name by now. */
+  followReplyQueue(currentName: (queue: string) => string): void {
+    const { replyTo } = this.properties;
+    if (replyTo === undefined) return;
+    const present = currentName(replyTo);
+    if (present !== replyTo) this.properties = { ...this.properties, replyTo: present };
+  }
+
   /** The user's own limits, which run from the call on. */
   limit(timeout: number | undefined, signal: AbortSignal | undefined): void {
     if (timeout !== undefined) {

@@ -20,6 +20,7 @@ const replayLimit = 3;
 export class PublishFlow {
   readonly #line: WaitingLine;
   readonly #maxUnconfirmed: number;
+  readonly #currentName: (queue: string) => string;
   #life: ChannelLife | undefined;
   #drainWaiters: { resolve: () => void; reject: (error: AmqpError) => void }[] = [];
   #isRoomAwaited = false;
@@ -30,9 +31,17 @@ export class PublishFlow {
   /** Who waits for outcomes, some of which were taken back. */
   #settledWaiters: (() => void)[] = [];
 
-  /** `isReplaying`: publishes whose outcome a loss made unknown are sent again. */
-  constructor({ publishBuffer, maxUnconfirmed }: ResolvedParameters, isReplaying: boolean) {
+  /**
+   * `isReplaying`: publishes whose outcome a loss made unknown are sent again. `currentName`: the present name of a queue
+   * that had another in an earlier life.
+   */
+  constructor(
+    { publishBuffer, maxUnconfirmed }: ResolvedParameters,
+    isReplaying: boolean,
+    currentName: (queue: string) => string,
+  ) {
     this.#isReplaying = isReplaying;
+    this.#currentName = currentName;
     this.#maxUnconfirmed = maxUnconfirmed;
     this.#line = new WaitingLine({
       ...publishBuffer,
@@ -182,6 +191,7 @@ export class PublishFlow {
       life,
       () => this.hasRoom,
       (publish) => {
+        publish.followReplyQueue(this.#currentName);
         send(life, publish);
       },
     );

@@ -1,37 +1,47 @@
 /** All consumers of an application: they start after every bootstrap hook and drain before any destroy hook. */
 import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { ChannelClosedByBrokerError } from '../../amqp/index.js';
-import { ConfigurationError } from '../errors.js';
+import { ModulesContainer } from '@nestjs/core';
 import { AmqpStarter } from '../module/amqp-starter.js';
-import type { ConsumerPlan } from './consumer-plan.js';
 import { ConsumerRegistry } from './consumer-registry.js';
+import { handlerConsumer } from './handler-consumer.js';
 import { HandlerInvoker } from './handler-invoker.js';
-import { MessageConsumer } from './message-consumer.js';
+import { isTransportConsumer, type TransportConsumer } from './transport-consumer.js';
 
 @Injectable()
 export class ConsumersService implements OnApplicationBootstrap, OnModuleDestroy {
   readonly #starter: AmqpStarter;
   readonly #invoker: HandlerInvoker;
   readonly #registry: ConsumerRegistry;
+  readonly #servers: TransportConsumer[] = [];
 
   constructor(
     @Inject(AmqpStarter) starter: AmqpStarter,
     @Inject(HandlerInvoker) invoker: HandlerInvoker,
     @Inject(ConsumerRegistry) registry: ConsumerRegistry,
+    @Inject(ModulesContainer) modules: ModulesContainer,
   ) {
     this.#starter = starter;
     this.#invoker = invoker;
     this.#registry = registry;
+    // Nest tells of the strategies of this application: those that were there before, and those to come.
+    modules.getRpcTargetRegistry<object>().subscribe((strategy) => {
+      if (!isTransportConsumer(strategy)) return;
+      this.#servers.push(strategy);
+      registry.add(strategy.registered);
+    });
   }
 
   async onApplicationBootstrap(): Promise<void> {
-    const consumers = this.#starter.plans.map((plan) => {
-      const consumer = new MessageConsumer(plan, this.#invoker.prepare(plan.handler));
-      return { plan, consumer, start: () => startConsumer(plan, consumer) };
-    });
-    this.#registry.fill(consumers);
+    this.#registry.fill(
+      this.#starter.plans.map((plan) => ({
+        name: plan.name,
+        handlers: plan.handlers.map(({ handler }) => handler.name),
+        connection: plan.connection.name,
+        consumer: handlerConsumer(plan, this.#invoker),
+      })),
+    );
     try {
-      await this.#starter.whenReady((connection) => this.#registry.startAll(connection));
+      await this.#starter.whenReady((connection) => this.#registry.begin(connection));
     } catch (error) {
       await this.onModuleDestroy();
       await this.#starter.close();
@@ -39,19 +49,9 @@ export class ConsumersService implements OnApplicationBootstrap, OnModuleDestroy
     }
   }
 
+  /** In a hybrid application Nest itself would close strategies after all destroy hooks. */
   async onModuleDestroy(): Promise<void> {
     this.#starter.stopTrying();
-    await this.#registry.end();
-  }
-}
-
-async function startConsumer({ handler, queue }: ConsumerPlan, consumer: MessageConsumer): Promise<void> {
-  try {
-    await consumer.start();
-  } catch (error) {
-    if (!(error instanceof ChannelClosedByBrokerError)) throw error;
-    const words = `${String(error.replyCode)} ${error.replyText}`;
-    const problem = `consuming the queue "${queue}" was refused by the broker: ${words}`;
-    throw new ConfigurationError(handler.name, problem, { cause: error });
+    await Promise.all([this.#registry.end(), ...this.#servers.map((server) => server.drain())]);
   }
 }

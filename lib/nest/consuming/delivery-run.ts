@@ -4,45 +4,48 @@
  */
 import type { Logger } from '@nestjs/common';
 import type { Channel, Delivery, SettlementResult } from '../../amqp/index.js';
-import { describeError, HandlerTimeoutError, ShutdownError, tamed } from '../errors.js';
+import { describeError, HandlerTimeoutError, NoHandlerError, ShutdownError, tamed } from '../errors.js';
 import { AmqpContext } from './amqp-context.js';
 import { readBody } from './body.js';
-import type { ConsumerPlan } from './consumer-plan.js';
+import type { ConsumerPlan, HandlerPlan } from './consumer-plan.js';
 import { runFor } from './current-delivery.js';
 import type { Invoke } from './handler-invoker.js';
+import type { ConsumerRun } from './message-consumer.js';
 import { park, parkingQueue } from './parking.js';
-import { outcomeOf, reasonOf } from './policy.js';
+import { outcomeOf, reasonOf, type SettlementPolicy } from './policy.js';
 import { Settlement } from './settlement.js';
 
 /** Milliseconds before a message that could not be parked goes back: without them it would come again at once. */
 const requeueDelay = 1_000;
 
-export class DeliveryRun {
+/** What a delivery's handling needs. */
+export interface DeliveryRunParts {
+  readonly plan: ConsumerPlan;
+  /** Whose message it is; undefined: nobody's. */
+  readonly target: (HandlerPlan & { readonly invoke: Invoke }) | undefined;
+  readonly channel: Channel;
   readonly delivery: Delivery;
-  readonly #plan: ConsumerPlan;
-  readonly #channel: Channel;
-  readonly #invoke: Invoke;
-  readonly #logger: Logger;
-  readonly #onStale: () => void;
+  readonly logger: Logger;
+  readonly onStale: () => void;
+}
+
+export class DeliveryRun implements ConsumerRun {
+  readonly delivery: Delivery;
+  readonly #parts: DeliveryRunParts;
+  /** `Class.method`. */
+  readonly #title: string;
+  readonly #policy: SettlementPolicy;
   readonly #settlement: Settlement;
   readonly #ending = new AbortController();
   #isRunning = false;
   #endDelay: (() => void) | undefined;
 
-  constructor(
-    plan: ConsumerPlan,
-    channel: Channel,
-    delivery: Delivery,
-    invoke: Invoke,
-    logger: Logger,
-    onStale: () => void,
-  ) {
-    this.#plan = plan;
-    this.#channel = channel;
+  constructor(parts: DeliveryRunParts) {
+    const { plan, target, delivery } = parts;
+    this.#parts = parts;
     this.delivery = delivery;
-    this.#invoke = invoke;
-    this.#logger = logger;
-    this.#onStale = onStale;
+    this.#title = target?.handler.name ?? plan.title;
+    this.#policy = target?.policy ?? plan.policy;
     this.#settlement = new Settlement(delivery, (reason, error) => this.#parkCopy(reason, error));
   }
 
@@ -55,9 +58,9 @@ export class DeliveryRun {
   async run(): Promise<void> {
     this.#isRunning = true;
     try {
-      if (this.#plan.policy.when === 'before') this.#note(this.#settlement.ack());
+      if (this.#policy.when === 'before') this.#note(this.#settlement.ack());
       await this.#handle();
-      if (this.#plan.policy.when === 'after' && !this.#settlement.isSettled) this.#note(this.#settlement.ack());
+      if (this.#policy.when === 'after' && !this.#settlement.isSettled) this.#note(this.#settlement.ack());
     } catch (error) {
       await this.#failSafely(tamed(error));
     } finally {
@@ -72,7 +75,7 @@ export class DeliveryRun {
 
   /** No time is left: the handler is told, and the message goes back. Answers whether it did. */
   abandon(limit: number): boolean {
-    this.#ending.abort(new ShutdownError(this.#plan.handler.name, limit));
+    this.#ending.abort(new ShutdownError(this.#title, limit));
     if (this.delivery.isSettled || this.delivery.isStale) return false;
     this.giveBack();
     return true;
@@ -84,14 +87,16 @@ export class DeliveryRun {
   }
 
   async #handle(): Promise<void> {
-    const { handler, queue, connection, timeout } = this.#plan;
-    const payload = handler.options.body === 'bytes' ? this.delivery.body : readBody(this.delivery);
+    const { plan, target, channel } = this.#parts;
+    if (!target) throw new NoHandlerError(this.delivery.routingKey);
+    const { handler, options, timeout, invoke } = target;
+    const payload = options.body === 'bytes' ? this.delivery.body : readBody(this.delivery);
     const context = new AmqpContext({
       delivery: this.delivery,
-      channel: this.#channel,
-      queue,
+      channel,
+      queue: plan.queue,
       handler: handler.name,
-      connection: connection.name,
+      connection: plan.connection.name,
       signal: this.#ending.signal,
       settlement: this.#settlement,
     });
@@ -103,7 +108,7 @@ export class DeliveryRun {
           }, timeout);
     try {
       // What comes later, from a handler that was given up, is heard and ignored by the race.
-      await Promise.race([runFor(context, () => this.#invoke(payload, context)), this.#givenUp()]);
+      await Promise.race([runFor(context, () => invoke(payload, context)), this.#givenUp()]);
     } finally {
       clearTimeout(timer);
     }
@@ -122,14 +127,15 @@ export class DeliveryRun {
       await this.#fail(error);
     } catch (failure) {
       const { name, message } = describeError(failure);
-      this.#logger.error(`${this.#plan.handler.name}: its failure could not be settled: ${name}: ${message}; requeued`);
+      this.#parts.logger.error(`${this.#title}: its failure could not be settled: ${name}: ${message}; requeued`);
       await this.#delay();
       if (!this.delivery.isSettled) this.giveBack();
     }
   }
 
   async #fail(error: unknown): Promise<void> {
-    const { handler, policy, queue } = this.#plan;
+    const policy = this.#policy;
+    const { queue } = this.#parts.plan;
     if (error instanceof ShutdownError && error === this.#ending.signal.reason) return;
     if (this.#settlement.isSettled) {
       this.#report(error, policy.when === 'before' ? 'it was acknowledged before' : 'it had settled the message');
@@ -160,7 +166,7 @@ export class DeliveryRun {
         return;
       default:
         outcome satisfies never;
-        throw new Error(`${handler.name}: unknown outcome`);
+        throw new Error(`${this.#title}: unknown outcome`);
     }
   }
 
@@ -175,16 +181,16 @@ export class DeliveryRun {
         return;
       }
       const { name, message } = describeError(failure);
-      this.#logger.error(`${this.#plan.handler.name}: the message could not be parked: ${name}: ${message}; requeued`);
+      this.#parts.logger.error(`${this.#title}: the message could not be parked: ${name}: ${message}; requeued`);
       await this.#delay();
       this.giveBack();
     }
   }
 
   async #parkCopy(reason: string, error: unknown): Promise<void> {
-    const { connection, queue, handler } = this.#plan;
+    const { connection, queue } = this.#parts.plan;
     const channel = await connection.publishChannel('for parking');
-    await park(channel, { delivery: this.delivery, queue, handler: handler.name, reason, error });
+    await park(channel, { delivery: this.delivery, queue, handler: this.#title, reason, error });
   }
 
   #delay(): Promise<void> {
@@ -198,15 +204,15 @@ export class DeliveryRun {
   }
 
   #note(result: SettlementResult): void {
-    if (result === 'stale') this.#onStale();
+    if (result === 'stale') this.#parts.onStale();
   }
 
   /** Once for each failure; the stack of what is expected of bad input helps nobody. */
   #report(error: unknown, consequence: string): void {
     const { name, message } = describeError(error);
-    const line = `${this.#plan.handler.name}: ${name}: ${message} (${consequence})`;
+    const line = `${this.#title}: ${name}: ${message} (${consequence})`;
     if (reasonOf(error) === 'error' && error instanceof Error) {
-      this.#logger.error(line, error.stack);
-    } else this.#logger.error(line);
+      this.#parts.logger.error(line, error.stack);
+    } else this.#parts.logger.error(line);
   }
 }

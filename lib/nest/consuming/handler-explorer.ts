@@ -8,6 +8,7 @@ import {
   isConsumeFactory,
   type ConsumeFactory,
   type ConsumeOptions,
+  type NamedConsumeOptions,
 } from '../decorators/consume-options.js';
 import { ackKey, consumeKey, isTransportHandler, settlementParameterKey } from '../decorators/metadata.js';
 import { discoverMethods } from '../discovery.js';
@@ -31,7 +32,8 @@ export class HandlerExplorer {
   async explore(): Promise<HandlerDefinition[]> {
     const definitions: HandlerDefinition[] = [];
     for (const { wrapper, prototype, method, handler, name } of discoverMethods(this.#discovery, this.#scanner)) {
-      const consumed = Reflect.getOwnMetadata(consumeKey, handler) as (ConsumeOptions | ConsumeFactory)[] | undefined;
+      const consumed = Reflect.getOwnMetadata(consumeKey, handler) as
+        (ConsumeOptions | NamedConsumeOptions | ConsumeFactory)[] | undefined;
       if (!consumed && !isTransportHandler(handler)) checkUnused(handler, prototype, method, name);
       for (const given of consumed ?? []) {
         definitions.push({
@@ -58,7 +60,11 @@ function checkUnused(handler: object, prototype: object, method: string, name: s
   );
 }
 
-async function makeOptions(factory: ConsumeFactory, wrapper: InstanceWrapper, name: string): Promise<ConsumeOptions> {
+async function makeOptions(
+  factory: ConsumeFactory,
+  wrapper: InstanceWrapper,
+  name: string,
+): Promise<ConsumeOptions | NamedConsumeOptions> {
   const moduleRef = moduleRefOf(wrapper, name);
   const dependencies = (factory.inject ?? []).map((dependency) => {
     const isOptional = typeof dependency === 'object' && 'optional' in dependency && dependency.optional;
@@ -76,7 +82,7 @@ async function makeOptions(factory: ConsumeFactory, wrapper: InstanceWrapper, na
   const options: unknown = typeof made === 'string' ? { queue: made } : made;
   const faults = consumeFaults(options);
   if (faults.length > 0) throw new ConfigurationError(name, `@Consume: ${faults.join('; ')}`);
-  return options as ConsumeOptions;
+  return options as ConsumeOptions | NamedConsumeOptions;
 }
 
 /** The ModuleRef of the module that holds a handler. */

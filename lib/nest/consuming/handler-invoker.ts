@@ -1,8 +1,8 @@
 /** Runs a handler through Nest's own machinery: guards, interceptors, pipes, filters, request scope. */
 import { Inject, Injectable } from '@nestjs/common';
-import { ContextIdFactory, ExternalContextCreator } from '@nestjs/core';
+import { ContextIdFactory, ExternalContextCreator, type ContextId } from '@nestjs/core';
 import type { AmqpContext } from './amqp-context.js';
-import { messageContextCreator } from './exception-filters.js';
+import { messageContextCreator } from './message-context.js';
 import type { HandlerDefinition } from './handler-definition.js';
 import { moduleRefOf } from './handler-explorer.js';
 import { parametersFactory, parametersOf } from './handler-parameters.js';
@@ -15,48 +15,55 @@ type Handler = (...values: unknown[]) => unknown;
 @Injectable()
 export class HandlerInvoker {
   readonly #creator: ExternalContextCreator;
+  readonly #creatorWithoutGlobals: ExternalContextCreator;
 
   constructor(@Inject(ExternalContextCreator) creator: ExternalContextCreator) {
-    this.#creator = messageContextCreator(creator);
+    this.#creator = messageContextCreator(creator, true);
+    this.#creatorWithoutGlobals = messageContextCreator(creator, false);
   }
 
-  /** A function that runs the handler. */
-  prepare(definition: HandlerDefinition): Invoke {
+  /** A function that runs the handler. `hasGlobals`: with the application's global guards, pipes, interceptors and filters. */
+  prepare(definition: HandlerDefinition, hasGlobals: boolean): Invoke {
     const { wrapper } = definition;
+    const creator = hasGlobals ? this.#creator : this.#creatorWithoutGlobals;
     return wrapper.isDependencyTreeStatic()
-      ? this.#create(definition, wrapper.instance as object)
-      : this.#perRequest(definition);
+      ? create(creator, definition, wrapper.instance as object)
+      : this.#perRequest(creator, definition);
   }
 
   /** A handler whose class, or a dependency or enhancer of it, is request-scoped is made anew for each delivery. */
-  #perRequest(definition: HandlerDefinition): Invoke {
+  #perRequest(creator: ExternalContextCreator, definition: HandlerDefinition): Invoke {
     const { wrapper, name } = definition;
     const moduleRef = moduleRefOf(wrapper, name);
+    const isDurable = wrapper.isDependencyTreeDurable();
     return async (payload, context) => {
       const request = { data: payload, context };
-      const contextId = ContextIdFactory.getByRequest(request);
-      moduleRef.registerRequestByContextId(request, contextId);
+      const contextId: ContextId = ContextIdFactory.getByRequest(request);
+      // As Nest does for its own handlers: what outlives a request knows of it only what its strategy chose.
+      const { payload: chosen } = contextId as { payload?: object };
+      moduleRef.registerRequestByContextId(isDurable ? chosen : Object.assign(request, chosen), contextId);
       const instance = await moduleRef.resolve<object>(wrapper.token as string, contextId, { strict: true });
-      return this.#create(definition, instance, contextId, wrapper.id)(payload, context);
+      return create(creator, definition, instance, contextId, wrapper.id)(payload, context);
     };
   }
+}
 
-  #create(
-    { method }: HandlerDefinition,
-    instance: object,
-    contextId?: ReturnType<typeof ContextIdFactory.create>,
-    inquirerId?: string,
-  ): Invoke {
-    return this.#creator.create(
-      instance,
-      Reflect.get(instance, method) as Handler,
-      method,
-      parametersOf(Object.getPrototypeOf(instance) as object, method),
-      parametersFactory,
-      contextId,
-      inquirerId,
-      { guards: true, interceptors: true, filters: true },
-      'rpc',
-    ) as Invoke;
-  }
+function create(
+  creator: ExternalContextCreator,
+  { method }: HandlerDefinition,
+  instance: object,
+  contextId?: ContextId,
+  inquirerId?: string,
+): Invoke {
+  return creator.create(
+    instance,
+    Reflect.get(instance, method) as Handler,
+    method,
+    parametersOf(Object.getPrototypeOf(instance) as object, method),
+    parametersFactory,
+    contextId,
+    inquirerId,
+    { guards: true, interceptors: true, filters: true },
+    'rpc',
+  ) as Invoke;
 }

@@ -1,3 +1,4 @@
 export { AmqpContext, type AmqpContextParts } from './amqp-context.js';
 export { Settlement } from './settlement.js';
-export { ConsumerRegistry, type ConsumerState, type ConsumerStatus } from './consumer-registry.js';
+export { ConsumerRegistry, type ConsumerStatus } from './consumer-registry.js';
+export type { ConsumerState } from './message-consumer.js';

@@ -1,7 +1,7 @@
 /** From a handler's policy and an error to what becomes of the message. Pure. */
 import { BadRequestException } from '@nestjs/common';
 import type { AckPolicy, ErrorClass, FailureOutcome } from '../decorators/ack-policy.js';
-import { HandlerTimeoutError, UnreadableBodyError } from '../errors.js';
+import { HandlerTimeoutError, NoHandlerError, UnreadableBodyError } from '../errors.js';
 
 export interface SettlementPolicy {
   readonly when: 'after' | 'before' | 'manual';
@@ -72,19 +72,27 @@ function chainOf(error: unknown): unknown[] {
   return chain;
 }
 
-/** What becomes of a message whose handler failed so: the nearest error that a class stands for, else `then`. */
-export function outcomeOf(policy: SettlementPolicy, error: unknown): FailureOutcome {
-  for (const link of chainOf(error)) {
+/**
+ * What becomes of a message whose handler failed so: the nearest error that a class stands for, else `then`. `origin` is what
+ * the handler threw, where filters made `error` of it.
+ */
+export function outcomeOf(policy: SettlementPolicy, error: unknown, origin?: unknown): FailureOutcome {
+  const chain = [...chainOf(error), ...chainOf(origin)];
+  for (const link of chain) {
     const match = policy.errors.find(({ errorClass }) => isInstance(link, errorClass));
     if (match) return match.then;
   }
-  return chainOf(error).some(isRefusal) ? policy.refused : policy.then;
+  return chain.some(isRefusal) ? policy.refused : policy.then;
 }
 
 /** Why a message is not handled, in one word for its headers. */
-export function reasonOf(error: unknown): 'refused' | 'unreadable' | 'invalid' | 'timeout' | 'error' {
-  for (const link of chainOf(error)) {
+export function reasonOf(
+  error: unknown,
+  origin?: unknown,
+): 'refused' | 'no-handler' | 'unreadable' | 'invalid' | 'timeout' | 'error' {
+  for (const link of [...chainOf(error), ...chainOf(origin)]) {
     if (isRefusal(link)) return 'refused';
+    if (isInstance(link, NoHandlerError)) return 'no-handler';
     if (isInstance(link, UnreadableBodyError)) return 'unreadable';
     if (isInstance(link, BadRequestException)) return 'invalid';
     if (isInstance(link, HandlerTimeoutError)) return 'timeout';

@@ -1,5 +1,6 @@
 /** `@Ack`: on a method how its deliveries are settled, on a parameter the handle to settle one by hand. */
-import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import { createParamDecorator, UseInterceptors, type ExecutionContext } from '@nestjs/common';
+import { errorNotes } from '../consuming/error-notes.js';
 import { ConfigurationError } from '../errors.js';
 import { ackPolicyFaults, type AckPolicy } from './ack-policy.js';
 import { ackKey, handlerName, settlementParameterKey, tellTransport } from './metadata.js';
@@ -38,6 +39,7 @@ export function Ack(policy?: AckPolicy): MethodDecorator & ParameterDecorator {
     if (faults.length > 0) throw new ConfigurationError(where, `@Ack: ${faults.join('; ')}`);
     Reflect.defineMetadata(ackKey, policy ?? {}, handler);
     tellTransport(handler, ackKey, policy ?? {});
+    if (method !== undefined) UseInterceptors(errorNotes)(target, method, place as PropertyDescriptor);
   };
   return decorate;
 }

@@ -37,7 +37,11 @@ export interface ConsumeOptions extends QueueOptions {
   queue: string;
   /** The exchange that the queue is bound to. It must exist: declare it in the module's `exchanges`. */
   exchange?: string | undefined;
-  /** One binding for each. Default `''`. */
+  /**
+   * One binding for each. Default `''`. Several handlers may share a queue where these have nothing in common, as topic
+   * patterns: each message goes to the one whose it is, and one that is nobody's is settled by the module's `defaults.ack`,
+   * with a NoHandlerError. With `declare: false` they bind nothing, and choose.
+   */
   routingKey?: string | readonly string[] | undefined;
   /** Unsettled deliveries at a time; 0 is without limit. Raised to `concurrency`. Default 20. */
   prefetch?: number | undefined;
@@ -63,10 +67,21 @@ export interface ConsumeOptions extends QueueOptions {
   assumeDeadLetter?: boolean | undefined;
 }
 
+/** Options of which the rest, the queue too, may stand in the module's `consumers` under the same name. */
+export interface NamedConsumeOptions extends Omit<ConsumeOptions, 'queue' | 'name'> {
+  name: string;
+  queue?: string | undefined;
+}
+
+/** What the module's `consumers` may say of a consumer. */
+export type ConfiguredConsumeOptions = Partial<Omit<ConsumeOptions, 'name' | 'connection'>>;
+
 /** Options that are made at start. */
 export interface ConsumeFactory {
   inject?: readonly (InjectionToken | OptionalFactoryDependency)[] | undefined;
-  useFactory: (...dependencies: never[]) => ConsumeOptions | string | Promise<ConsumeOptions | string>;
+  useFactory: (
+    ...dependencies: never[]
+  ) => ConsumeOptions | NamedConsumeOptions | string | Promise<ConsumeOptions | NamedConsumeOptions | string>;
 }
 
 const isRoutingKey: Check = (value) => {
@@ -88,6 +103,8 @@ export const queueOptionChecks: Readonly<Record<keyof QueueOptions, Check>> = {
   deadLetter: isDeadLetter,
   arguments: isTable,
 };
+
+export const queueOptionNames = ['queueType', 'durable', 'exclusive', 'autoDelete', 'deadLetter', 'arguments'] as const;
 
 const isCount = isWhole(0, 65_535);
 
@@ -129,20 +146,31 @@ export function queueContradictions(given: Readonly<Record<string, unknown>>): s
   return faults;
 }
 
-/** Every fault of the options of one `@Consume`. */
-export function consumeFaults(given: unknown): string[] {
+/** Every fault of the options of one `@Consume`. `isComplete`: the module's `consumers` add nothing to them. */
+export function consumeFaults(given: unknown, isComplete = isRecord(given) && given['name'] === undefined): string[] {
   const faults = faultsOf(given, consumeChecks);
   if (!isRecord(given)) return faults;
-  if (given['queue'] === undefined) faults.push('option "queue" is missing');
-  if (given['routingKey'] !== undefined && given['exchange'] === undefined) {
+  if (isComplete && given['queue'] === undefined) faults.push('option "queue" is missing');
+  if (
+    isComplete &&
+    given['routingKey'] !== undefined &&
+    given['exchange'] === undefined &&
+    given['declare'] !== false
+  ) {
     faults.push('option "routingKey" needs an exchange to bind to');
   }
   if (given['declare'] === false) {
-    const names = ['exchange', 'routingKey', 'durable', 'exclusive', 'autoDelete', 'deadLetter', 'arguments'];
+    const names = ['exchange', 'durable', 'exclusive', 'autoDelete', 'deadLetter', 'arguments'];
     const idle = names.filter((name) => given[name] !== undefined);
     if (idle.length > 0) faults.push(`declare: false takes the queue as it is, so ${idle.join(', ')} has no effect`);
   }
   return [...faults, ...queueContradictions(given)];
+}
+
+/** Every fault of what the module's `consumers` say of one. */
+export function configuredConsumeFaults(given: unknown, prefix: string): string[] {
+  const { name: _name, connection: _connection, ...checks } = consumeChecks;
+  return faultsOf(given, checks, prefix);
 }
 
 export function isConsumeFactory(given: unknown): given is ConsumeFactory {

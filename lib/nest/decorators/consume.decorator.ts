@@ -6,6 +6,7 @@ import {
   isConsumeFactory,
   type ConsumeFactory,
   type ConsumeOptions,
+  type NamedConsumeOptions,
 } from './consume-options.js';
 import { consumeKey, handlerName } from './metadata.js';
 
@@ -15,14 +16,15 @@ const entryProviderKey = '__entryProvider__';
 /**
  * Consumes a queue with this method: `@Consume('orders')`, `@Consume({ queue: 'orders', exchange: 'shop', routingKey:
  * 'order.*' })`, or `@Consume({ inject: [ConfigService], useFactory: (config) => ({ queue: config.get('QUEUE') }) })`.
- * Several on one method consume several queues. Subclasses inherit it with the method.
+ * Several on one method consume several queues. Subclasses inherit it with the method. `@Consume({ name: 'orders' })` takes the
+ * rest, the queue too, from the module's `consumers.orders`.
  *
  * The first parameter without a decorator is the payload and passes the pipes; `@Payload()`, `@Ctx()` and `@Ack()` give
  * the rest.
  *
  * Throws ConfigurationError, naming class, method and option, for options that are unknown or wrong.
  */
-export function Consume(options: string | ConsumeOptions | ConsumeFactory): MethodDecorator {
+export function Consume(options: string | ConsumeOptions | NamedConsumeOptions | ConsumeFactory): MethodDecorator {
   return (target, method, descriptor) => {
     const where = handlerName(target, method);
     const handler: unknown = descriptor.value;

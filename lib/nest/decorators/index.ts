@@ -1,7 +1,13 @@
 export type { AckPolicy, ErrorClass, FailureOutcome, FailurePolicy, RetryDelay } from './ack-policy.js';
 export { Ack } from './ack.decorator.js';
-export type { ConsumeFactory, ConsumeOptions, QueueOptions } from './consume-options.js';
+export type {
+  ConfiguredConsumeOptions,
+  ConsumeFactory,
+  ConsumeOptions,
+  NamedConsumeOptions,
+  QueueOptions,
+} from './consume-options.js';
 export { Consume } from './consume.decorator.js';
-export { InjectPublisher, type PublisherOptions } from './inject-publisher.decorator.js';
+export { InjectPublisher, type MessageDefaults, type PublisherOptions } from './inject-publisher.decorator.js';
 export { OnRecovery, type OnRecoveryOptions } from './on-recovery.decorator.js';
 export { Delivery, Headers, Properties } from './parameters.decorator.js';

@@ -7,20 +7,33 @@
  */
 import { Inject } from '@nestjs/common';
 import { ConfigurationError } from '../errors.js';
-import { faultsOf, isBoolean, isFilledName, isMilliseconds, isName } from '../option-checks.js';
+import type { FieldTable } from '../../amqp/index.js';
+import { faultsOf, isBoolean, isFilledName, isMilliseconds, isName, isTable, isWhole } from '../option-checks.js';
 import { publishersKey } from './metadata.js';
 
-export interface PublisherOptions {
-  /** The exchange. Default `''`: the default exchange, where the routing key is the name of a queue. */
-  exchange?: string | undefined;
-  /** Name of the connection. Default `default`. */
-  connection?: string | undefined;
+/** What holds for all messages of a publisher that do not say otherwise. */
+export interface MessageDefaults {
+  /** Those of a message are added. */
+  headers?: FieldTable | undefined;
   /** A message that no queue takes rejects with UnroutableError. Default: true for the default exchange, else false. */
   mandatory?: boolean | undefined;
   /** Survives a restart of the broker in a durable queue. Default true. */
   persistent?: boolean | undefined;
   /** Milliseconds from `publish` to its outcome. Default: without limit of its own. */
   timeout?: number | undefined;
+  /** Milliseconds after which a message is dropped or dead-lettered. Default: never. */
+  expiration?: number | undefined;
+  /** 0 to 255, for queues with `x-max-priority`. */
+  priority?: number | undefined;
+  type?: string | undefined;
+  appId?: string | undefined;
+}
+
+export interface PublisherOptions extends MessageDefaults {
+  /** The exchange. Default `''`: the default exchange, where the routing key is the name of a queue. */
+  exchange?: string | undefined;
+  /** Name of the connection. Default `default`. */
+  connection?: string | undefined;
 }
 
 /** Publishers that one class may inject. */
@@ -38,6 +51,11 @@ export function publisherFaults(options: unknown): string[] {
     mandatory: isBoolean,
     persistent: isBoolean,
     timeout: isMilliseconds,
+    headers: isTable,
+    expiration: isMilliseconds,
+    priority: isWhole(0, 255),
+    type: isName,
+    appId: isName,
   });
 }
 

@@ -1,7 +1,13 @@
 /** What an AmqpModule is configured with, and its check. Connection parameters are checked by the client itself. */
 import type { ConnectionParameters, FieldTable } from '../../amqp/index.js';
 import { ackPolicyFaults, type AckPolicy } from '../decorators/ack-policy.js';
-import { queueContradictions, queueOptionChecks, type QueueOptions } from '../decorators/consume-options.js';
+import {
+  configuredConsumeFaults,
+  queueContradictions,
+  queueOptionChecks,
+  type ConfiguredConsumeOptions,
+  type QueueOptions,
+} from '../decorators/consume-options.js';
 import { ConfigurationError } from '../errors.js';
 import {
   faultsOf,
@@ -10,12 +16,12 @@ import {
   isList,
   isMilliseconds,
   isName,
-  isOneOf,
   isRecord,
   isTable,
   isWhole,
   type Check,
 } from '../option-checks.js';
+import { startChecks, type ConflictChoice, type StartChoice } from '../start-options.js';
 
 export interface ExchangeDefinition {
   name: string;
@@ -77,6 +83,16 @@ export interface ConsumerDefaults {
 export interface AmqpModuleOptions extends ConnectionParameters, TopologyDefinitions {
   defaults?: ConsumerDefaults | undefined;
   /**
+   * False: the application's global guards, pipes, interceptors and filters, which may know of HTTP alone, do not run on the
+   * handlers of this connection; those of class and method do. Default true.
+   */
+  globalEnhancers?: boolean | undefined;
+  /**
+   * What is said of consumers by their `name`, over what their `@Consume` says: `{ orders: { queue: 'orders.eu', prefetch: 5 } }`
+   * for `@Consume({ name: 'orders' })`. A name that no `@Consume` has is warned of.
+   */
+  consumers?: Readonly<Record<string, ConfiguredConsumeOptions>> | undefined;
+  /**
    * Roles of this process: of the handlers with a `role` only these are consumed, and nothing is declared for the others.
    * An empty list: none of them. Default: all.
    */
@@ -90,7 +106,7 @@ export interface AmqpModuleOptions extends ConnectionParameters, TopologyDefinit
    *   seconds), until they work; each new cause is logged once. Publishes wait as they do while a connection is away
    *   (`publishBuffer`). Parameters that are wrong end the start all the same.
    */
-  start?: 'wait' | 'fail' | 'background' | undefined;
+  start?: StartChoice | undefined;
   /**
    * What becomes of the start where an exchange or a queue is on the broker otherwise than declared; each difference is
    * told, argument by argument. Nothing on the broker is changed or deleted. Parking queues are always used as they are.
@@ -100,7 +116,7 @@ export interface AmqpModuleOptions extends ConnectionParameters, TopologyDefinit
    * - `use`: it warns, and takes what is there as it is.
    * - `wait`: it warns, and waits until somebody mended it, at most `startTimeout`; in the background without end.
    */
-  conflicts?: 'fail' | 'use' | 'wait' | undefined;
+  conflicts?: ConflictChoice | undefined;
   /**
    * Milliseconds that the start waits for the broker, over all endpoints and attempts; then it fails with the cause. A
    * wrong password fails at once. Default 30 000.
@@ -142,12 +158,6 @@ const defaultsChecks: Readonly<Record<keyof ConsumerDefaults, Check>> = {
   drainTimeout: isMilliseconds,
 };
 
-const startChecks = {
-  start: isOneOf('wait', 'fail', 'background'),
-  conflicts: isOneOf('fail', 'use', 'wait'),
-  startTimeout: isMilliseconds,
-} satisfies Partial<Record<keyof AmqpModuleOptions, Check>>;
-
 export const defaultConnection = 'default';
 
 /** The name under which errors speak of a connection's module. */
@@ -160,7 +170,7 @@ export function checkModuleOptions(connection: string, options: unknown): assert
   if (!isRecord(options)) throw new ConfigurationError(moduleName(connection), 'the options must be an object');
   const faults = topologyFaults(options);
   if (options['defaults'] !== undefined) faults.push(...faultsOf(options['defaults'], defaultsChecks, 'defaults.'));
-  for (const [name, check] of Object.entries(startChecks)) {
+  for (const [name, check] of Object.entries({ ...startChecks, globalEnhancers: isBoolean })) {
     const problem = options[name] === undefined ? undefined : check(options[name]);
     if (problem !== undefined) faults.push(`option "${name}" ${problem}`);
   }
@@ -168,6 +178,14 @@ export function checkModuleOptions(connection: string, options: unknown): assert
     const roles: unknown = options['roles'];
     const problem = isList(roles) ?? (roles as unknown[]).map(isFilledName).find((one) => one !== undefined);
     if (problem !== undefined) faults.push(`option "roles" ${problem}`);
+  }
+  const consumers: unknown = options['consumers'];
+  if (consumers !== undefined) {
+    const problem = isTable(consumers);
+    if (problem !== undefined) faults.push(`option "consumers" ${problem}`);
+    for (const [name, given] of isRecord(consumers) ? Object.entries(consumers) : []) {
+      faults.push(...configuredConsumeFaults(given, `consumers.${name}.`));
+    }
   }
   for (const name of ['name', 'isGlobal']) {
     if (options[name] !== undefined) faults.push(`option "${name}" stands beside useFactory, not in its result`);
@@ -226,7 +244,7 @@ function listFaults(
 }
 
 const ownOptions: readonly string[] = [
-  ...['exchanges', 'queues', 'bindings', 'defaults', 'roles'],
+  ...['exchanges', 'queues', 'bindings', 'defaults', 'globalEnhancers', 'consumers', 'roles'],
   ...Object.keys(startChecks),
 ];
 

@@ -1,22 +1,19 @@
 /** The start and the end of an application's connections: found handlers, checked plans, open connections, topology. */
 import { Inject, Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
-import { ParametersError } from '../../amqp/index.js';
-import { planConsumers, planWarnings, roleLines, type ConsumerPlan } from '../consuming/consumer-plan.js';
+import { configurationLines, configuredHandlers } from '../consuming/configured-handlers.js';
+import { planConsumers, planWarnings, type ConsumerPlan } from '../consuming/consumer-plan.js';
 import { HandlerExplorer } from '../consuming/handler-explorer.js';
-import { ConfigurationError, describeError } from '../errors.js';
+import { describeError } from '../errors.js';
+import { untilItWorks } from '../in-background.js';
 import { PublisherFactory } from '../publishing/publisher-factory.js';
 import { refuseTransientHosts } from '../publishing/publisher-slots.js';
 import { RecoveryService } from '../recovery/index.js';
 import { RecoveryHooks } from '../recovery/recovery-hooks.js';
-import { wait } from '../waiting.js';
+import { declareWishes } from '../topology.js';
 import { AmqpConnections } from './connections.js';
-import { persist } from './in-background.js';
 import type { NamedConnection } from './named-connection.js';
-import { declareTopology, type TopologyHooks } from './topology.js';
-
-/** Milliseconds between two looks at whether a conflict is mended. */
-const conflictInterval = 1_000;
+import { topologyWishes } from './wanted-topology.js';
 
 @Injectable()
 export class AmqpStarter implements OnModuleInit, OnApplicationShutdown {
@@ -60,9 +57,9 @@ export class AmqpStarter implements OnModuleInit, OnApplicationShutdown {
       this.#connections.complete();
       // A factory that a test put in its place has no connections to check.
       if (this.#publishers instanceof PublisherFactory) this.#publishers.checkConnections();
-      const handlers = await this.#explorer.explore();
-      this.#plans = planConsumers(handlers, this.#connections);
-      const { logs, warnings } = roleLines(handlers, this.#connections);
+      const handlers = configuredHandlers(await this.#explorer.explore(), this.#connections);
+      this.#plans = planConsumers(handlers);
+      const { logs, warnings } = configurationLines(handlers, this.#connections);
       this.#recovery.complete();
       // Before the first connection is there to be lost.
       this.#hooks.register();
@@ -113,51 +110,29 @@ export class AmqpStarter implements OnModuleInit, OnApplicationShutdown {
     this.#ending.abort();
   }
 
-  async #untilItWorks(connection: NamedConnection, action: () => Promise<void>): Promise<void> {
-    let told: string | undefined;
-    const signal = AbortSignal.any([this.#ending.signal, connection.closing]);
-    await persist(action, {
-      signal,
-      onFailure: (error) => {
-        if (error instanceof ConfigurationError && error.cause instanceof ParametersError) throw error;
-        const { message } = describeError(error);
-        // One line for a cause, however often it is met.
-        if (message === told) return;
-        told = message;
-        this.#logger.warn(`connection "${connection.name}" is not ready: ${message}; trying on in the background`);
-      },
+  #untilItWorks(connection: NamedConnection, action: () => Promise<void>): Promise<void> {
+    return untilItWorks(action, {
+      signal: AbortSignal.any([this.#ending.signal, connection.closing]),
+      logger: this.#logger,
+      title: `connection "${connection.name}"`,
     });
-    if (told !== undefined && !signal.aborted) this.#logger.log(`connection "${connection.name}" is ready`);
   }
 
   /** `told` are the warnings that were given: in the background each is given once, however often it is tried. */
   async #open(connection: NamedConnection, told: Set<string>): Promise<void> {
     await connection.open();
     const plans = this.#plans.filter((plan) => plan.connection === connection);
-    await declareTopology(connection, plans, {
+    await declareWishes(connection.connection, topologyWishes(connection, plans), {
+      choice: connection.options.conflicts ?? 'fail',
+      limit: connection.isInBackground ? Infinity : connection.startLimit,
+      signal: connection.closing,
       warn: (message) => {
         if (!told.has(message)) this.#logger.warn(message);
         told.add(message);
       },
-      onConflicts: this.#conflictPolicy(connection),
     });
     if (this.#publishers instanceof PublisherFactory) await this.#publishers.openChannels(connection);
     connection.ready();
-  }
-
-  #conflictPolicy(connection: NamedConnection): TopologyHooks['onConflicts'] {
-    const { conflicts = 'fail' } = connection.options;
-    const deadline = performance.now() + (connection.isInBackground ? Infinity : connection.startLimit);
-    let told: string | undefined;
-    return async (error) => {
-      if (conflicts === 'use') return true;
-      if (conflicts === 'fail' || performance.now() >= deadline) throw error;
-      if (error.message !== told) this.#logger.warn(`${error.message}\nwaiting until it is mended`);
-      told = error.message;
-      await wait(Math.min(conflictInterval, deadline - performance.now()), connection.closing);
-      if (connection.closing.aborted) throw error;
-      return false;
-    };
   }
 
   /** After every other hook: until then publishers work. */

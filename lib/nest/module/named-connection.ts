@@ -102,11 +102,6 @@ export class NamedConnection {
     return this.#isReady || !this.isInBackground || this.#closing.signal.aborted;
   }
 
-  /** Whether it is open at this moment. */
-  get isOpen(): boolean {
-    return this.#connection?.state === 'open';
-  }
-
   /** Aborts when it is closed. */
   get closing(): AbortSignal {
     return this.#closing.signal;

@@ -27,7 +27,7 @@ export class PublisherFactory {
   ): Publisher<Events> {
     const faults = publisherFaults(options);
     if (faults.length > 0) throw new ConfigurationError(where, faults.join('; '));
-    const { exchange = '', connection = defaultConnection, mandatory, persistent, timeout } = options;
+    const { exchange = '', connection = defaultConnection, ...defaults } = options;
     if (!this.#asked.has(connection)) this.#asked.set(connection, where);
     this.#exchanges.set(connection, (this.#exchanges.get(connection) ?? new Set()).add(exchange));
     const connections = this.#connections;
@@ -42,7 +42,7 @@ export class PublisherFactory {
           this.#logger.error(message);
         },
       },
-      { exchange, isMandatory: mandatory ?? exchange === '', isPersistent: persistent ?? true, timeout },
+      { exchange, defaults },
     );
   }
 

@@ -1,8 +1,10 @@
 /** What an application publishes with: JSON to one exchange, confirmed. Declares nothing. */
 import { randomUUID } from 'node:crypto';
-import { ArgumentError, NotSentError, PublishError, type Channel } from '../../amqp/index.js';
+import { ArgumentError, NotSentError, PublishError, type Channel, type PublishProperties } from '../../amqp/index.js';
 import { carriedOn } from '../consuming/current-delivery.js';
-import { describeError } from '../errors.js';
+import type { MessageDefaults } from '../decorators/inject-publisher.decorator.js';
+import { describeError, PublishBatchError } from '../errors.js';
+import { isList } from '../option-checks.js';
 import { PublishPromise } from './publish-promise.js';
 import { checkMessageOptions, type MessageOptions } from './publish-options.js';
 
@@ -20,9 +22,27 @@ export interface PublisherHost {
 
 export interface PublisherSettings {
   readonly exchange: string;
-  readonly isMandatory: boolean;
-  readonly isPersistent: boolean;
-  /** Milliseconds; undefined: without limit. */
+  /** What holds for messages that do not say otherwise. */
+  readonly defaults: MessageDefaults;
+}
+
+/** One message of a batch. */
+export type BatchMessage<Events extends object = Record<string, unknown>> = {
+  [Key in keyof Events & string]: {
+    readonly routingKey: Key;
+    readonly payload: Events[Key];
+    /** Over those of the batch. */
+    readonly options?: Omit<MessageOptions, 'signal' | 'timeout'> | undefined;
+  };
+}[keyof Events & string];
+
+/** A message that was checked, as it is handed to the client. */
+interface PreparedMessage {
+  readonly routingKey: string;
+  readonly body: string | Uint8Array;
+  readonly properties: PublishProperties;
+  readonly mandatory: boolean;
+  readonly signal: AbortSignal | undefined;
   readonly timeout: number | undefined;
 }
 
@@ -58,41 +78,81 @@ export class Publisher<Events extends object = Record<string, unknown>> {
     payload: Events[Key],
     options: MessageOptions = {},
   ): Promise<void> {
-    return PublishPromise.follow(this.#publish(routingKey, payload, options), (error) => {
+    return this.#heard(this.#publish(routingKey, payload, options));
+  }
+
+  /**
+   * Publishes all of them, in this order, without waiting for one before the next. Resolves when the broker confirmed all;
+   * rejects with PublishBatchError, which says what became of which, when some were not; with ArgumentError, naming the
+   * message, when one cannot be sent: then nothing was. `options` stand for messages that do not say otherwise.
+   */
+  publishBatch(messages: readonly BatchMessage<Events>[], options: MessageOptions = {}): Promise<void> {
+    return this.#heard(this.#publishBatch(messages, options));
+  }
+
+  #heard(outcome: Promise<void>): Promise<void> {
+    return PublishPromise.follow(outcome, (error) => {
       const { name, message } = describeError(error);
       this.#host.onUnheard(`a publish that nobody awaited failed: ${name}: ${message}`);
     });
   }
 
   async #publish(routingKey: string, payload: unknown, options: MessageOptions): Promise<void> {
-    const { exchange, isMandatory, isPersistent, timeout: defaultTimeout } = this.#settings;
+    await this.#send(this.#prepare(routingKey, payload, options));
+  }
+
+  async #publishBatch(messages: readonly BatchMessage<Events>[], options: MessageOptions): Promise<void> {
+    const problem = isList(messages);
+    if (problem !== undefined) throw new ArgumentError('messages', problem);
+    const prepared = messages.map((message, index) => {
+      try {
+        return this.#prepare(message.routingKey, message.payload, { ...options, ...message.options });
+      } catch (error) {
+        throw new ArgumentError(`messages[${String(index)}]`, describeError(error).message);
+      }
+    });
+    const outcomes = await Promise.allSettled(prepared.map((message) => this.#send(message)));
+    const failures = outcomes.flatMap((outcome, index) =>
+      outcome.status === 'fulfilled'
+        ? []
+        : [{ index, routingKey: prepared[index]?.routingKey ?? '', error: outcome.reason as unknown }],
+    );
+    if (failures.length > 0) throw new PublishBatchError(failures, prepared.length);
+  }
+
+  /** Throws ArgumentError for what cannot be sent. */
+  #prepare(routingKey: string, payload: unknown, options: MessageOptions): PreparedMessage {
+    const { exchange, defaults } = this.#settings;
     checkMessageOptions(options);
     const isBytes = payload instanceof Uint8Array;
     const body = isBytes ? payload : toJson(payload);
-    const { mandatory = isMandatory, persistent = isPersistent, signal, timeout = defaultTimeout, ...rest } = options;
-    const { contentType = isBytes ? 'application/octet-stream' : 'application/json', ...given } = rest;
-    const { expiration, messageId = randomUUID(), timestamp = new Date(), ...properties } = given;
+    const { mandatory = exchange === '', signal, timeout, headers, ...given } = { ...defaults, ...defined(options) };
+    const { expiration, ...properties } = given;
     const carried = carriedOn();
-    const left = this.#host.isReady ? timeout : await this.#untilReady(routingKey, body, signal, timeout);
-    const channel = await this.#whileNotSent(routingKey, this.#host.channel());
-    await channel.publish(
-      exchange,
+    const merged = { ...carried?.headers, ...defaults.headers, ...headers };
+    return {
       routingKey,
       body,
-      {
+      mandatory,
+      signal,
+      timeout,
+      properties: {
+        correlationId: carried?.correlationId,
+        contentType: isBytes ? 'application/octet-stream' : 'application/json',
+        messageId: randomUUID(),
+        timestamp: new Date(),
+        persistent: true,
         ...properties,
-        ...(carried && {
-          correlationId: properties.correlationId ?? carried.correlationId,
-          headers: { ...carried.headers, ...properties.headers },
-        }),
-        contentType,
-        messageId,
-        timestamp,
-        persistent,
+        ...(Object.keys(merged).length === 0 ? {} : { headers: merged }),
         ...(expiration === undefined ? {} : { expiration: String(expiration) }),
       },
-      { mandatory, signal, timeout: left },
-    );
+    };
+  }
+
+  async #send({ routingKey, body, properties, mandatory, signal, timeout }: PreparedMessage): Promise<void> {
+    const left = this.#host.isReady ? timeout : await this.#untilReady(routingKey, body, signal, timeout);
+    const channel = await this.#whileNotSent(routingKey, this.#host.channel());
+    await channel.publish(this.#settings.exchange, routingKey, body, properties, { mandatory, signal, timeout: left });
   }
 
   /** Waits for the first connect; answers how many milliseconds of the time-out are left. */
@@ -128,4 +188,10 @@ function toJson(payload: unknown): string {
   if (typeof text !== 'string')
     throw new ArgumentError('payload', `cannot be written as JSON: it is ${typeof payload}`);
   return text;
+}
+
+/** Without what is undefined, which counts as absent. */
+function defined<Options extends object>(options: Options): Partial<Options> {
+  if (Object.keys(options).length === 0) return options;
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<Options>;
 }

@@ -8,6 +8,7 @@ import { ClientProxy, type ReadPacket, type WritePacket } from '@nestjs/microser
 import { Observable } from 'rxjs';
 import {
   ArgumentError,
+  ConnectionClosedError,
   WrongStateError,
   type Connection,
   type ConnectionParameters,
@@ -21,7 +22,7 @@ import { ClientConnection } from './client-connection.js';
 import { RemoteError } from './errors.js';
 import { resolveTransport, type AmqpClientOptions, type ResolvedTransport } from './options.js';
 import { patternText, readBody, RecordSerializer, toOutgoing, type OutgoingPacket } from './packet.js';
-import type { OutgoingRequest, RequestChannel } from './request-channel.js';
+import { closedMeanwhile, type OutgoingRequest, type RequestChannel } from './request-channel.js';
 import { requestPromise } from './request-promise.js';
 import type { AmqpStatus, AmqpTransportEvents } from './status.js';
 
@@ -211,9 +212,14 @@ export class AmqpClient extends ClientProxy<AmqpTransportEvents> implements OnAp
         })
         .catch(fail);
     };
-    this.#prepare(packet, headers).then(([channel, request]) => {
-      if (!isOver) giveUp = channel.send(request, { onReply, onFailure: fail });
-    }, fail);
+    this.#prepare(packet, headers).then(
+      ([channel, request]) => {
+        if (!isOver) giveUp = channel.send(request, { onReply, onFailure: fail });
+      },
+      (error: unknown) => {
+        fail(error instanceof ConnectionClosedError ? closedMeanwhile(patternText(packet.pattern), error) : error);
+      },
+    );
     return stop;
   }
 

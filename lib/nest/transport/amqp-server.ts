@@ -4,7 +4,6 @@
  *
  *   idle --listen--> starting --consuming--> listening --close--> idle        starting --failure, close--> idle
  */
-import { AsyncResource } from 'node:async_hooks';
 import { Logger } from '@nestjs/common';
 import {
   Server,
@@ -13,45 +12,54 @@ import {
   type MessageHandler,
   type Transport,
 } from '@nestjs/microservices';
-import {
-  WrongStateError,
-  type Channel,
-  type Connection,
-  type ConnectionParameters,
-  type Consumer,
-} from '../../amqp/index.js';
+import { WrongStateError, type Channel, type Connection, type ConnectionParameters } from '../../amqp/index.js';
+import type { RegisteredConsumer } from '../consuming/consumer-registry.js';
+import { MessageConsumer } from '../consuming/message-consumer.js';
 import { parkingQueue } from '../consuming/parking.js';
+import { transportConsumerKey, type TransportConsumer } from '../consuming/transport-consumer.js';
 import { connectWithin } from '../connecting.js';
-import { withinTime } from '../waiting.js';
-import { declareForServer } from './declaring.js';
-import { DeliveryHandler } from './delivery-handler.js';
+import { untilItWorks } from '../in-background.js';
+import { declareWishes } from '../topology.js';
+import { serverWishes, transportQueue } from './declaring.js';
 import { HandlerPolicies } from './handler-policy.js';
 import { HandlerRegistry } from './handler-registry.js';
-import { InFlight } from './in-flight.js';
 import { resolveTransport, type AmqpServerOptions, type ResolvedTransport } from './options.js';
 import { RecordSerializer } from './packet.js';
 import { Parking } from './parking.js';
+import { ServerDelivery, type ServerDeliveryHost } from './server-delivery.js';
 import { reportConnection, TransportListeners, type AmqpStatus, type AmqpTransportEvents } from './status.js';
 
 /** Handlers that name a transport (`@EventPattern('x', AMQP_TRANSPORT)`) are served by AmqpServer with this one. */
 export const AMQP_TRANSPORT = Symbol.for('leveret.transport');
 
-export class AmqpServer extends Server<AmqpTransportEvents, AmqpStatus> implements CustomTransportStrategy {
+const defaultPrefetch = 20;
+const defaultDrainTimeout = 10_000;
+
+export class AmqpServer
+  extends Server<AmqpTransportEvents, AmqpStatus>
+  implements CustomTransportStrategy, TransportConsumer
+{
   override transportId: Transport | symbol = AMQP_TRANSPORT;
   /** Nest 12 asks: errors of event handlers reach us, and we log them. */
   override readonly propagatesEventHandlerErrors = true;
+  /** @internal */
+  readonly [transportConsumerKey] = true;
+  /** @internal */
+  readonly registered: RegisteredConsumer;
   protected override readonly logger = new Logger(AmqpServer.name);
   readonly #options: AmqpServerOptions;
   readonly #transport: ResolvedTransport;
   readonly #registry = new HandlerRegistry();
   readonly #listeners = new TransportListeners();
-  readonly #inFlight = new InFlight();
+  readonly #policies: HandlerPolicies;
+  readonly #consumer: MessageConsumer;
   #connectionParameters: ConnectionParameters;
   #connection: Connection | undefined;
+  /** The queue, where the broker named it: as it was first. */
+  #namedQueue: string | undefined;
   #outbox: Promise<Channel> | undefined;
-  #consumer: Consumer | undefined;
-  #starting: AbortController | undefined;
-  #isClosing = false;
+  /** Set while it starts or listens. */
+  #ending: AbortController | undefined;
 
   /**
    * `{ url, queue, prefetch, ... }`, and the options of Nest's own RabbitMQ transport by their names.
@@ -64,6 +72,14 @@ export class AmqpServer extends Server<AmqpTransportEvents, AmqpStatus> implemen
     this.#connectionParameters = this.#transport.connection;
     this.serializer = options.serializer ?? new RecordSerializer();
     this.initializeDeserializer(options as never);
+    this.#policies = new HandlerPolicies(options.ack ?? {});
+    this.#consumer = this.#createConsumer();
+    this.registered = {
+      name: options.name ?? `AmqpServer ${this.#transport.queue}`.trim(),
+      handlers: [AmqpServer.name],
+      connection: this.#connectionParameters.connectionName ?? AmqpServer.name,
+      consumer: this.#consumer,
+    };
   }
 
   /** Throws DuplicateHandlerError for a second request handler of one pattern. Event handlers of one pattern all run. */
@@ -82,10 +98,11 @@ export class AmqpServer extends Server<AmqpTransportEvents, AmqpStatus> implemen
 
   /**
    * Connects, declares what Nest's own transport would, and consumes. Waits up to `startTimeout` (30 s) for the broker;
-   * the callback is given the cause when it could not start (a wrong password: at once).
+   * the callback is given the cause when it could not start (a wrong password: at once). With `start: 'background'` it is
+   * called at once, and all that is tried until it works.
    */
   listen(callback: (error?: unknown) => unknown): void {
-    this.#start().then(
+    this.#listen().then(
       () => callback(),
       (error: unknown) => callback(error),
     );
@@ -96,26 +113,20 @@ export class AmqpServer extends Server<AmqpTransportEvents, AmqpStatus> implemen
    * the queue, and closes the connection. Idempotent, never rejects.
    */
   async close(): Promise<void> {
-    this.#isClosing = true;
-    this.#starting?.abort();
+    await this.drain();
     const connection = this.#connection;
     if (!connection) return;
-    try {
-      await withinTime(this.#options.drainTimeout ?? 10_000, this.#consumer?.cancel());
-    } catch (error) {
-      this.logger.warn(`The consumer could not be cancelled: ${(error as Error).message}`);
-    }
-    const requeued = await this.#inFlight.drain(this.#options.drainTimeout ?? 10_000);
-    if (requeued > 0) {
-      this.logger.warn(
-        `${String(requeued)} messages went back to "${this.#transport.queue}": their handlers still run.`,
-      );
-    }
     this.#connection = undefined;
-    this.#consumer = undefined;
+    this.#namedQueue = undefined;
     this.#outbox = undefined;
     await connection.close();
     this._status$.next('disconnected');
+  }
+
+  /** @internal Of `close` what comes before the connection goes: replies can still be sent. */
+  async drain(): Promise<void> {
+    this.#ending?.abort();
+    await this.#consumer.end();
   }
 
   /** Listens to the connection: `lost`, `reconnecting`, `recovered`, `failed`, `blocked`, `unblocked`, `closed`. */
@@ -143,86 +154,134 @@ export class AmqpServer extends Server<AmqpTransportEvents, AmqpStatus> implemen
     this.#connectionParameters = parameters;
   }
 
-  async #start(): Promise<void> {
-    if (this.#starting) throw new WrongStateError('AmqpServer listens already');
-    this.#isClosing = false;
-    const starting = new AbortController();
-    this.#starting = starting;
-    try {
-      const connection = await connectWithin(this.#connectionParameters, {
-        limit: this.#transport.startTimeout,
-        signal: starting.signal,
-        onWaiting: (cause) => this.logger.warn(`RabbitMQ cannot be reached yet: ${cause.message}. Trying on.`),
+  // --- starting -----------------------------------------------------------------------------------
+
+  async #listen(): Promise<void> {
+    if (this.#ending && !this.#ending.signal.aborted) throw new WrongStateError('AmqpServer listens already');
+    if (this.#ending) this.#consumer.prepare();
+    const ending = (this.#ending = new AbortController());
+    this.#warnOfRetries();
+    const start = (): Promise<void> => this.#start(ending);
+    if (this.#options.start !== 'background') {
+      await start().catch((error: unknown) => {
+        ending.abort();
+        throw error;
       });
+      return;
+    }
+    const starting = untilItWorks(start, {
+      signal: ending.signal,
+      logger: this.logger,
+      title: this.registered.name,
+    });
+    // What is wrong without asking a broker is told at once.
+    await Promise.race([starting, new Promise((resolve) => setImmediate(resolve))]);
+    starting.catch((error: unknown) => {
+      this.logger.error(`${this.registered.name} is given up: ${(error as Error).message}`);
+    });
+  }
+
+  async #start(ending: AbortController): Promise<void> {
+    try {
+      const connection = await this.#connect(ending.signal);
       this.#connection = connection;
-      await this.#consume(connection);
-      reportConnection(connection, this.logger, (status) => this._status$.next(status));
+      await this.#declare(connection, ending.signal);
+      ending.signal.throwIfAborted();
+      reportConnection(connection, this.logger, (status) => {
+        this._status$.next(status === 'connected' ? this.#status() : status);
+      });
       this.#listeners.attachTo(connection);
-      this._status$.next('connected');
+      await this.#consumer.begin();
+      this._status$.next(this.#status());
     } catch (error) {
       const connection = this.#connection;
       this.#connection = undefined;
       await connection?.close();
       throw error;
-    } finally {
-      this.#starting = undefined;
     }
   }
 
-  async #consume(connection: Connection): Promise<void> {
-    const { prefetch, prefetchCount, isGlobalPrefetchCount, noAck = false, consumerTag } = this.#options;
+  #connect(signal: AbortSignal): Promise<Connection> {
+    const { start = 'wait' } = this.#options;
+    const parameters = this.#connectionParameters;
+    return connectWithin(start === 'wait' ? parameters : { ...parameters, attempts: 1 }, {
+      limit: this.#transport.startTimeout,
+      signal,
+      onWaiting: (cause) => this.logger.warn(`RabbitMQ cannot be reached yet: ${cause.message}. Trying on.`),
+    });
+  }
+
+  async #declare(connection: Connection, signal: AbortSignal): Promise<void> {
+    const { start, conflicts = 'fail', noAck = false } = this.#options;
+    const { startTimeout, noAssert } = this.#transport;
+    if (this.#transport.queue === '') this.#namedQueue = await declareNamedByBroker(connection, this.#transport);
+    const { queue } = this.#consumer;
+    await declareWishes(connection, serverWishes(this.#transport, queue, this.#registry.patterns), {
+      choice: conflicts,
+      limit: start === 'background' ? Infinity : startTimeout,
+      signal,
+      warn: (message) => this.logger.warn(message),
+    });
+    if (noAssert !== true || noAck) return;
     const channel = await connection.openChannel();
-    this.#watch(channel);
-    const queue = await declareForServer(channel, this.#transport, this.#registry.patterns);
-    const limit = prefetch ?? prefetchCount ?? 20;
-    if (isGlobalPrefetchCount === true) await channel.basicQos(limit, { global: true });
-    const mayDeclare = this.#transport.noAssert !== true;
-    if (!mayDeclare && !noAck && !(await channel.queueExists(parkingQueue(queue)))) {
+    if (!(await channel.queueExists(parkingQueue(queue)))) {
       this.logger.warn(`There is no queue "${parkingQueue(queue)}": messages that fail cannot be parked.`);
     }
-    const handler = this.#createHandler(connection, channel, mayDeclare);
-    // A server-named queue changes its name with each life of the connection.
-    const currentQueue = (): string => this.#consumer?.queue ?? queue;
-    this.#consumer = await channel.basicConsume(
-      queue,
-      (delivery) => {
-        if (this.#isClosing && !delivery.isSettled) delivery.nack({ requeue: true });
-        else {
-          // An async context of its own: what one handler enters no other one sees.
-          const scope = new AsyncResource('LeveretDelivery');
-          void scope.runInAsyncScope(() =>
-            this.#inFlight.track(delivery, (flight) => handler.handle(flight, currentQueue())),
-          );
-        }
-      },
-      { noAck, consumerTag, ...(isGlobalPrefetchCount === true ? {} : { prefetch: limit }) },
-    );
+    await channel.close();
   }
 
-  #createHandler(connection: Connection, channel: Channel, mayDeclare: boolean): DeliveryHandler {
-    const openOutbox = (): Promise<Channel> => {
-      this.#outbox ??= connection.openChannel({ confirm: true }).then(
-        (outbox) => this.#watch(outbox),
-        (error: unknown) => {
-          this.#outbox = undefined;
-          throw error;
-        },
-      );
-      return this.#outbox;
-    };
-    const policies = new HandlerPolicies(this.#options.ack ?? {});
-    const retrying = this.#registry.all.filter(([, handler]) => policies.ofEvent(handler).asksForRetry);
-    if (retrying.length > 0) {
-      const patterns = [...new Set(retrying.map(([pattern]) => `"${pattern}"`))].join(', ');
-      this.logger.warn(`@Ack retry is not done yet: a failed message goes straight to "then" (${patterns})`);
-    }
-    return new DeliveryHandler({
+  #warnOfRetries(): void {
+    const retrying = this.#registry.all.filter(([, handler]) => this.#policies.ofEvent(handler).asksForRetry);
+    if (retrying.length === 0) return;
+    const patterns = [...new Set(retrying.map(([pattern]) => `"${pattern}"`))].join(', ');
+    this.logger.warn(`@Ack retry is not done yet: a failed message goes straight to "then" (${patterns})`);
+  }
+
+  /** Of a connection that is open. */
+  #status(): AmqpStatus {
+    return this.#consumer.state === 'consuming' && !this.#consumer.isConsuming ? 'unconsumed' : 'connected';
+  }
+
+  // --- consuming ----------------------------------------------------------------------------------
+
+  #createConsumer(): MessageConsumer {
+    const { prefetch, prefetchCount, isGlobalPrefetchCount = false, noAck = false, consumerTag } = this.#options;
+    const { concurrency = Infinity, drainTimeout = defaultDrainTimeout } = this.#options;
+    const limit = prefetch ?? prefetchCount ?? defaultPrefetch;
+    const currentQueue = (): string => this.#namedQueue ?? this.#transport.queue;
+    const host = this.#deliveryHost();
+    return new MessageConsumer({
+      logger: this.logger,
+      title: AmqpServer.name,
+      concurrency,
+      drainTimeout,
+      isAutoStarted: true,
+      consumeOptions: { noAck, consumerTag, ...(isGlobalPrefetchCount ? {} : { prefetch: limit }) },
+      get queue() {
+        return currentQueue();
+      },
+      openChannel: async () => {
+        const channel = await this.unwrap().openChannel();
+        if (isGlobalPrefetchCount) await channel.basicQos(limit, { global: true });
+        return channel;
+      },
+      createRun: (channel, delivery, onStale) => new ServerDelivery(host, channel, delivery, onStale),
+      onTurn: () => this._status$.next(this.#status()),
+    });
+  }
+
+  #deliveryHost(): ServerDeliveryHost {
+    const currentQueue = (): string => this.#consumer.queue;
+    const openOutbox = (): Promise<Channel> => this.#openOutbox();
+    return {
       logger: this.logger,
       registry: this.#registry,
-      policies,
-      parking: new Parking(openOutbox, mayDeclare),
+      policies: this.#policies,
+      parking: new Parking(openOutbox, this.#transport.noAssert !== true),
       hasWildcards: this.#transport.hasWildcards,
-      channel,
+      get queue() {
+        return currentQueue();
+      },
       connectionName: this.#connectionParameters.connectionName ?? AmqpServer.name,
       requiresJson: this.#options.deserializer === undefined,
       deserialize: (value, properties) => this.deserializer.deserialize(value, properties),
@@ -230,26 +289,24 @@ export class AmqpServer extends Server<AmqpTransportEvents, AmqpStatus> implemen
       routeOf: (pattern) => this.getRouteFromPattern(pattern),
       runBetweenHooks: (context, run) => this.#runBetweenHooks(context, run),
       openOutbox,
-    });
+    };
   }
 
-  /** What befalls one channel is told in the log, and in `status` where it stops the consumer. */
-  #watch(channel: Channel): Channel {
-    return channel
-      .on('lost', ({ cause }) => this.logger.warn(`A channel was closed by RabbitMQ: ${cause.message}. Reopening it.`))
-      .on('recovered', ({ broken }) => {
-        for (const { name, error } of broken)
-          this.logger.error(`RabbitMQ refused consumer "${name}": ${error.message}`);
-        if (broken.length > 0) this._status$.next('unconsumed');
-      })
-      .on('consumerCancelled', ({ cause }) => {
-        this.logger.warn(`${cause.message}. It comes back when the queue does.`);
-        this._status$.next('unconsumed');
-      })
-      .on('consumerRecovered', ({ consumer }) => {
-        this.logger.log(`Queue "${consumer.queue}" is consumed again.`);
-        this._status$.next('connected');
-      });
+  /** Of replies and parked copies. */
+  #openOutbox(): Promise<Channel> {
+    this.#outbox ??= this.unwrap()
+      .openChannel({ confirm: true })
+      .then(
+        (channel) =>
+          channel.on('lost', ({ cause }) => {
+            this.logger.warn(`The channel of the replies was closed by RabbitMQ: ${cause.message}. Reopening it.`);
+          }),
+        (error: unknown) => {
+          this.#outbox = undefined;
+          throw error;
+        },
+      );
+    return this.#outbox;
   }
 
   /** Nest's instrumentation opens a span before a handler and closes it after; its hook calls `run`. */
@@ -272,5 +329,16 @@ export class AmqpServer extends Server<AmqpTransportEvents, AmqpStatus> implemen
       const started = hook(transportId, context, start);
       if (started instanceof Promise) started.catch(refuse);
     });
+  }
+}
+
+/** A queue that the broker names: it tells how. */
+async function declareNamedByBroker(connection: Connection, transport: ResolvedTransport): Promise<string> {
+  const channel = await connection.openChannel();
+  try {
+    const { name, ...options } = transportQueue(transport);
+    return (await channel.queueDeclare(name, options)).queue;
+  } finally {
+    await channel.close();
   }
 }

@@ -2,9 +2,11 @@
 import type { LoggerService } from '@nestjs/common';
 import type { Channel, Connection, ConnectionParameters } from '../../amqp/index.js';
 import { connectWithin } from '../connecting.js';
-import { declareForClient } from './declaring.js';
+import { declareWishes } from '../topology.js';
+import { clientWishes } from './declaring.js';
 import type { AmqpClientOptions, ResolvedTransport } from './options.js';
 import { directReplyTo, RequestChannel } from './request-channel.js';
+import { Shared } from './shared.js';
 import { reportConnection, TransportListeners, type AmqpStatus, type AmqpTransportEvents } from './status.js';
 
 export class ClientConnection {
@@ -14,11 +16,11 @@ export class ClientConnection {
   readonly #onStatus: (status: AmqpStatus) => void;
   readonly #listeners = new TransportListeners();
   #parameters: ConnectionParameters;
+  readonly #connecting = new Shared(() => this.#connect());
+  readonly #events = new Shared((onEnd) => this.#openEventChannel(onEnd));
+  readonly #requests = new Shared((onEnd) => this.#openRequestChannel(onEnd));
   #current: Connection | undefined;
-  #connecting: Promise<Connection> | undefined;
   #closing = new AbortController();
-  #events: Promise<Channel> | undefined;
-  #requests: Promise<RequestChannel> | undefined;
 
   constructor(
     options: AmqpClientOptions,
@@ -52,15 +54,13 @@ export class ClientConnection {
 
   /** The connection. A failure is forgotten: the next call tries anew. */
   open(): Promise<Connection> {
-    this.#connecting ??= this.#connect().catch((error: unknown) => {
-      this.#connecting = undefined;
-      throw error;
-    });
-    return this.#connecting;
+    return this.#connecting.get();
   }
 
   /** Never rejects, idempotent; `open` works again afterwards. */
   async close(): Promise<void> {
+    // What was asked for before is on its way to its channel; later it would open another connection, which stayed.
+    await new Promise((resolve) => setImmediate(resolve));
     this.#closing.abort();
     this.#closing = new AbortController();
     const connection = this.#current;
@@ -72,38 +72,38 @@ export class ClientConnection {
 
   /** The channel of events, with confirms: what the broker punishes there harms no request. */
   eventChannel(): Promise<Channel> {
-    this.#events ??= this.#openEventChannel().catch((error: unknown) => {
-      this.#events = undefined;
-      throw error;
-    });
-    return this.#events;
+    return this.#events.get();
   }
 
   /** The channel of requests, with its reply consumer. */
   requestChannel(): Promise<RequestChannel> {
-    this.#requests ??= this.#openRequestChannel().catch((error: unknown) => {
-      this.#requests = undefined;
-      throw error;
-    });
-    return this.#requests;
+    return this.#requests.get();
   }
 
   async #connect(): Promise<Connection> {
     const { signal } = this.#closing;
-    const connection = await connectWithin(this.#parameters, {
-      limit: this.#transport.startTimeout,
-      signal,
-      onWaiting: (cause) => {
-        this.#logger.warn(`RabbitMQ cannot be reached yet: ${cause.message}. Trying on.`);
-      },
-    });
+    let connection: Connection | undefined;
     try {
-      if (this.#transport.noAssert === false) await this.#declare(connection);
+      connection = await connectWithin(this.#parameters, {
+        limit: this.#transport.startTimeout,
+        signal,
+        onWaiting: (cause) => {
+          this.#logger.warn(`RabbitMQ cannot be reached yet: ${cause.message}. Trying on.`);
+          this.#onStatus('disconnected');
+        },
+      });
+      if (this.#transport.noAssert === false) await this.#declare(connection, signal);
       signal.throwIfAborted();
     } catch (error) {
-      await connection.close();
+      await connection?.close();
+      this.#onStatus('disconnected');
       throw error;
     }
+    this.#begin(connection);
+    return connection;
+  }
+
+  #begin(connection: Connection): void {
     this.#current = connection;
     reportConnection(connection, this.#logger, this.#onStatus);
     connection.on('failed', () => {
@@ -111,35 +111,41 @@ export class ClientConnection {
     });
     this.#listeners.attachTo(connection);
     this.#onStatus('connected');
-    return connection;
   }
 
-  async #declare(connection: Connection): Promise<void> {
-    const channel = await connection.openChannel();
-    try {
-      await declareForClient(channel, this.#transport, this.#options.exchange);
-    } finally {
-      await channel.close();
-    }
+  async #declare(connection: Connection, signal: AbortSignal): Promise<void> {
+    await declareWishes(connection, clientWishes(this.#transport, this.#options.exchange), {
+      choice: 'fail',
+      limit: 0,
+      signal,
+      warn: (message) => {
+        this.#logger.warn(message);
+      },
+    });
   }
 
-  async #openEventChannel(): Promise<Channel> {
+  async #openEventChannel(onEnd: () => void): Promise<Channel> {
     const connection = await this.open();
     const channel = await connection.openChannel({ confirm: true });
-    return channel.on('lost', ({ cause }) => {
+    return channel.on('closed', onEnd).on('lost', ({ cause }) => {
       this.#logger.warn(`The channel of the events was closed by RabbitMQ: ${cause.message}. Reopening it.`);
     });
   }
 
-  async #openRequestChannel(): Promise<RequestChannel> {
+  async #openRequestChannel(onEnd: () => void): Promise<RequestChannel> {
     const { replyQueue = directReplyTo, noAck = true } = this.#options;
-    return RequestChannel.open(await this.open(), replyQueue, noAck, this.#logger);
+    const connection = await this.open();
+    return RequestChannel.open(
+      connection,
+      { replyQueue, isNoAck: noAck },
+      { logger: this.#logger, onStatus: this.#onStatus, onEnd },
+    );
   }
 
   #forget(): void {
     this.#current = undefined;
-    this.#connecting = undefined;
-    this.#events = undefined;
-    this.#requests = undefined;
+    this.#connecting.forget();
+    this.#events.forget();
+    this.#requests.forget();
   }
 }

@@ -1,8 +1,9 @@
 /**
- * Declares what Nest's own RabbitMQ transport declares, argument by argument: where old and new services share a queue,
- * any difference would be refused with 406.
+ * What Nest's own RabbitMQ transport declares, argument by argument: where old and new services share a queue, any
+ * difference would be refused with 406. Pure.
  */
-import type { Channel, FieldTable } from '../../amqp/index.js';
+import type { FieldTable } from '../../amqp/index.js';
+import { bindingWish, exchangeWish, queueWish, takenQueueWish, type QueueWish, type Wish } from '../wishes.js';
 import type { ResolvedTransport, TransportQueueOptions } from './options.js';
 
 /** amqplib's names for arguments that RabbitMQ knows. */
@@ -17,51 +18,50 @@ const argumentNames = {
   queueMode: 'x-queue-mode',
 } as const;
 
-/** For AmqpServer: the queue, and where there is an exchange, that and its bindings. Answers the queue's name. */
-export async function declareForServer(
-  channel: Channel,
-  transport: ResolvedTransport,
-  patterns: readonly string[],
-): Promise<string> {
+/**
+ * For AmqpServer: the queue, and where there is an exchange, that and its bindings. `queue` is its name: the broker's own
+ * where it names it, and then it is there already.
+ */
+export function serverWishes(transport: ResolvedTransport, queue: string, patterns: readonly string[]): Wish[] {
+  const where = 'AmqpServer';
   const { exchange, routingKey, hasWildcards } = transport;
-  const queue =
-    transport.queue === '' || transport.noAssert !== true ? await declareQueue(channel, transport) : transport.queue;
-  if (exchange === undefined) return queue;
-  await declareExchange(channel, exchange, transport);
-  const isFanout = transport.exchangeType === 'fanout';
-  if (isFanout) await channel.queueBind(queue, exchange, '');
-  else if (routingKey !== undefined && routingKey !== '') await channel.queueBind(queue, exchange, routingKey);
-  if (hasWildcards) await Promise.all(patterns.map((pattern) => channel.queueBind(queue, exchange, pattern)));
-  return queue;
+  const wishes: Wish[] = [];
+  if (transport.queue !== '') {
+    wishes.push(
+      transport.noAssert === true
+        ? takenQueueWish(where, queue, 'noAssert: true')
+        : queueWish(where, transportQueue(transport)),
+    );
+  }
+  if (exchange === undefined) return wishes;
+  wishes.push(exchangeWish(where, transportExchange(exchange, transport)));
+  const bind = (key: string): void => {
+    wishes.push(bindingWish(where, { exchange, queue, routingKey: key }));
+  };
+  if (transport.exchangeType === 'fanout') bind('');
+  else if (routingKey !== undefined && routingKey !== '') bind(routingKey);
+  if (hasWildcards) patterns.forEach(bind);
+  return wishes;
 }
 
 /** For AmqpClient with `noAssert: false`: the queue, or the exchange where it publishes to one. */
-export async function declareForClient(
-  channel: Channel,
-  transport: ResolvedTransport,
-  givenExchange: string | undefined,
-): Promise<void> {
-  if (transport.exchange !== undefined) {
-    await declareExchange(channel, transport.exchange, transport);
-    return;
-  }
-  await declareQueue(channel, transport);
-  if (givenExchange && transport.routingKey) {
-    await channel.queueBind(transport.queue, givenExchange, transport.routingKey);
-  }
+export function clientWishes(transport: ResolvedTransport, givenExchange: string | undefined): Wish[] {
+  const where = 'AmqpClient';
+  const { exchange, queue, routingKey } = transport;
+  if (exchange !== undefined) return [exchangeWish(where, transportExchange(exchange, transport))];
+  const wishes = [queueWish(where, transportQueue(transport))];
+  if (givenExchange && routingKey) wishes.push(bindingWish(where, { exchange: givenExchange, queue, routingKey }));
+  return wishes;
 }
 
-async function declareQueue(channel: Channel, { queue, queueOptions }: ResolvedTransport): Promise<string> {
+/** The queue as it is declared. */
+export function transportQueue({ queue, queueOptions }: ResolvedTransport): QueueWish {
   const { durable = true, exclusive = false, autoDelete = false } = queueOptions;
-  const options = { durable, exclusive, autoDelete, arguments: queueArguments(queueOptions) };
-  return (await channel.queueDeclare(queue, options)).queue;
+  return { name: queue, durable, exclusive, autoDelete, arguments: queueArguments(queueOptions) };
 }
 
-async function declareExchange(channel: Channel, exchange: string, transport: ResolvedTransport): Promise<void> {
-  await channel.exchangeDeclare(exchange, transport.exchangeType, {
-    durable: true,
-    arguments: transport.exchangeArguments,
-  });
+function transportExchange(name: string, { exchangeType, exchangeArguments }: ResolvedTransport) {
+  return { name, type: exchangeType, durable: true, arguments: exchangeArguments };
 }
 
 function queueArguments(options: TransportQueueOptions): FieldTable {

@@ -1,4 +1,5 @@
 /** What can go wrong in the transport, beside the errors of the client itself. */
+import { RpcException } from '@nestjs/microservices';
 import { AmqpError, TimeoutError } from '../../amqp/index.js';
 import { ConfigurationError } from '../errors.js';
 
@@ -12,23 +13,20 @@ export class DuplicateHandlerError extends ConfigurationError {
   }
 }
 
-/** The reason of a parked event that no handler stands for. */
-export class NoHandlerError extends AmqpError {
-  constructor(pattern: string) {
-    super(`there is no handler for "${pattern}"`);
-  }
-}
-
-/** The other side answered the request with an error. */
-export class RemoteError extends AmqpError {
+/**
+ * The other side answered the request with an error. Nest passes an RpcException on as it is: a handler that lets this one
+ * through answers its own caller with the same error. `getError()` is what the other side sent: for Nest mostly
+ * `{ status, message }`, a string where it has no such handler.
+ */
+export class RemoteError extends RpcException {
   readonly pattern: string;
-  /** What the other side sent: for Nest mostly `{ status, message }`, or a string. */
-  readonly error: unknown;
 
   constructor(pattern: string, error: unknown) {
-    super(`request "${pattern}" was answered with an error: ${describeRemote(error)}`);
+    // Services that are not Nest's may send anything that is not falsy.
+    super(error as string | object);
+    this.name = new.target.name;
+    this.message = `request "${pattern}" was answered with an error: ${describeRemote(error)}`;
     this.pattern = pattern;
-    this.error = error;
   }
 }
 

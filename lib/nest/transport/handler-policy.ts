@@ -12,9 +12,13 @@ export class HandlerPolicies {
   readonly #events = new Map<MessageHandler, SettlementPolicy>();
   readonly #requests = new Map<MessageHandler, SettlementPolicy>();
 
+  /** For what reaches no handler. */
+  readonly ofNobody: SettlementPolicy;
+
   /** `shared` is the server's own, for handlers without an `@Ack`. */
   constructor(shared: AckPolicy) {
     this.#shared = shared;
+    this.ofNobody = resolvePolicy({}, shared, false);
   }
 
   /** For a delivery that nobody waits for. */

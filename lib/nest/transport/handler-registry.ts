@@ -1,7 +1,7 @@
 /** Which handlers a pattern has. Nest keeps one chain for requests and events; here each knows what it is. */
 import type { MessageHandler } from '@nestjs/microservices';
 import { DuplicateHandlerError } from './errors.js';
-import { isTopicPattern, topicMatches } from './topic-pattern.js';
+import { isTopicPattern, topicMatches } from '../topic-pattern.js';
 
 interface PatternHandlers {
   request: MessageHandler | undefined;

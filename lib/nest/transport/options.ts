@@ -11,9 +11,11 @@ import type {
 import type { ConnectionParameters, FieldTable } from '../../amqp/index.js';
 import { ackPolicyFaults, type AckPolicy } from '../decorators/ack-policy.js';
 import { ConfigurationError } from '../errors.js';
+import { startChecks, type ConflictChoice, type StartChoice } from '../start-options.js';
 import {
   faultsOf,
   isBoolean,
+  isFilledName,
   isMilliseconds,
   isName,
   isRecord,
@@ -90,6 +92,14 @@ export interface AmqpTransportOptions extends ConnectionParameters {
 }
 
 export interface AmqpServerOptions extends AmqpTransportOptions {
+  /** What ConsumerRegistry calls it. Default: `AmqpServer <queue>`. */
+  name?: string | undefined;
+  /** Deliveries whose handlers run at a time. Default: as many as are delivered. */
+  concurrency?: number | undefined;
+  /** What `listen` does about a broker that is not there: as `start` of the module. Default `wait`. */
+  start?: StartChoice | undefined;
+  /** What becomes of it where the queue or exchange is there otherwise: as `conflicts` of the module. Default `fail`. */
+  conflicts?: ConflictChoice | undefined;
   /** How events are settled whose handler has no `@Ack`. Default `{ when: 'after', then: 'park' }`. */
   ack?: AckPolicy | undefined;
   /** Packs replies. Default: JSON as Nest's own. */
@@ -137,9 +147,11 @@ const transportChecks: Record<
   exchangeArguments: isTable,
   routingKey: isName,
   wildcards: isBoolean,
-  startTimeout: isMilliseconds,
   maxConnectionAttempts: isWhole(-1, Number.MAX_SAFE_INTEGER),
   noAck: isBoolean,
+  name: isFilledName,
+  concurrency: isWhole(1, 65_535),
+  ...startChecks,
   ack: (value) => ackPolicyFaults(value)[0],
   prefetch: isCount,
   prefetchCount: isCount,

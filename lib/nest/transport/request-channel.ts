@@ -19,6 +19,7 @@ import {
 import { NoReceiverError } from './errors.js';
 
 export const directReplyTo = 'amq.rabbitmq.reply-to';
+const lostWhileWaiting = 'the connection was lost while it waited for the reply';
 
 export interface OutgoingRequest {
   readonly correlationId: string;
@@ -38,6 +39,21 @@ export interface RequestListener {
   onFailure(error: Error): void;
 }
 
+export interface ReplyQueueOptions {
+  /** `amq.rabbitmq.reply-to`, '' for an exclusive queue, or the name of one that is there. */
+  readonly replyQueue: string;
+  /** Replies from a named queue are taken without acknowledgement. */
+  readonly isNoAck: boolean;
+}
+
+export interface RequestChannelHost {
+  readonly logger: LoggerService;
+  /** Whether replies can be received. */
+  onStatus(status: 'connected' | 'unconsumed'): void;
+  /** The channel is over, and takes no more requests. */
+  onEnd(): void;
+}
+
 interface PendingRequest {
   readonly pattern: string;
   readonly listener: RequestListener;
@@ -48,51 +64,63 @@ interface PendingRequest {
 export class RequestChannel {
   readonly #channel: Channel;
   readonly #pending = new Map<string, PendingRequest>();
-  readonly #logger: LoggerService;
+  readonly #host: RequestChannelHost;
   #consumer: Consumer | undefined;
+  /** Why no reply can be received for now. */
+  #unconsumed: AmqpError | undefined;
 
-  private constructor(channel: Channel, connection: Connection, logger: LoggerService) {
+  private constructor(channel: Channel, host: RequestChannelHost) {
     this.#channel = channel;
-    this.#logger = logger;
-    connection.on('lost', ({ cause }) => {
-      this.#failSent(cause);
-    });
+    this.#host = host;
     channel
       .on('lost', ({ cause }) => {
-        logger.warn(`The channel of the requests was closed by RabbitMQ: ${cause.message}. Reopening it.`);
+        host.logger.warn(`The channel of the requests was closed by RabbitMQ: ${cause.message}. Reopening it.`);
         this.#failSent(cause);
       })
+      .on('recovered', ({ broken }) => {
+        this.#noteBroken(broken);
+      })
       .on('consumerCancelled', ({ cause }) => {
-        logger.warn(`Replies cannot be received: ${cause.message}`);
-        this.#failSent(cause);
+        this.#noteUnconsumed(cause);
+      })
+      .on('consumerRecovered', () => {
+        this.#unconsumed = undefined;
+        host.logger.log('Replies can be received again.');
+        host.onStatus('connected');
       })
       .on('closed', ({ cause }) => {
         this.#failAll(cause);
+        host.onEnd();
       });
   }
 
-  /** Opens the channel and its reply consumer. `replyQueue`: direct reply-to, '' for an exclusive queue, or a name. */
+  /** Opens the channel and its reply consumer. */
   static async open(
     connection: Connection,
-    replyQueue: string,
-    isNoAck: boolean,
-    logger: LoggerService,
+    { replyQueue, isNoAck }: ReplyQueueOptions,
+    host: RequestChannelHost,
   ): Promise<RequestChannel> {
     const channel = await connection.openChannel({ confirm: true });
-    const requests = new RequestChannel(channel, connection, logger);
+    const requests = new RequestChannel(channel, host);
     try {
-      const isDirect = replyQueue === directReplyTo;
+      const isNamed = replyQueue !== directReplyTo && replyQueue !== '';
+      if (isNamed) await warnWhenShared(channel, replyQueue, host.logger);
       const queue = replyQueue === '' ? await declareReplyQueue(channel) : replyQueue;
       const onReply = (delivery: Delivery): void => {
         requests.#onReply(delivery);
       };
-      requests.#consumer = await channel.basicConsume(queue, onReply, {
-        noAck: isDirect || replyQueue === '' || isNoAck,
-      });
+      requests.#consumer = await channel.basicConsume(queue, onReply, { noAck: !isNamed || isNoAck });
     } catch (error) {
       await channel.close();
       throw error;
     }
+    connection
+      .on('lost', ({ cause }) => {
+        requests.#failSent(cause);
+      })
+      .on('recovered', ({ broken }) => {
+        requests.#noteBroken(broken);
+      });
     return requests;
   }
 
@@ -100,25 +128,37 @@ export class RequestChannel {
     return this.#pending.size;
   }
 
-  /** Sends a request. The answer gives it up: nothing more is told, and it is not sent if it was still waiting. */
+  /**
+   * Sends a request. The answer gives it up: nothing more is told, and it is not sent if it was still waiting. It fails at
+   * once while no reply could be received.
+   */
   send(request: OutgoingRequest, listener: RequestListener): () => void {
     const { correlationId, pattern } = request;
     const pending: PendingRequest = { pattern, listener, givenUp: new AbortController(), isSent: false };
     this.#pending.set(correlationId, pending);
+    if (this.#unconsumed) this.#failUnconsumed(correlationId, pattern, this.#unconsumed);
+    else this.#publish(request, pending);
+    return () => {
+      this.#pending.delete(correlationId);
+      pending.givenUp.abort();
+    };
+  }
+
+  #publish(request: OutgoingRequest, pending: PendingRequest): void {
+    const { correlationId, pattern } = request;
     const properties = { ...request.properties, correlationId, replyTo: this.#consumer?.queue ?? directReplyTo };
     const options = { mandatory: request.isMandatory, signal: pending.givenUp.signal };
     this.#channel.publish(request.exchange, request.routingKey, request.body, properties, options).then(
       () => {
         pending.isSent = true;
+        // The broker may close the channel right behind the confirm: then the loss was told of before this.
+        if (!this.#channel.isOpen) this.#fail(correlationId, lost(pattern, lostWhileWaiting, undefined));
+        else if (this.#unconsumed) this.#failUnconsumed(correlationId, pattern, this.#unconsumed);
       },
       (error: unknown) => {
         this.#fail(correlationId, publishFailure(error, request));
       },
     );
-    return () => {
-      this.#pending.delete(correlationId);
-      pending.givenUp.abort();
-    };
   }
 
   #onReply(delivery: Delivery): void {
@@ -127,7 +167,7 @@ export class RequestChannel {
     try {
       ({ correlationId } = delivery.properties);
     } catch (error) {
-      this.#logger.warn(`A reply cannot be read: ${(error as Error).message}`);
+      this.#host.logger.warn(`A reply cannot be read: ${(error as Error).message}`);
     }
     // A reply that nobody waits for any more is dropped.
     if (correlationId !== undefined) this.#pending.get(correlationId)?.listener.onReply(delivery);
@@ -136,15 +176,33 @@ export class RequestChannel {
   /** What waits to be sent goes out after the recovery; the replies to what was sent are lost. */
   #failSent(cause: AmqpError): void {
     for (const [correlationId, { isSent, pattern }] of [...this.#pending]) {
-      if (isSent)
-        this.#fail(correlationId, lost(pattern, 'the connection was lost while it waited for the reply', cause));
+      if (isSent) this.#fail(correlationId, lost(pattern, lostWhileWaiting, cause));
     }
   }
 
   #failAll(cause: AmqpError): void {
-    const reason = cause instanceof ConnectionClosedError ? 'the client was closed' : cause.message;
-    for (const [correlationId, { pattern }] of [...this.#pending])
-      this.#fail(correlationId, lost(pattern, reason, cause));
+    for (const [correlationId, { pattern }] of [...this.#pending]) {
+      const isClosed = cause instanceof ConnectionClosedError;
+      this.#fail(correlationId, isClosed ? closedMeanwhile(pattern, cause) : lost(pattern, cause.message, cause));
+    }
+  }
+
+  /** After a recovery: the broker may have refused the reply consumer. */
+  #noteBroken(broken: readonly { readonly kind: string; readonly name: string; readonly error: AmqpError }[]): void {
+    const own = broken.find(({ kind, name }) => kind === 'consumer' && name === this.#consumer?.consumerTag);
+    if (own) this.#noteUnconsumed(own.error);
+  }
+
+  #noteUnconsumed(cause: AmqpError): void {
+    this.#unconsumed = cause;
+    this.#host.logger.warn(`Replies cannot be received: ${cause.message}`);
+    this.#host.onStatus('unconsumed');
+    for (const [correlationId, { isSent, pattern }] of [...this.#pending])
+      if (isSent) this.#failUnconsumed(correlationId, pattern, cause);
+  }
+
+  #failUnconsumed(correlationId: string, pattern: string, cause: AmqpError): void {
+    this.#fail(correlationId, lost(pattern, `its reply cannot be received, ${cause.message}`, cause));
   }
 
   #fail(correlationId: string, error: Error): void {
@@ -155,8 +213,22 @@ export class RequestChannel {
   }
 }
 
+/** RabbitMQ gives each of several consumers a part of what comes, and nobody could pass on the replies of another. */
+async function warnWhenShared(channel: Channel, replyQueue: string, logger: LoggerService): Promise<void> {
+  const { consumerCount } = await channel.queueDeclare(replyQueue, { passive: true });
+  if (consumerCount === 0) return;
+  logger.warn(
+    `Reply queue "${replyQueue}" has another consumer already: replies will be lost. Give each client one of its own.`,
+  );
+}
+
 async function declareReplyQueue(channel: Channel): Promise<string> {
   return (await channel.queueDeclare('', { durable: false, exclusive: true, autoDelete: true })).queue;
+}
+
+/** The error of a request whose client is closed before the reply came. */
+export function closedMeanwhile(pattern: string, cause: ConnectionClosedError): ConnectionLostError {
+  return lost(pattern, 'the client was closed', cause);
 }
 
 function lost(pattern: string, reason: string, cause: unknown): ConnectionLostError {

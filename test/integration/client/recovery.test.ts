@@ -165,6 +165,27 @@ describeOnBrokers('recovery', (broker) => {
     await other.close();
   });
 
+  test('a request that waited wants its reply at the present name of a server-named queue', async () => {
+    const channel = await open();
+    const { queue: requests } = await channel.queueDeclare('', { exclusive: true, autoDelete: false });
+    const { queue: replies } = await channel.queueDeclare('', { exclusive: true });
+    const consumer = await channel.basicConsume(replies, () => undefined);
+    const asked: (string | undefined)[] = [];
+    await channel.basicConsume(requests, ({ properties }) => asked.push(properties.replyTo), { noAck: true });
+    const exchange = broker.unique('requests');
+    await channel.exchangeDeclare(exchange, 'fanout', { autoDelete: true });
+    await channel.queueBind(requests, exchange);
+    for (let round = 0; round < 3; round++) {
+      const lost = new Promise((resolve) => connection.once('lost', resolve));
+      cuts.cutAll();
+      await lost;
+      await channel.publish(exchange, '', 'ask', { replyTo: round === 2 ? replies : consumer.queue });
+      await until('it arrives', () => asked.length === round + 1);
+      expect(asked.at(-1)).toBe(consumer.queue);
+    }
+    expect(new Set(asked).size).toBe(3);
+  });
+
   test('a server-named queue may be addressed by its first name in later lives', async () => {
     const channel = await open();
     const { queue } = await channel.queueDeclare('', { exclusive: true });

@@ -84,14 +84,14 @@ describeOnBrokers('bad input', (broker) => {
       startApplication({ url: broker.url }, { providers: [handlerOf(queue, { queue, prefetch: 1 })] }),
     );
     expect(error).toBeInstanceOf(ConfigurationError);
-    expect(error.message).toMatch(/^Orders\.on1: the queue .* is consumed by Orders\.on0 too; /);
+    expect(error.message).toMatch(/^Orders\.on1: the queue .* is consumed by Orders\.on0 too, /);
     const other = await failureOf(
       startApplication(
         { url: broker.url },
-        { providers: [handlerOf(queue, { queue, arguments: { 'x-max-length': 1 } })] },
+        { providers: [handlerOf({ queue, arguments: {} }, { queue, arguments: { 'x-max-length': 1 } })] },
       ),
     );
-    expect(other.message).toContain('declare it with different arguments');
+    expect(other.message).toContain('they give it a different arguments');
     expect(await bystander.channel.queueExists(queue)).toBe(false);
   });
 

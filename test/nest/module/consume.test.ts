@@ -1,5 +1,5 @@
 import { Controller, Inject, Injectable, Scope } from '@nestjs/common';
-import { REQUEST } from '@nestjs/core';
+import { ContextIdFactory, REQUEST, type ContextId } from '@nestjs/core';
 import { Consume, type AmqpContext } from 'leveret';
 import { describeOnBrokers } from '../../support/brokers.js';
 import { Bystander, closeApplications, eventually, pause, startApplication } from '../../support/nest-app.js';
@@ -199,5 +199,50 @@ describeOnBrokers('@Consume', (broker) => {
       [2, 2, true],
     ]);
     expect(made).toBe(2);
+  });
+
+  describe('durable providers', () => {
+    // Nest has one strategy for the whole process.
+    afterAll(() => ContextIdFactory.apply({ attach: (contextId) => () => contextId }));
+
+    test('live as long as their tenant, and know what its strategy tells of the request', async () => {
+      const queue = broker.unique('durable');
+      const tenants = new Map<string, ContextId>();
+      ContextIdFactory.apply({
+        attach(contextId: ContextId, request: { context: AmqpContext }) {
+          const tenant = request.context.getHeaders()['x-tenant'] as string;
+          const tenantId = tenants.get(tenant) ?? ContextIdFactory.create();
+          tenants.set(tenant, tenantId);
+          return { resolve: (info) => (info.isTreeDurable ? tenantId : contextId), payload: { tenant } };
+        },
+      });
+      const made: unknown[] = [];
+      const seen: unknown[] = [];
+      @Injectable({ scope: Scope.REQUEST, durable: true })
+      class Store {
+        constructor(@Inject(REQUEST) readonly request: { tenant: string }) {
+          made.push(request.tenant);
+        }
+      }
+      @Injectable({ scope: Scope.REQUEST, durable: true })
+      class Orders {
+        constructor(@Inject(Store) private readonly store: Store) {}
+        @Consume(queue)
+        onOrder(order: unknown): void {
+          seen.push([this.store.request.tenant, order]);
+        }
+      }
+      await startApplication({ url: broker.url }, { providers: [Orders, Store] });
+      for (const [order, tenant] of ['acme', 'other', 'acme'].entries()) {
+        await bystander.send(queue, order, { headers: { 'x-tenant': tenant } });
+        await eventually(() => expect(seen).toHaveLength(order + 1));
+      }
+      expect(seen).toEqual([
+        ['acme', 0],
+        ['other', 1],
+        ['acme', 2],
+      ]);
+      expect(made).toEqual(['acme', 'other']);
+    });
   });
 });

@@ -1,4 +1,5 @@
 /** What a handler knows of the delivery at hand: its parameters, its async context, and what its publishes carry on. */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { Inject, Injectable, ParseIntPipe } from '@nestjs/common';
 import { ClientsModule, Payload } from '@nestjs/microservices';
 import { AmqpClient, AmqpContext, Consume, Delivery, Headers, InjectPublisher, Properties, Publisher } from 'leveret';
@@ -113,6 +114,25 @@ describeOnBrokers('the delivery at hand', (broker) => {
       await Promise.all(ids.map((messageId) => bystander.send(queue, {}, { messageId })));
       await eventually(() => expect(seen.toSorted()).toEqual(ids.toSorted()));
       expect(AmqpContext.current()).toBeUndefined();
+    });
+
+    test('and what a handler enters for itself, no other delivery sees', async () => {
+      const queue = broker.unique('scope');
+      const storage = new AsyncLocalStorage<string>();
+      const seen: (string | undefined)[] = [];
+      @Injectable()
+      class Orders {
+        @Consume({ queue, concurrency: 2 })
+        async onOrder(order: string): Promise<void> {
+          seen.push(storage.getStore());
+          storage.enterWith(order);
+          await pause(5);
+        }
+      }
+      await startApplication({ url: broker.url }, { providers: [Orders] });
+      for (const order of ['1', '2', '3', '4', '5', '6']) await bystander.send(queue, JSON.stringify(order));
+      await eventually(() => expect(seen).toHaveLength(6));
+      expect(seen).toEqual(Array.from({ length: 6 }, () => undefined));
     });
 
     test('publishes inside a handler carry on correlation and trace, unless they say otherwise', async () => {

@@ -234,4 +234,35 @@ describeOnBrokers("a handler runs through Nest's own machinery", (broker) => {
     await bystander.send(queue, '"failing"');
     expect(await parked(queue)).toEqual(['error', 'RangeError']);
   });
+
+  test('globalEnhancers: false leaves out what is global, and nothing else', async () => {
+    const queue = broker.unique('local');
+    const seen: unknown[] = [];
+    const refuse = (): never => {
+      throw new Error('it knows of HTTP alone');
+    };
+    @Injectable()
+    class Orders {
+      @Consume(queue)
+      @UsePipes({ transform: (value: unknown) => [value, 'piped'] })
+      onOrder(order: unknown): void {
+        seen.push(order);
+        throw new RangeError('its own');
+      }
+    }
+    const guard = { provide: APP_GUARD, useValue: { canActivate: refuse } };
+    await startApplication({ url: broker.url, globalEnhancers: false }, { providers: [Orders, guard] }, (app) => {
+      app.useGlobalPipes({ transform: refuse });
+      app.useGlobalInterceptors({ intercept: refuse });
+      app.useGlobalFilters({ catch: () => 'forgiven' });
+    });
+    await bystander.send(queue, 1);
+    expect(await parked(queue)).toEqual(['error', 'RangeError']);
+    expect(seen).toEqual([[1, 'piped']]);
+    await closeApplications();
+    await startApplication({ url: broker.url }, { providers: [Orders, guard] });
+    await bystander.send(queue, 2);
+    expect(await parked(queue)).toEqual(['refused', 'Error']);
+    expect(seen).toHaveLength(1);
+  });
 });

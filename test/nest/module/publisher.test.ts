@@ -1,8 +1,9 @@
 import { Injectable, Scope } from '@nestjs/common';
-import { InjectPublisher, Publisher, PublisherFactory } from 'leveret';
+import { InjectPublisher, Publisher, PublishBatchError, PublisherFactory, type BatchMessage } from 'leveret';
 import { ArgumentError, NotSentError, UnroutableError } from 'leveret/amqp';
 import { describeOnBrokers } from '../../support/brokers.js';
 import { Bystander, closeApplications, eventually, pause, startApplication } from '../../support/nest-app.js';
+import { rejection } from '../../support/waiting.js';
 
 interface Events {
   'order.created': { id: number };
@@ -74,6 +75,102 @@ describeOnBrokers('@InjectPublisher', (broker) => {
     }
     const { app } = await startApplication({ url: broker.url }, { providers: [Checkout] });
     await expect(app.get(Checkout).direct.publish('no-such-queue', {})).rejects.toThrow(UnroutableError);
+  });
+
+  test('what a publisher is given holds for its messages that do not say otherwise', async () => {
+    const queue = broker.unique('defaults');
+    @Injectable()
+    class Checkout {
+      constructor(
+        @InjectPublisher({ headers: { from: 'checkout' }, priority: 3, appId: 'shop', expiration: 60_000 })
+        readonly direct: Publisher,
+      ) {}
+    }
+    const { app } = await startApplication({ url: broker.url, queues: [{ name: queue }] }, { providers: [Checkout] });
+    const { direct } = app.get(Checkout);
+    await direct.publish(queue, {});
+    const { properties } = await bystander.take(queue);
+    expect(properties).toMatchObject({
+      headers: { from: 'checkout' },
+      priority: 3,
+      appId: 'shop',
+      expiration: '60000',
+    });
+    await direct.publish(queue, {}, { headers: { tenant: 'a' }, priority: 5, appId: undefined });
+    expect((await bystander.take(queue)).properties).toMatchObject({
+      headers: { from: 'checkout', tenant: 'a' },
+      priority: 5,
+      appId: 'shop',
+    });
+    expect(() => app.get(PublisherFactory).create({ priority: 256 })).toThrow(/"priority" must be/);
+  });
+
+  describe('a batch', () => {
+    async function start(): Promise<{ queue: string; direct: Publisher }> {
+      const queue = broker.unique('batch');
+      @Injectable()
+      class Checkout {
+        @InjectPublisher() readonly direct!: Publisher;
+      }
+      const { app } = await startApplication({ url: broker.url, queues: [{ name: queue }] }, { providers: [Checkout] });
+      return { queue, direct: app.get(Checkout).direct };
+    }
+    const batchOf = (queue: string, count: number): BatchMessage[] =>
+      Array.from({ length: count }, (_, index) => ({ routingKey: queue, payload: index }));
+
+    test('is there in its order once it resolved', async () => {
+      const { queue, direct } = await start();
+      const [first, ...others] = batchOf(queue, 500);
+      if (!first) throw new Error('there is a first one');
+      await direct.publishBatch([{ ...first, options: { type: 'first' } }, ...others], { type: 'other', appId: 'a' });
+      expect(await bystander.count(queue)).toBe(500);
+      const got = [await bystander.take(queue), await bystander.take(queue)];
+      expect(got.map(({ body }) => body.toString())).toEqual(['0', '1']);
+      expect(got.map(({ properties }) => [properties.type, properties.appId])).toEqual([
+        ['first', 'a'],
+        ['other', 'a'],
+      ]);
+      await direct.publishBatch([]);
+    });
+
+    test('tells which of its messages were not confirmed; all others were', async () => {
+      const { queue, direct } = await start();
+      const messages = [...batchOf(queue, 3), { routingKey: 'no-such-queue', payload: 'lost' }, ...batchOf(queue, 2)];
+      const error = await rejection(direct.publishBatch(messages));
+      expect(error).toBeInstanceOf(PublishBatchError);
+      expect(error).toMatchObject({ confirmed: 5, failures: [{ index: 3, routingKey: 'no-such-queue' }] });
+      expect((error as PublishBatchError).failures[0]?.error).toBeInstanceOf(UnroutableError);
+      expect(error.message).toContain('1 of 6 messages were not confirmed; message 3, routing key "no-such-queue"');
+      expect(await bystander.count(queue)).toBe(5);
+    });
+
+    test('with one that cannot be sent: that one is named, and nothing was sent', async () => {
+      const { queue, direct } = await start();
+      for (const wrong of [
+        { routingKey: queue, payload: 1n },
+        { routingKey: queue, payload: undefined },
+        { routingKey: queue, payload: 1, options: { priority: 'high' } },
+        undefined,
+      ]) {
+        const batch = [...batchOf(queue, 2), wrong as BatchMessage];
+        const error = await rejection(direct.publishBatch(batch));
+        expect(error).toBeInstanceOf(ArgumentError);
+        expect(error.message).toContain('messages[2]');
+      }
+      expect(await rejection(direct.publishBatch({} as BatchMessage[]))).toBeInstanceOf(ArgumentError);
+      expect(await bystander.count(queue)).toBe(0);
+    });
+
+    test('is typed by the event map', async () => {
+      const batch: BatchMessage<Events>[] = [
+        { routingKey: 'order.created', payload: { id: 1 } },
+        { routingKey: 'order.paid', payload: { id: 1, amount: 2 } },
+        // @ts-expect-error -- that is the payload of the other key
+        { routingKey: 'order.paid', payload: { id: 1 } },
+      ];
+      const { direct } = await start();
+      expect(await rejection(direct.publishBatch(batch as BatchMessage[]))).toBeInstanceOf(PublishBatchError);
+    });
   });
 
   test('options and payloads that cannot be sent reject with ArgumentError, and nothing is sent', async () => {

@@ -1,13 +1,19 @@
 /** `@Ack` on handlers of `@EventPattern` and `@MessagePattern`: one settlement for each delivery, as the policy says. */
-import { Controller } from '@nestjs/common';
+import { Controller, UseGuards, UsePipes, ValidationPipe } from '@nestjs/common';
 import { MessagePattern, Payload, RpcException } from '@nestjs/microservices';
-import { Ack, type AmqpServerOptions, type Settlement } from 'leveret';
+import { IsString } from 'class-validator';
+import { Ack, NoHandlerError, UnreadableBodyError, type AmqpServerOptions, type Settlement } from 'leveret';
 import type { Channel } from 'leveret/amqp';
 import { describeOnBrokers } from '../../support/brokers.js';
 import { rejection, until } from '../../support/waiting.js';
 import { Bench, EventPattern } from './support.js';
 
 class BadOrder extends Error {}
+
+class OrderDto {
+  @IsString()
+  sku!: string;
+}
 
 describeOnBrokers('@Ack on handlers of the transport', (broker) => {
   const bench = new Bench(() => broker.url);
@@ -68,6 +74,30 @@ describeOnBrokers('@Ack on handlers of the transport', (broker) => {
       seen.push('plain');
       throw new RpcException('plain');
     }
+    @EventPattern('own-class')
+    @Ack({ errors: [[BadOrder, { then: 'dead-letter' }]] })
+    ownClass(): void {
+      seen.push('own-class');
+      throw new BadOrder('not wrapped in anything');
+    }
+    @EventPattern('invalid')
+    @UsePipes(new ValidationPipe())
+    @Ack()
+    invalid(@Payload() order: OrderDto): void {
+      seen.push(order.sku);
+    }
+    @EventPattern('guarded')
+    @UseGuards({ canActivate: () => false })
+    @Ack({ then: 'park', refused: 'dead-letter' })
+    guarded(): void {
+      seen.push('guarded');
+    }
+    @EventPattern('as-if-guarded')
+    @Ack({ then: 'dead-letter', refused: 'drop' })
+    asIfGuarded(): void {
+      seen.push('as-if-guarded');
+      throw new RpcException('Forbidden resource');
+    }
     @MessagePattern('asked')
     asked(): void {
       seen.push('asked');
@@ -119,6 +149,10 @@ describeOnBrokers('@Ack on handlers of the transport', (broker) => {
     ['by-hand', { how: 'drop' }, ['drop'], { queue: 0, dead: 0, parked: 0 }],
     ['two', {}, ['first', 'second'], { queue: 0, dead: 1, parked: 0 }],
     ['plain', {}, ['plain'], { queue: 0, dead: 0, parked: 1 }],
+    ['own-class', {}, ['own-class'], { queue: 0, dead: 1, parked: 0 }],
+    ['invalid', { sku: 5 }, [], { queue: 0, dead: 0, parked: 1 }],
+    ['guarded', {}, [], { queue: 0, dead: 1, parked: 0 }],
+    ['as-if-guarded', {}, ['as-if-guarded'], { queue: 0, dead: 1, parked: 0 }],
   ])('an event "%s" with %o', async (pattern, data, runs, expected) => {
     const { app } = await serve();
     await emit(pattern, data);
@@ -135,7 +169,7 @@ describeOnBrokers('@Ack on handlers of the transport', (broker) => {
   });
 
   test('a handler that settles by hand and does not: the message goes back when the application closes', async () => {
-    const { app } = await serve();
+    const { app } = await serve({ drainTimeout: 100 });
     await emit('by-hand', { how: 'later' });
     await until('it was handled', () => seen.length === 1);
     await app.close();
@@ -160,6 +194,41 @@ describeOnBrokers('@Ack on handlers of the transport', (broker) => {
     await app.close();
     expect(seen).toEqual(['asked']);
     expect(await places()).toEqual({ queue: 0, dead: 0, parked: 1 });
+  });
+
+  test('a parked message says what the handler threw, not what Nest made of it', async () => {
+    const { app } = await serve();
+    await emit('invalid', { sku: 5 });
+    await until('it is parked', async () => (await count(`${queue}.parked`)) === 1);
+    const parked = await channel.basicGet(`${queue}.parked`, { noAck: true });
+    expect(parked?.properties.headers).toMatchObject({
+      'x-leveret-reason': 'invalid',
+      'x-leveret-error': 'BadRequestException',
+    });
+    await app.close();
+  });
+
+  test('what reaches no handler is settled by the option `ack`, by class too', async () => {
+    const { app } = await serve({
+      ack: {
+        then: 'dead-letter',
+        errors: [
+          [NoHandlerError, { then: 'park' }],
+          [UnreadableBodyError, { then: 'drop' }],
+        ],
+      },
+    });
+    await emit('nobody-knows');
+    await until('it is parked', async () => (await count(`${queue}.parked`)) === 1);
+    expect((await channel.basicGet(`${queue}.parked`))?.properties.headers).toMatchObject({
+      'x-leveret-reason': 'no-handler',
+    });
+    await channel.publish('', queue, '{"pattern":', {}, { mandatory: true });
+    await emit('plain');
+    await until('the one behind it is dead', async () => (await count(dead)) === 1);
+    await app.close();
+    expect(await places()).toMatchObject({ queue: 0, dead: 1 });
+    expect(seen).toEqual(['plain']);
   });
 
   test('a wrong policy is refused by name', async () => {

@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { Controller, type OnModuleDestroy } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
-import { ConnectionLostError } from 'leveret/amqp';
+import { ConnectionLostError, WrongStateError } from 'leveret/amqp';
 import { lastValueFrom } from 'rxjs';
 import { describeOnBrokers } from '../../support/brokers.js';
 import { pause, rejection, until } from '../../support/waiting.js';
@@ -102,5 +102,21 @@ describeOnBrokers('closing the transport', (broker) => {
     expect(await waiting).toBeInstanceOf(ConnectionLostError);
     await client.close();
     await expect(client.request('ask', {})).resolves.toBe('answer');
+  });
+
+  test('what was emitted right before the client is closed is sent, and no connection is left', async () => {
+    await bench.serve([Service], { queue });
+    const client = bench.client({ queue });
+    await lastValueFrom(client.emit('work', 1), { defaultValue: 0 });
+    client.emit('work', 2);
+    const asked = rejection(client.request('ask', {}));
+    await client.close();
+    expect(await asked).toBeInstanceOf(ConnectionLostError);
+    await until(
+      'both are done',
+      () => story.filter((entry) => Array.isArray(entry) && entry[0] === 'ended').length === 2,
+    );
+    expect(() => client.unwrap()).toThrow(WrongStateError);
+    expect(bench.logger.errors).toEqual([]);
   });
 });

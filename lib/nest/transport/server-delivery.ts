@@ -7,33 +7,40 @@
  *
  * Nothing in here rejects: a message that cannot be handled never stops the queue.
  */
-import type { LoggerService } from '@nestjs/common';
+import { HttpException, type LoggerService } from '@nestjs/common';
 import { isObservable } from 'rxjs';
-import { UnroutableError, type Channel, type Delivery, type PublishProperties } from '../../amqp/index.js';
+import {
+  UnroutableError,
+  type Channel,
+  type Delivery,
+  type PublishProperties,
+  type SettlementResult,
+} from '../../amqp/index.js';
 import { AmqpContext } from '../consuming/amqp-context.js';
 import { runFor } from '../consuming/current-delivery.js';
+import { noteOf } from '../consuming/error-notes.js';
+import type { ConsumerRun } from '../consuming/message-consumer.js';
 import { parkingQueue } from '../consuming/parking.js';
-import { outcomeOf, reasonOf, type SettlementPolicy } from '../consuming/policy.js';
+import { noteRefusal, outcomeOf, reasonOf, type SettlementPolicy } from '../consuming/policy.js';
 import { Settlement } from '../consuming/settlement.js';
+import { describeError, NoHandlerError, ShutdownError, UnreadableBodyError } from '../errors.js';
+import type { FailureOutcome } from '../decorators/ack-policy.js';
 import { wait } from '../waiting.js';
-import { describeError, UnreadableBodyError } from '../errors.js';
-import { NoHandlerError } from './errors.js';
 import type { HandlerPolicies } from './handler-policy.js';
 import type { HandlerRegistry } from './handler-registry.js';
-import type { Flight } from './in-flight.js';
 import { patternText, readBody, toOutgoing } from './packet.js';
 import type { Parking } from './parking.js';
 import { runReplies, type ReplyPacket } from './reply-stream.js';
 
 /** What the handling of deliveries needs of its server. */
-export interface DeliveryHandlerHost {
+export interface ServerDeliveryHost {
   readonly logger: LoggerService;
   readonly registry: HandlerRegistry;
   readonly policies: HandlerPolicies;
   readonly parking: Parking;
   readonly hasWildcards: boolean;
-  /** The channel of the consumer. */
-  readonly channel: Channel;
+  /** The queue's name at this moment. */
+  readonly queue: string;
   readonly connectionName: string;
   /** False: the deserialiser is the user's own and may read other bodies than JSON. */
   readonly requiresJson: boolean;
@@ -47,10 +54,13 @@ export interface DeliveryHandlerHost {
   openOutbox(): Promise<Channel>;
 }
 
-/** A handler's error, and how it is to be settled. */
+/** What a handler failed with, and how that is to be settled. */
 interface Failure {
+  /** As it came out of Nest's filters. */
   readonly error: unknown;
-  readonly policy: SettlementPolicy | undefined;
+  /** What the handler threw, where that is known. */
+  readonly origin?: unknown;
+  readonly policy: SettlementPolicy;
 }
 
 interface IncomingPacket {
@@ -59,73 +69,80 @@ interface IncomingPacket {
   readonly id: unknown;
 }
 
-/** What Nest's filter makes of an error that it has logged itself. */
-const loggedByNest = 'Internal server error';
+/** What Nest's filter makes of an error that is no RpcException. */
+const hiddenByNest = 'Internal server error';
+/** What Nest's filter makes of a guard that answered false. */
+const refusedByGuard = 'Forbidden resource';
 /** Of Nest's own transport, word for word. */
 const noMessageHandler = 'There is no matching message handler defined in the remote service.';
 const directReplyPrefix = 'amq.rabbitmq.reply-to.';
 /** Milliseconds before a message that could not be parked goes back to its queue. */
 const requeueDelay = 1_000;
 
-export class DeliveryHandler {
-  readonly #host: DeliveryHandlerHost;
-  #isParkingBroken = false;
-
-  constructor(host: DeliveryHandlerHost) {
-    this.#host = host;
-  }
-
-  /** Handles and settles one delivery. Never rejects. */
-  async handle(flight: Flight, queue: string): Promise<void> {
-    const run = new DeliveryRun(this.#host, flight, queue);
-    try {
-      await run.handle();
-      if (run.hasParked) this.#isParkingBroken = false;
-    } catch (error) {
-      // Its channel is gone: the broker delivers it again. Settled: by the handler itself.
-      if (flight.delivery.isStale || flight.delivery.isSettled) return;
-      if (!this.#isParkingBroken) {
-        const { message } = describeError(error);
-        this.#host.logger.error(`A message of "${queue}" could not be parked and goes back there: ${message}`);
-      }
-      this.#isParkingBroken = true;
-      await wait(requeueDelay, flight.signal);
-      giveBack(flight.delivery);
-    }
-  }
-}
-
-/** One delivery. */
-class DeliveryRun {
-  /** The message went to the parking queue. */
-  hasParked = false;
-  readonly #host: DeliveryHandlerHost;
-  readonly #flight: Flight;
-  readonly #delivery: Delivery;
-  readonly #queue: string;
+export class ServerDelivery implements ConsumerRun {
+  readonly delivery: Delivery;
+  readonly #host: ServerDeliveryHost;
+  readonly #channel: Channel;
+  readonly #onStale: () => void;
   readonly #settlement: Settlement;
+  readonly #ending = new AbortController();
+  readonly #hurrying = new AbortController();
+  #isRunning = false;
   #pattern = '';
 
-  constructor(host: DeliveryHandlerHost, flight: Flight, queue: string) {
+  constructor(host: ServerDeliveryHost, channel: Channel, delivery: Delivery, onStale: () => void) {
     this.#host = host;
-    this.#flight = flight;
-    this.#delivery = flight.delivery;
-    this.#queue = queue;
-    this.#settlement = new Settlement(flight.delivery, async (reason, error) => {
-      await host.parking.park({ delivery: flight.delivery, queue, handler: this.#pattern, reason, error });
-      this.hasParked = true;
-    });
+    this.#channel = channel;
+    this.delivery = delivery;
+    this.#onStale = onStale;
+    this.#settlement = new Settlement(delivery, (reason, error) =>
+      host.parking.park({ delivery, queue: host.queue, handler: this.#pattern, reason, error }),
+    );
+  }
+
+  get isOver(): boolean {
+    return !this.#isRunning && (this.delivery.isSettled || this.delivery.isStale);
+  }
+
+  async run(): Promise<void> {
+    this.#isRunning = true;
+    try {
+      await this.#handle();
+    } catch (error) {
+      // Its channel is gone: the broker delivers it again. Settled: by the handler itself.
+      if (this.delivery.isStale || this.delivery.isSettled) return;
+      this.#host.parking.reportFailure(this.#host.logger, this.#host.queue, error);
+      await wait(requeueDelay, this.#hurrying.signal);
+      this.giveBack();
+    } finally {
+      this.#isRunning = false;
+    }
+  }
+
+  giveBack(): void {
+    if (!this.delivery.isSettled) this.#note(this.delivery.nack({ requeue: true }));
+  }
+
+  abandon(limit: number): boolean {
+    this.#ending.abort(new ShutdownError(this.#pattern, limit));
+    if (this.delivery.isSettled || this.delivery.isStale) return false;
+    this.giveBack();
+    return true;
+  }
+
+  hurry(): void {
+    this.#hurrying.abort();
   }
 
   /** Rejects only when the message could not be parked. */
-  async handle(): Promise<void> {
+  async #handle(): Promise<void> {
     let packet: IncomingPacket;
     let replyTo: string | undefined;
     try {
       packet = await this.#read();
-      ({ replyTo } = this.#delivery.properties);
+      ({ replyTo } = this.delivery.properties);
     } catch (error) {
-      await this.#park('A message', [error], 'unreadable');
+      await this.#fail('A message', [{ error, policy: this.#host.policies.ofNobody }]);
       return;
     }
     this.#pattern = patternText(packet.pattern);
@@ -134,9 +151,9 @@ class DeliveryRun {
   }
 
   async #read(): Promise<IncomingPacket> {
-    const { value, isJson } = readBody(this.#delivery.body);
+    const { value, isJson } = readBody(this.delivery.body);
     if (!isJson && this.#host.requiresJson) throw new UnreadableBodyError('it is not JSON');
-    const packet: unknown = await this.#host.deserialize(value, this.#delivery.properties);
+    const packet: unknown = await this.#host.deserialize(value, this.delivery.properties);
     if (typeof packet !== 'object' || packet === null) throw new UnreadableBodyError('it holds no packet');
     const { pattern, data, id } = packet as Partial<IncomingPacket>;
     return { pattern, data, id };
@@ -149,27 +166,34 @@ class DeliveryRun {
     const name = `Event "${this.#pattern}"`;
     const handlers = host.registry.forEvent(host.routeOf(this.#pattern), host.hasWildcards);
     if (handlers.length === 0) {
-      await this.#park(name, [new NoHandlerError(this.#pattern)], 'no-handler');
+      await this.#fail(name, [{ error: new NoHandlerError(this.#pattern), policy: host.policies.ofNobody }]);
       return;
     }
-    const context = this.#context();
-    const policies = handlers.map((handler) => host.policies.ofEvent(handler));
-    if (policies.every(({ when }) => when === 'before')) this.#acknowledge();
+    const runs = handlers.map((handler) => ({
+      handler,
+      policy: host.policies.ofEvent(handler),
+      context: this.#context(),
+    }));
+    const [first = { context: this.#context(), policy: host.policies.ofNobody }] = runs;
+    if (runs.every(({ policy }) => policy.when === 'before')) this.#acknowledge();
     const failures: Failure[] = [];
     try {
-      await host.runBetweenHooks(context, async () => {
-        const runs = handlers.map((handler) =>
-          runFor(context, async () => completed(await handler(packet.data, context))),
+      await host.runBetweenHooks(first.context, async () => {
+        const results = await Promise.allSettled(
+          runs.map(({ handler, context }) =>
+            runFor(context, async () => completed(await handler(packet.data, context))),
+          ),
         );
-        for (const [index, result] of (await Promise.allSettled(runs)).entries()) {
-          if (result.status === 'rejected') failures.push({ error: result.reason, policy: policies[index] });
+        for (const [index, { context, policy }] of runs.entries()) {
+          const result = results[index];
+          if (result?.status === 'rejected') failures.push(failureOf(result.reason, context, policy));
         }
       });
     } catch (error) {
-      failures.push({ error, policy: policies[0] });
+      failures.push({ error, policy: first.policy });
     }
     if (failures.length > 0) await this.#fail(name, failures);
-    else if (!policies.some(({ when }) => when === 'manual')) this.#acknowledge();
+    else if (!runs.some(({ policy }) => policy.when === 'manual')) this.#acknowledge();
   }
 
   // --- requests -----------------------------------------------------------------------------------
@@ -180,14 +204,15 @@ class DeliveryRun {
     const respond = (reply: ReplyPacket): Promise<void> => this.#reply(replyTo, reply);
     const policy = handler && host.policies.ofRequest(handler);
     if (policy?.when === 'before') this.#acknowledge();
-    let failure: { readonly error: unknown } | undefined;
+    let failure: Failure | undefined;
     try {
-      if (handler) {
+      if (handler && policy) {
         const context = this.#context();
         await host.runBetweenHooks(context, async () => {
-          failure = await runFor(context, () =>
-            runReplies(() => handler(packet.data, context), respond, this.#flight.signal),
+          const failed = await runFor(context, () =>
+            runReplies(() => handler(packet.data, context), respond, this.#ending.signal),
           );
+          failure = failed && failureOf(failed.error, context, policy);
         });
       } else {
         host.logger.warn(`Request "${this.#pattern}": there is no handler.`);
@@ -195,31 +220,28 @@ class DeliveryRun {
       }
     } catch (error) {
       // Where its channel is gone the broker delivers it again, and the reply goes out then.
-      if (!this.#delivery.isStale && !this.#flight.signal.aborted) {
+      if (!this.delivery.isStale && !this.#ending.signal.aborted) {
         host.logger.error(`Request "${this.#pattern}": the reply was lost: ${describeError(error).message}`);
       }
     }
-    if (failure && policy && !this.#settlement.isSettled) {
-      // Whoever asked knows of it. What else is to be done only its own policy says.
-      const { error } = failure;
-      if (outcomeOf(policy, error) !== 'drop') {
-        await this.#fail(`Request "${this.#pattern}"`, [{ error, policy }]);
-        return;
-      }
+    // Whoever asked knows of it. What else is to be done only its own policy says.
+    if (failure && !this.#settlement.isSettled && outcome(failure) !== 'drop') {
+      await this.#fail(`Request "${this.#pattern}"`, [failure]);
+      return;
     }
     // Also when the reply was lost: to run the handler again would help nobody.
     if (policy?.when !== 'manual' || failure) this.#acknowledge();
   }
 
   async #reply(replyTo: string, reply: ReplyPacket): Promise<void> {
-    if (this.#delivery.isStale) return;
-    const { correlationId } = this.#delivery.properties;
+    if (this.delivery.isStale) return;
+    const { correlationId } = this.delivery.properties;
     const { body, properties } = await this.#pack(reply);
     const message: PublishProperties = { contentType: 'application/json', ...properties, correlationId };
     const channel = await this.#host.openOutbox();
     // RabbitMQ counts direct reply-to as no queue, so that a mandatory reply would always come back.
     const mandatory = !replyTo.startsWith(directReplyPrefix);
-    if (!mandatory && this.#delivery.redelivered) await this.#acknowledgeAhead();
+    if (!mandatory && this.delivery.redelivered) await this.#acknowledgeAhead();
     try {
       await channel.publish('', replyTo, body, message, { mandatory });
     } catch (error) {
@@ -234,7 +256,7 @@ class DeliveryRun {
     } catch (error) {
       const { message } = describeError(error);
       this.#host.logger.error(`Request "${this.#pattern}": the reply cannot be serialised: ${message}`);
-      return toOutgoing({ err: { status: 'error', message: loggedByNest }, isDisposed: true });
+      return toOutgoing({ err: { status: 'error', message: hiddenByNest }, isDisposed: true });
     }
   }
 
@@ -242,13 +264,13 @@ class DeliveryRun {
 
   #context(): AmqpContext {
     return new AmqpContext({
-      delivery: this.#delivery,
-      channel: this.#host.channel,
-      queue: this.#queue,
+      delivery: this.delivery,
+      channel: this.#channel,
+      queue: this.#host.queue,
       handler: this.#pattern,
       pattern: this.#pattern,
       connection: this.#host.connectionName,
-      signal: this.#flight.signal,
+      signal: this.#ending.signal,
       settlement: this.#settlement,
     });
   }
@@ -262,60 +284,75 @@ class DeliveryRun {
     if (this.#settlement.isSettled) return;
     this.#acknowledge();
     // An answer on the same channel shows that the broker has read the ack.
-    await this.#host.channel.queueDeclare(this.#queue, { passive: true });
+    await this.#channel.queueDeclare(this.#host.queue, { passive: true });
   }
 
   #acknowledge(): void {
-    if (!this.#settlement.isSettled) this.#settlement.ack();
+    if (!this.#settlement.isSettled) this.#note(this.#settlement.ack());
+  }
+
+  #note(result: SettlementResult): void {
+    if (result === 'stale') this.#onStale();
   }
 
   /** Logs the failures once, and settles by the policy of the first, unless a handler has settled, or nobody can any more. */
   async #fail(name: string, failures: readonly Failure[]): Promise<void> {
-    const errors = failures.map(({ error }) => error);
-    const [{ error, policy } = { error: undefined, policy: undefined }] = failures;
-    const outcome = policy ? outcomeOf(policy, error) : 'park';
-    if (outcome === 'park' || this.#delivery.isStale || this.#settlement.isSettled) {
-      await this.#park(name, errors, reasonOf(error));
+    const [first] = failures;
+    if (!first) return;
+    const { queue } = this.#host;
+    const log = (consequence: string): void => {
+      const messages = failures.map((failure) => describeError(errorOf(failure)).message);
+      this.#log(`${name}: ${messages.join('; ')} (${consequence})`, failures);
+    };
+    if (this.delivery.isStale) {
+      log('the connection was lost meanwhile, so the message comes again');
+      this.#note('stale');
       return;
     }
-    const text = `${name}: ${errors.map((one) => describeError(one).message).join('; ')}`;
-    switch (outcome) {
+    if (this.#settlement.isSettled) {
+      log('the message was settled before');
+      return;
+    }
+    switch (outcome(first)) {
+      case 'park':
+        log(`parked in "${parkingQueue(queue)}"`);
+        this.#note(await this.#settlement.park(reasonOf(first.error, first.origin), errorOf(first)));
+        return;
       case 'dead-letter':
-        this.#log(`${text} (dead-lettered)`, errors);
-        this.#settlement.deadLetter();
+        log('dead-lettered');
+        this.#note(this.#settlement.deadLetter());
         return;
       case 'requeue':
-        this.#log(`${text} (back to "${this.#queue}")`, errors);
-        this.#settlement.requeue();
+        log(`back to "${queue}"`);
+        this.#note(this.#settlement.requeue());
         return;
       case 'drop':
-        this.#log(`${text} (dropped)`, errors);
-        this.#settlement.drop();
-    }
-  }
-
-  /** Logs the failure once, and parks the message unless the handler has settled it, or nobody can any more. */
-  async #park(name: string, errors: readonly unknown[], reason: string): Promise<void> {
-    const text = `${name}: ${errors.map((error) => describeError(error).message).join('; ')}`;
-    if (this.#delivery.isStale) {
-      this.#log(`${text} (the connection was lost meanwhile, so the message comes again)`, errors);
-    } else if (this.#settlement.isSettled) {
-      this.#log(`${text} (the message was settled before)`, errors);
-    } else {
-      this.#log(`${text} (parked in "${parkingQueue(this.#queue)}")`, errors);
-      await this.#settlement.park(reason, errors[0]);
+        log('dropped');
+        this.#note(this.#settlement.drop());
     }
   }
 
   /** An error that Nest's filter has logged is not logged a second time, only what becomes of the message. */
-  #log(text: string, errors: readonly unknown[]): void {
-    if (errors.every(isLoggedByNest)) this.#host.logger.warn(text);
-    else this.#host.logger.error(text, errors.find(isUnexpected)?.stack);
+  #log(text: string, failures: readonly Failure[]): void {
+    if (failures.every(isLoggedByNest)) this.#host.logger.warn(text);
+    else this.#host.logger.error(text, failures.map(({ error }) => error).find(isUnexpected)?.stack);
   }
 }
 
-function giveBack(delivery: Delivery): void {
-  if (!delivery.isSettled) delivery.nack({ requeue: true });
+function failureOf(error: unknown, context: AmqpContext, policy: SettlementPolicy): Failure {
+  const note = noteOf(context);
+  // Nest says so of a guard that answered false. A handler that throws the same was reached first.
+  if (!note && !(error instanceof Error) && messageOf(error) === refusedByGuard) noteRefusal(error);
+  return { error, origin: note?.error, policy };
+}
+
+function outcome({ error, origin, policy }: Failure): FailureOutcome {
+  return outcomeOf(policy, error, origin);
+}
+
+/** What went wrong, in its own words. */
+function errorOf({ error, origin }: Failure): unknown {
+  return messageOf(error) === hiddenByNest && origin !== undefined ? origin : error;
 }
 
 /** Waits for an observable's end; anything else is complete. */
@@ -326,8 +363,13 @@ function completed(result: unknown): Promise<void> {
   });
 }
 
-function isLoggedByNest(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && 'message' in error && error.message === loggedByNest;
+/** Nest's filter logs what it hides, but for HTTP's own exceptions, which are meant to reach a caller. */
+function isLoggedByNest({ error, origin }: Failure): boolean {
+  return messageOf(error) === hiddenByNest && !(origin instanceof HttpException);
+}
+
+function messageOf(error: unknown): unknown {
+  return typeof error === 'object' && error !== null && 'message' in error ? error.message : undefined;
 }
 
 /** The stack of what comes of a foreign message helps nobody. */

@@ -1,9 +1,12 @@
 /**
- * Runs Nest's exception filters by the contract of message handlers: a filter that returns has handled the error, one
- * that throws, rejects or returns a failing observable has not.
+ * Nest's external contexts, put right for message handlers:
  *
- * Nest's own external contexts take a filter that returns nothing for one that is not there, log the error and throw it
- * on; and they take an observable that completes without a value for a failure. Both are put right here.
+ * - A filter that returns has handled the error, one that throws, rejects or returns a failing observable has not. (Nest's own
+ *   take a filter that returns nothing for one that is not there, log the error and throw it on.)
+ * - An observable that completes without a value is no failure.
+ * - What a guard refuses is known for that.
+ * - A controller's enhancers given as classes are found.
+ * - The application's global enhancers may be left out.
  */
 import { ForbiddenException, type ArgumentsHost, type ContextType } from '@nestjs/common';
 import type { GuardsConsumer } from '@nestjs/core/guards/guards-consumer.js';
@@ -11,6 +14,7 @@ import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-hos
 import type { ExternalContextCreator } from '@nestjs/core';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { tamed } from '../errors.js';
+import { errorNotes } from './error-notes.js';
 import { noteRefusal } from './policy.js';
 
 /** As Nest says it. */
@@ -50,11 +54,43 @@ async function applyFilters(filters: readonly Filter[], error: unknown, host: Ar
   }
 }
 
+/** What one of Nest's creators for guards, pipes, interceptors or filters is asked here. */
+interface EnhancersCreator {
+  create(...values: unknown[]): unknown[];
+  getGlobalMetadata(...values: unknown[]): unknown[];
+}
+
+/** What is needed of Nest's creator of external contexts, beside what is public of it. */
+interface ContextCreatorParts {
+  readonly modulesContainer: ReadonlyMap<string, HostModule>;
+  readonly guardsConsumer: GuardsConsumer;
+  readonly guardsContextCreator: EnhancersCreator;
+  readonly pipesContextCreator: EnhancersCreator;
+  readonly interceptorsContextCreator: EnhancersCreator;
+  readonly filtersContextCreator: EnhancersCreator;
+}
+
+function withoutGlobals(creator: EnhancersCreator): EnhancersCreator {
+  return Object.create(creator, { getGlobalMetadata: { value: () => [] } }) as EnhancersCreator;
+}
+
+/** The notes of `@Ack` are for handlers of the transport: here errors are seen as they are. */
+function withoutNotes(creator: EnhancersCreator): EnhancersCreator {
+  const create = (...values: unknown[]): unknown[] =>
+    creator.create(...values).filter((interceptor) => interceptor !== errorNotes);
+  return Object.create(creator, { create: { value: create } }) as EnhancersCreator;
+}
+
 /** The creator of external contexts with the contract of message handlers. */
-export function messageContextCreator(creator: ExternalContextCreator): ExternalContextCreator {
-  const modules = (creator as unknown as { modulesContainer: ReadonlyMap<string, HostModule> }).modulesContainer;
-  const guards = (creator as unknown as { guardsConsumer: GuardsConsumer }).guardsConsumer;
+export function messageContextCreator(creator: ExternalContextCreator, hasGlobals: boolean): ExternalContextCreator {
+  const parts = creator as unknown as ContextCreatorParts;
+  const { modulesContainer: modules, guardsConsumer: guards } = parts;
+  const enhancers = hasGlobals ? (one: EnhancersCreator): EnhancersCreator => one : withoutGlobals;
   return Object.create(creator, {
+    guardsContextCreator: { value: enhancers(parts.guardsContextCreator) },
+    pipesContextCreator: { value: enhancers(parts.pipesContextCreator) },
+    interceptorsContextCreator: { value: withoutNotes(enhancers(parts.interceptorsContextCreator)) },
+    filtersContextCreator: { value: enhancers(parts.filtersContextCreator) },
     // Nest's own looks among the providers only: a controller's guards, pipes and filters given as classes would be
     // searched for in no module, and silently left out.
     getContextModuleKey: {

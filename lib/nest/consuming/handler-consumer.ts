@@ -1,0 +1,31 @@
+/** The consumer of a queue with handlers of `@Consume`, made of its plan. */
+import { Logger } from '@nestjs/common';
+import { handlerFor, type ConsumerPlan } from './consumer-plan.js';
+import { DeliveryRun } from './delivery-run.js';
+import type { HandlerInvoker } from './handler-invoker.js';
+import { MessageConsumer } from './message-consumer.js';
+
+const defaultDrainTimeout = 10_000;
+
+export function handlerConsumer(plan: ConsumerPlan, invoker: HandlerInvoker): MessageConsumer {
+  const { title, queue, connection, concurrency, prefetch, isAutoStarted } = plan;
+  const logger = new Logger('AmqpConsumer');
+  const hasGlobals = connection.options.globalEnhancers ?? true;
+  const invokes = new Map(plan.handlers.map((handler) => [handler, invoker.prepare(handler.handler, hasGlobals)]));
+  return new MessageConsumer({
+    logger,
+    title,
+    queue,
+    concurrency,
+    isAutoStarted,
+    consumeOptions: { prefetch },
+    drainTimeout: connection.options.defaults?.drainTimeout ?? defaultDrainTimeout,
+    openChannel: () => connection.connection.openChannel(),
+    createRun: (channel, delivery, onStale) => {
+      const handler = handlerFor(plan, delivery.routingKey);
+      const invoke = handler && invokes.get(handler);
+      const target = handler && invoke && { ...handler, invoke };
+      return new DeliveryRun({ plan, target, channel, delivery, logger, onStale });
+    },
+  });
+}
