@@ -8,7 +8,7 @@ import { IsInt } from 'class-validator';
 import { Consume, AmqpServer, type AmqpClient } from 'leveret';
 import { UnroutableError } from 'leveret/amqp';
 import { testApplication, type TestApplication, type TestApplicationOptions } from 'leveret/testing';
-import { nestMajor } from '../../support/nest-major.js';
+import { nestMajor, programOptions } from '../../support/nest-version.js';
 import { rejection, until } from '../../support/waiting.js';
 import { Orders, OutOfStock, ShopModule, Stock, Unpayable } from './shop.module.js';
 
@@ -214,10 +214,8 @@ describe('an application module on a private broker', () => {
   test('a process whose application is closed ends by itself', async () => {
     const program = fileURLToPath(new URL('leaves-nothing-open.fixture.ts', import.meta.url));
     const { NODE_OPTIONS: _options, ...env } = process.env;
-    const onNest11 = ['--import', new URL('../../support/nest11/register.mjs', import.meta.url).href];
-    const preloads = ['--import', 'tsx', ...(nestMajor === 11 ? onNest11 : [])];
     const output = await new Promise((resolve, reject) => {
-      execFile(process.execPath, [...preloads, program], { env, timeout: 20_000 }, (error, stdout, stderr) => {
+      execFile(process.execPath, [...programOptions, program], { env, timeout: 20_000 }, (error, stdout, stderr) => {
         if (error) reject(new Error(stderr, { cause: error }));
         else resolve(stdout.trim());
       });

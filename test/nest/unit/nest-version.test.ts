@@ -3,7 +3,7 @@ import { BadRequestException, ValidationPipe } from '@nestjs/common';
 import { AmqpClient } from 'leveret';
 import { IsInt } from 'class-validator';
 import { Observable } from 'rxjs';
-import { nestMajor } from '../../support/nest-major.js';
+import { nestMajor } from '../../support/nest-version.js';
 
 test('NestJS is the one that was asked for', () => {
   expect(nestMajor).toBe(process.env['LEVERET_TEST_NEST'] === '11' ? 11 : 12);
