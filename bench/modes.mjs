@@ -1,7 +1,8 @@
 // What is measured: the jobs of each mode, and what the broker must look like before and after them. A mode is data for
 // the clients and a few calls to the neutral ../broker.mjs; it knows no client.
 //
-// Each mode gives two jobs, run one after the other in the same process: `warmUp`, which lets the JIT compile the
+// `prepare` is given the broker, and `{ messages, queue, message, client }`: a name for a queue, what `messageOf` made,
+// and the client's entry in the list. Each mode gives two jobs, run one after the other in the same process: `warmUp`, which lets the JIT compile the
 // client's hot paths, and `measured`, the only one that is timed.
 //
 // Where the messages go. `publish` and `confirm` send the measured messages to a direct exchange with a routing key that
@@ -15,7 +16,12 @@
 const exchange = 'amq.direct';
 
 /** The properties of every message: one, so that the property encoder has something to do. */
-export const properties = { contentType: 'application/octet-stream' };
+const properties = { contentType: 'application/octet-stream' };
+
+/** What the jobs of a client have beside those below: the message, of so many bytes. */
+export function messageOf(size) {
+  return { body: Buffer.alloc(size, 'x'), properties };
+}
 
 async function preparePublish(broker, { messages, queue }) {
   const warmUp = warmUpOf(messages);
@@ -34,7 +40,7 @@ async function preparePublish(broker, { messages, queue }) {
   };
 }
 
-async function prepareConsume(broker, { messages, queue, body }) {
+async function prepareConsume(broker, { messages, queue, message: { body } }) {
   const warmUp = warmUpOf(messages);
   const queues = { warmUp: `${queue}.warm-up`, measured: queue };
   for (const name of Object.values(queues)) await broker.declareQueue(name);
@@ -56,7 +62,7 @@ async function prepareConsume(broker, { messages, queue, body }) {
 }
 
 /** A fifth, but enough for the JIT: after only a few thousand, the measured messages still pay for compilation. */
-const warmUpOf = (messages) => Math.max(Math.ceil(messages / 5), Math.min(messages, 20_000));
+export const warmUpOf = (messages) => Math.max(Math.ceil(messages / 5), Math.min(messages, 20_000));
 
 export const modes = {
   publish: { title: 'publish: without confirms, until the broker has read all', prepare: preparePublish },

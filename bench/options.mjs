@@ -1,28 +1,30 @@
 // The command line of the benchmark: parsed, checked, and never repeated with a password in it.
 import { parseArgs } from 'node:util';
-import { clients } from './clients/index.mjs';
-import { modes } from './modes.mjs';
+import { defaultSuites, suitesByWord } from './suites.mjs';
 
 /** The user can put this right: one line, exit code 2. */
 export class UsageError extends Error {}
 
 const defaultUrl = 'amqp://guest:guest@127.0.0.1:5672';
 
-export const usage = `Usage: npm run bench -- [publish] [confirm] [consume] [options]
+export const usage = `Usage: npm run bench -- ${wordsOf(defaultSuites)} [options]
+       npm run bench -- ${[...suitesByWord.keys()].join('|')} ${wordsOf(suitesByWord.get('nest'))} [options]
 
-Measures leveret beside other AMQP clients on one broker. Without a mode: all.
+Measures leveret on one broker beside other AMQP clients, or (nest) beside what NestJS has for RabbitMQ otherwise.
+Without a mode: all.
 
   --url URL          the broker (default: $AMQP_URL, else ${defaultUrl})
-  --messages N       messages of one measurement, after a warm-up (default 100000)
+  --messages N       messages of one measurement, after a warm-up (default ${defaultSuites[0].messages}; nest: ${suitesByWord.get('nest')[0].messages})
   --rounds N         measurements of each client, interleaved (default 3)
   --size BYTES       length of a body (default 256)
-  --clients A,B      only these: ${clients.map(({ name }) => name).join(', ')}
+  --clients A,B      only these: ${namesOf(defaultSuites)}
+                     nest: ${namesOf(suitesByWord.get('nest'))}
   --json             print the results as JSON
   --help`;
 
 const specification = {
   url: { type: 'string' },
-  messages: { type: 'string', default: '100000' },
+  messages: { type: 'string' },
   rounds: { type: 'string', default: '3' },
   size: { type: 'string', default: '256' },
   clients: { type: 'string' },
@@ -38,18 +40,53 @@ const specification = {
 export function readOptions(args, environment) {
   const { values, positionals } = parse(args);
   if (values.help) return { help: true };
-  const chosenClients = choose('client', listOf(values.clients), new Map(clients.map((each) => [each.name, each])));
-  const chosenModes = choose('mode', positionals, new Map(Object.keys(modes).map((name) => [name, name])));
+  const asked = suitesByWord.get(positionals[0]);
+  const suites = asked ?? defaultSuites;
+  const clients = choose(
+    'client',
+    listOf(values.clients),
+    unique(suites, ({ clients }) => clients.map(nameOf)),
+  );
+  const modes = choose('mode', asked ? positionals.slice(1) : positionals, unique(suites, modesOf));
   return {
     help: false,
     json: values.json,
     url: brokerUrl(values.url ?? (environment.AMQP_URL || defaultUrl)),
-    messages: positiveInteger('--messages', values.messages),
+    messages: positiveInteger('--messages', values.messages ?? String(suites[0].messages)),
     rounds: positiveInteger('--rounds', values.rounds),
-    size: positiveInteger('--size', values.size),
-    clients: chosenClients,
-    modes: chosenModes,
+    size: sizeFor(suites, positiveInteger('--size', values.size)),
+    // Not every suite has each of the clients.
+    suites: suites
+      .map((suite) => ({
+        ...suite,
+        modeNames: modes,
+        clients: suite.clients.filter(({ name }) => clients.includes(name)),
+      }))
+      .filter((suite) => suite.clients.length > 0),
   };
+}
+
+function nameOf({ name }) {
+  return name;
+}
+
+function modesOf({ modes }) {
+  return Object.keys(modes);
+}
+
+/** What `listOf` says of each suite, once each. */
+function unique(suites, listOf) {
+  return [...new Set(suites.flatMap(listOf))];
+}
+
+function wordsOf(suites) {
+  return unique(suites, modesOf)
+    .map((name) => `[${name}]`)
+    .join(' ');
+}
+
+function namesOf(suites) {
+  return unique(suites, ({ clients }) => clients.map(nameOf)).join(', ');
 }
 
 function parse(args) {
@@ -64,11 +101,20 @@ const listOf = (value) => (value === undefined ? [] : value.split(',').map((part
 
 /** What was asked for, once each and in the order of `known`; everything when nothing was. */
 function choose(what, asked, known) {
-  const unknown = asked.find((name) => !known.has(name));
+  const unknown = asked.find((name) => !known.includes(name));
   if (unknown !== undefined) {
-    throw new UsageError(`unknown ${what} '${withoutCredentials(unknown)}'; known: ${[...known.keys()].join(', ')}`);
+    throw new UsageError(`unknown ${what} '${withoutCredentials(unknown)}'; known: ${known.join(', ')}`);
   }
-  return [...known].filter(([name]) => asked.length === 0 || asked.includes(name)).map(([, value]) => value);
+  return known.filter((name) => asked.length === 0 || asked.includes(name));
+}
+
+function sizeFor(suites, size) {
+  try {
+    for (const { messageOf } of suites) messageOf(size);
+  } catch (error) {
+    throw new UsageError(`--size: ${error.message}`);
+  }
+  return size;
 }
 
 function positiveInteger(option, value) {

@@ -11,9 +11,10 @@ function summary(values) {
 }
 
 /**
- * @param {{ mode: string, client: string, version: string, rounds: { messagesPerSecond: number,
- *   cpuMicrosecondsPerMessage: number }[] }[]} measured
- * @returns the same with medians and ranges, and `oursToThis`: our median divided by this client's
+ * @param {{ suite: string, mode: string, client: string, version: string, comparedWith?: string,
+ *   rounds: { messagesPerSecond: number, cpuMicrosecondsPerMessage: number }[] }[]} measured
+ * @returns the same with medians and ranges, and `oursToThis`: the median of the client of ours that it is compared with,
+ *   divided by this client's
  */
 export function summarise(measured) {
   const results = measured.map(({ rounds, ...which }) => ({
@@ -22,8 +23,10 @@ export function summarise(measured) {
     cpuMicrosecondsPerMessage: summary(rounds.map((round) => round.cpuMicrosecondsPerMessage)),
   }));
   return results.map((result) => {
-    const our = results.find(({ mode, client }) => mode === result.mode && client === ours);
-    if (our === undefined || our === result) return result;
+    const our = results.find(
+      ({ suite, mode, client }) => suite === result.suite && mode === result.mode && client === result.comparedWith,
+    );
+    if (our === undefined) return result;
     const ratio = (figure) => our[figure].median / result[figure].median;
     return {
       ...result,

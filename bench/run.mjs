@@ -7,9 +7,8 @@ import os from 'node:os';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { ours } from './clients/index.mjs';
-import { modes } from './modes.mjs';
 import { UsageError, readOptions, usage, withoutCredentials, withoutPassword } from './options.mjs';
-import { buildLeveret, installDependencies } from './prerequisites.mjs';
+import { buildLeveret, installDependencies, installLeveret } from './prerequisites.mjs';
 
 let url;
 try {
@@ -32,10 +31,12 @@ async function main(options) {
     throw new UsageError(`cannot use the broker at ${withoutCredentials(options.url)}: ${firstLine(error)}`);
   });
   try {
-    if (options.clients.some(({ name }) => name.startsWith(ours))) buildLeveret();
+    for (const suite of options.suites) prepareSuite(suite);
     const loadBefore = os.loadavg()[0];
     const measured = [];
-    for (const mode of options.modes) measured.push(...(await measureMode(mode, options, broker, whole)));
+    for (const suite of options.suites) {
+      for (const mode of suite.modeNames) measured.push(...(await measureMode(suite, mode, options, broker, whole)));
+    }
     const results = summarise(measured);
     const setting = {
       date: new Date().toISOString(),
@@ -56,26 +57,36 @@ async function main(options) {
       `${setting.broker}, Node ${setting.node}, ${setting.cores} × ${setting.cpu}, load ${setting.loadBefore} before\n` +
         `median of ${setting.rounds} rounds of ${whole(setting.messages)} messages of ${whole(setting.size)} bytes`,
     );
-    for (const mode of options.modes) {
-      const ofMode = results.filter((result) => result.mode === mode);
-      console.log(`\n${table(modes[mode].title, ofMode)}`);
+    for (const { name, title, modes, modeNames } of options.suites) {
+      for (const mode of modeNames) {
+        const ofMode = results.filter((result) => result.suite === name && result.mode === mode);
+        const { title: modeTitle } = modes[mode];
+        console.log(`\n${table(title === undefined ? modeTitle : `${title}, ${modeTitle}`, ofMode)}`);
+      }
     }
   } finally {
     await broker.close();
   }
 }
 
+function prepareSuite({ clients, folder }) {
+  if (folder !== undefined) installDependencies(fileURLToPath(folder));
+  if (!clients.some(({ name }) => name.startsWith(ours))) return;
+  buildLeveret();
+  if (folder !== undefined) installLeveret(fileURLToPath(folder));
+}
+
 /** All rounds of one mode. Each round begins with another client, so that none always runs first. */
-async function measureMode(mode, options, broker, whole) {
-  const measured = options.clients.map((client) => ({ client, rounds: [] }));
+async function measureMode(suite, mode, options, broker, whole) {
+  const measured = suite.clients.map((client) => ({ client, rounds: [] }));
   for (let round = 0; round < options.rounds; round++) {
     const shift = round % measured.length;
     for (const entry of [...measured.slice(shift), ...measured.slice(0, shift)]) {
-      const result = await measureOnce(mode, entry.client, options, broker);
+      const result = await measureOnce(suite, mode, entry.client, options, broker);
       if (!result.supported) continue;
       entry.rounds.push(result);
       console.error(
-        `${mode}, round ${round + 1} of ${options.rounds}: ${entry.client.name} ` +
+        `${suite.title === undefined ? '' : `${suite.title}, `}${mode}, round ${round + 1} of ${options.rounds}: ${entry.client.name} ` +
           `${whole(result.messagesPerSecond)} messages/s, ${result.cpuMicrosecondsPerMessage.toFixed(2)} µs`,
       );
     }
@@ -83,19 +94,26 @@ async function measureMode(mode, options, broker, whole) {
   return measured
     .filter(({ rounds }) => rounds.length > 0)
     .map(({ client, rounds }) => ({
+      suite: suite.name,
       mode,
       client: client.name,
       version: versionOf(client),
+      ...(client.comparedWith === undefined ? {} : { comparedWith: client.comparedWith }),
       rounds: rounds.map(({ supported: _, ...figures }) => figures),
     }));
 }
 
-async function measureOnce(mode, client, { url, messages, size }, broker) {
+async function measureOnce({ modes, messageOf, modesFile, folder }, mode, client, { url, messages, size }, broker) {
   const queue = `leveret.bench.${process.pid}.${Date.now().toString(36)}`;
-  const body = Buffer.alloc(size, 'x');
-  const { jobs, verify, queues } = await modes[mode].prepare(broker, { messages, queue, body });
+  const { jobs, verify, queues } = await modes[mode].prepare(broker, {
+    messages,
+    queue,
+    message: messageOf(size),
+    client,
+  });
   try {
-    const result = await runWorker({ clientFile: client.file, mode, url, size, jobs }, timeLimit(messages, size));
+    const task = { clientFile: client.file, modesFile, folder, mode, url, size, jobs };
+    const result = await runWorker(task, timeLimit(messages, size));
     if (result.supported) await verify();
     return result;
   } catch (error) {
@@ -111,7 +129,10 @@ function timeLimit(messages, size) {
 }
 
 async function runWorker(task, limit) {
-  const worker = spawn(process.execPath, [fileURLToPath(new URL('./worker.mjs', import.meta.url))]);
+  const worker = spawn(process.execPath, [
+    ...process.execArgv,
+    fileURLToPath(new URL('./worker.mjs', import.meta.url)),
+  ]);
   const timer = setTimeout(() => worker.kill('SIGKILL'), limit);
   worker.stdin.on('error', () => {}); // it ended before it read its task: its exit code says more
   worker.stdin.end(JSON.stringify(task));
@@ -124,7 +145,7 @@ async function runWorker(task, limit) {
 }
 
 function versionOf({ manifest }) {
-  return JSON.parse(readFileSync(new URL(manifest, new URL('./clients/', import.meta.url)), 'utf8')).version;
+  return JSON.parse(readFileSync(manifest, 'utf8')).version;
 }
 
 /** Connection errors of several addresses come as an AggregateError without a message. */

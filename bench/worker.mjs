@@ -2,7 +2,6 @@
 // with its password is on no command line), prints one line of JSON. `supported: false` says that the client has no
 // such mode. Only this process's CPU time counts: user and system, of all its threads.
 import { text } from 'node:stream/consumers';
-import { properties } from './modes.mjs';
 
 for (const event of ['uncaughtException', 'unhandledRejection']) {
   process.on(event, (error) => {
@@ -11,17 +10,18 @@ for (const event of ['uncaughtException', 'unhandledRejection']) {
   });
 }
 
-const { clientFile, mode, url, size, jobs } = JSON.parse(await text(process.stdin));
-const { connect } = await import(new URL(clientFile, new URL('./clients/', import.meta.url)));
-const body = Buffer.alloc(size, 'x');
-const session = await connect(url);
+const { clientFile, modesFile, folder, mode, url, size, jobs } = JSON.parse(await text(process.stdin));
+const { connect } = await import(clientFile);
+const message = (await import(modesFile)).messageOf(size);
+// A client of a suite with a folder of its own takes its packages from there.
+const session = await connect(url, folder && (await import(new URL('./load.mjs', folder))).load);
 const result = typeof session[mode] === 'function' ? await measure() : { supported: false };
 await session.close();
 process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit(0));
 
 async function measure() {
-  await session[mode]({ ...jobs.warmUp, body, properties });
-  const job = { ...jobs.measured, body, properties };
+  await session[mode]({ ...jobs.warmUp, ...message });
+  const job = { ...jobs.measured, ...message };
   const cpuBefore = process.cpuUsage();
   const timeBefore = process.hrtime.bigint();
   await session[mode](job);

@@ -13,7 +13,10 @@
 // A session that lacks a mode's method is left out of that mode: so a client may do less than all.
 // The versions come from package.json files, without loading the client.
 
-/** @type {{ name: string, file: string, manifest: string }[]} */
+/** The client that the others are compared with. */
+export const ours = 'leveret';
+
+/** @type {{ name: string, file: URL, manifest: URL, comparedWith?: string }[]} */
 export const clients = [
   { name: 'leveret', file: './leveret.mjs', manifest: '../../package.json' },
   { name: 'leveret-io-thread', file: './leveret-io-thread.mjs', manifest: '../../package.json' },
@@ -25,7 +28,9 @@ export const clients = [
     file: './cloudamqp-amqp-client.mjs',
     manifest: '../node_modules/@cloudamqp/amqp-client/package.json',
   },
-];
-
-/** The client that the others are compared with. */
-export const ours = 'leveret';
+].map(({ name, file, manifest }) => ({
+  name,
+  file: new URL(file, import.meta.url),
+  manifest: new URL(manifest, import.meta.url),
+  ...(name === ours ? {} : { comparedWith: ours }),
+}));

@@ -2,7 +2,7 @@ import { Module, ValidationPipe, type DynamicModule } from '@nestjs/common';
 import { APP_PIPE } from '@nestjs/core';
 import { ClientsModule } from '@nestjs/microservices';
 import { AmqpClient, AmqpModule } from 'leveret';
-import type { Broker } from './broker.js';
+import type { Broker } from '../shared/broker.js';
 import { DeadLettersConsumer } from './dead-letters.consumer.js';
 import { Ledger } from './ledger.js';
 import { names } from './names.js';

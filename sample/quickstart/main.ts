@@ -6,9 +6,9 @@
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import { AmqpServer } from 'leveret';
+import { openBroker, type Broker } from '../shared/broker.js';
+import { deleteAll } from '../shared/clean-up.js';
 import { AppModule } from './app.module.js';
-import { openBroker, type Broker } from './broker.js';
-import { deleteEverything } from './clean-up.js';
 import { names } from './names.js';
 import { readLines, readPlainly, type Line } from './orders-file.js';
 import { QuietLogger, say } from './progress.js';
@@ -27,7 +27,10 @@ async function runApplication(broker: Broker, lines: readonly Line[]): Promise<R
     return await runShop(app, broker, lines);
   } finally {
     await app.close();
-    await deleteEverything(broker);
+    await deleteAll(broker, {
+      queues: [names.orders, names.deadLetters, names.totals],
+      exchanges: [names.shop, names.deadLetterExchange],
+    });
   }
 }
 

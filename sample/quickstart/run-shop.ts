@@ -2,14 +2,23 @@
 import type { INestMicroservice } from '@nestjs/common';
 import type { Connection } from 'leveret/amqp';
 import { RecoveryService } from 'leveret';
-import type { Broker } from './broker.js';
-import { Cutter, type Activity, type Cut } from './cutter.js';
+import type { Broker } from '../shared/broker.js';
+import { Cutter, describeCut, type Cut } from '../shared/cutter.js';
 import type { Line } from './orders-file.js';
 import { OrdersConsumer } from './orders.consumer.js';
 import { Progress, say } from './progress.js';
 import type { Run } from './report.js';
 import { ShopPublisher } from './shop.publisher.js';
 import { TotalsClient } from './totals.client.js';
+
+/** What is going on at a moment. */
+interface Activity {
+  readonly unconfirmedPublishes: number;
+  readonly unsettledDeliveries: number;
+}
+
+const isBusy = ({ unconfirmedPublishes, unsettledDeliveries }: Activity): boolean =>
+  unconfirmedPublishes >= 100 && unsettledDeliveries >= 1;
 
 export async function runShop(app: INestMicroservice, broker: Broker, lines: readonly Line[]): Promise<Run> {
   const publisher = app.get(ShopPublisher);
@@ -32,11 +41,11 @@ export async function runShop(app: INestMicroservice, broker: Broker, lines: rea
   const following = totals.follow(lines.length, ({ handled, deadLettered }) => {
     progress.show(handled + deadLettered, publisher.confirmed);
   });
-  const cuts: Cut[] = [];
+  const cuts: Cut<Activity>[] = [];
   const [first, second, third] = inThree(lines);
   for (const part of [first, second]) {
     const publishing = publisher.publishAll(part);
-    const cut = await cutter.cutDuring(publishing, activity);
+    const cut = await cutter.cutDuring(publishing, activity, isBusy);
     if (cut) {
       say(describe(cut));
       cuts.push(cut);
@@ -57,11 +66,10 @@ function inThree(lines: readonly Line[]): [Line[], Line[], Line[]] {
   return [lines.slice(0, third), lines.slice(third, 2 * third), lines.slice(2 * third)];
 }
 
-function describe({ connections, unconfirmedPublishes, unsettledDeliveries, recoveredAfter }: Cut): string {
-  const ended =
-    recoveredAfter === undefined ? 'not all of them recovered' : `all recovered after ${recoveredAfter.toFixed(0)} ms`;
-  return (
-    `cut ${String(connections)} connections with ${String(unconfirmedPublishes)} publishes unconfirmed and ` +
-    `${String(unsettledDeliveries)} deliveries unsettled: ${ended}`
+function describe(cut: Cut<Activity>): string {
+  const { unconfirmedPublishes, unsettledDeliveries } = cut.activity;
+  return describeCut(
+    cut,
+    `${String(unconfirmedPublishes)} publishes unconfirmed and ${String(unsettledDeliveries)} deliveries unsettled`,
   );
 }

@@ -1,42 +1,13 @@
 /** The quick start as `npm start` runs it: compiled by the Nest CLI, in a process of its own. */
-import { execFile } from 'node:child_process';
-import { createRequire } from 'node:module';
 import { beforeAll, expect, test } from '@jest/globals';
 import { readLines, readPlainly } from '../../sample/quickstart/orders-file.js';
 import { describeOnBrokers } from '../support/brokers.js';
+import { buildSample, runSample } from '../support/nest-samples.js';
 
-const root = new URL('../../', import.meta.url);
-const file = new URL('sample/quickstart/orders.jsonl', root);
-
-interface Outcome {
-  readonly status: number;
-  readonly output: string[];
-  readonly errors: string;
-}
-
-function run(program: string, programArguments: readonly string[], amqpUrl: string): Promise<Outcome> {
-  const { NODE_OPTIONS: _options, AMQP_URL: _url, ...environment } = process.env;
-  const options = { cwd: root, env: { ...environment, AMQP_URL: amqpUrl }, timeout: 100_000 };
-  return new Promise((resolve) => {
-    execFile(process.execPath, [program, ...programArguments], options, (error, stdout, stderr) => {
-      const status = error ? (typeof error.code === 'number' ? error.code : 1) : 0;
-      resolve({ status, output: stdout.trimEnd().split('\n'), errors: stderr });
-    });
-  });
-}
-
-let building: Promise<Outcome> | undefined;
-
-/** Compiles the sample, once for all brokers. */
-async function build(): Promise<void> {
-  // The CLI has no entry point to be imported: its program is found as its package says.
-  building ??= run(createRequire(import.meta.url).resolve('@nestjs/cli/bin/nest.js'), ['build', 'quickstart'], '');
-  const { status, output, errors } = await building;
-  if (status !== 0) throw new Error(`nest build failed:\n${output.join('\n')}\n${errors}`);
-}
+const file = new URL('../../sample/quickstart/orders.jsonl', import.meta.url);
 
 describeOnBrokers('the quick start', (broker) => {
-  beforeAll(build, 120_000);
+  beforeAll(() => buildSample('quickstart'), 120_000);
 
   test('two cuts lose nothing, and the last lines agree with a plain reading of the file', async () => {
     const { lines, orders, malformed } = readPlainly(await readLines(file));
@@ -44,7 +15,7 @@ describeOnBrokers('the quick start', (broker) => {
     expect(malformed).toBeGreaterThan(0);
 
     const url = broker.kind === 'rabbitmq' ? broker.url : '';
-    const { status, output } = await run('build/sample/quickstart/main.js', [], url);
+    const { status, output } = await runSample('quickstart', url);
     const n = String(lines);
     expect(output.at(-1)).toBe(
       `published ${n}, confirmed ${n}, handled ${String(orders)}, dead-lettered ${String(malformed)}, lost 0, recoveries 2`,

@@ -269,8 +269,11 @@ export class ChannelLife implements ChannelSink, SettledChannel, ConsumedChannel
     return this.#consumption.start(consumer, fields);
   }
 
-  /** basic.cancel; deliveries that are on their way still reach the consumer until it resolves. */
-  cancel(consumerTag: string): Promise<void> {
+  /**
+   * basic.cancel, when the consume is answered; deliveries that are on their way still reach the consumer until it
+   * resolves. False: the broker did not know the consumer.
+   */
+  cancel(consumerTag: string): Promise<boolean> {
     return this.#consumption.cancel(consumerTag);
   }
 

@@ -3,7 +3,7 @@
  * Must not know replies, publishes or the channel's states.
  */
 import { deliverEvents, type ChannelIdentity, type DeliverDiagnostics } from '../diagnostics.js';
-import { asError, FrameSyntaxError, MessageTooLargeError, TimeoutError } from '../errors.js';
+import { asError, DuplicateConsumerTagError, FrameSyntaxError, MessageTooLargeError, TimeoutError } from '../errors.js';
 import type { ConnectionLife } from '../connection/index.js';
 import type { Method, MethodInputs } from '../protocol/index.js';
 import type { CommitGate } from './commit-gate.js';
@@ -42,6 +42,8 @@ export class Consumption {
   readonly #content: ContentAssembly;
   readonly #listener: () => ConsumptionListener | undefined;
   readonly #consumers = new Map<string, LifeConsumer>();
+  /** Each basic.consume that is not answered, by tag. */
+  readonly #starting = new Map<string, Promise<Method>>();
   /** Consumers whose caller gave up, and that the broker may know. */
   readonly #ghosts = new Map<string, LifeConsumer>();
   readonly #strings = new InternedStrings();
@@ -54,24 +56,42 @@ export class Consumption {
 
   /** basic.consume with a tag that is free on this channel. */
   async start(consumer: LifeConsumer, fields: MethodInputs['basic.consume']): Promise<void> {
-    this.#consumers.set(fields.consumerTag, consumer);
+    const { consumerTag } = fields;
+    // One that is to be cancelled as soon as it consumes.
+    if (this.#starting.has(consumerTag)) throw new DuplicateConsumerTagError(consumerTag);
+    this.#consumers.set(consumerTag, consumer);
+    const started = this.#channel.call('basic.consume', fields);
+    this.#starting.set(consumerTag, started);
     try {
-      await this.#channel.call('basic.consume', fields);
+      await started;
     } catch (error) {
-      this.#consumers.delete(fields.consumerTag);
+      this.#consumers.delete(consumerTag);
       // The broker may have it all the same: its deliveries go back until it is cancelled.
-      if (error instanceof TimeoutError) this.#ghosts.set(fields.consumerTag, consumer);
+      if (error instanceof TimeoutError) this.#ghosts.set(consumerTag, consumer);
       throw error;
+    } finally {
+      this.#starting.delete(consumerTag);
     }
   }
 
-  /** basic.cancel; deliveries that are on their way still reach the consumer until it resolves. */
-  async cancel(consumerTag: string): Promise<void> {
-    if (!this.#consumers.has(consumerTag)) return;
+  /**
+   * basic.cancel; deliveries that are on their way still reach the consumer until it resolves. False: the broker did not
+   * know the consumer.
+   *
+   * Never before basic.consume-ok. With RabbitMQ the queue's process hands that to the channel's, which looks the tag up to
+   * pass it on; where a basic.cancel came first and removed it, 3.x fails over that and closes the connection (541), and
+   * from 4.1 on nothing is sent: the consume would be without an answer for ever.
+   */
+  async cancel(consumerTag: string): Promise<boolean> {
+    const starting = this.#starting.get(consumerTag);
+    // What it rejects with is its caller's.
+    if (starting) await starting.catch(() => undefined);
     const { committing } = this.#channel;
     if (committing.isClosed) await committing.untilOpen();
+    if (!this.#consumers.has(consumerTag)) return false;
     await this.#channel.call('basic.cancel', { consumerTag });
     this.#consumers.delete(consumerTag);
+    return true;
   }
 
   /** The broker took a consumer whose caller had given up. */

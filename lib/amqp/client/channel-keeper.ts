@@ -41,6 +41,8 @@ export interface ChannelHost extends ConsumerHost {
   readonly life: ConnectionLife | undefined;
   /** Makes a delete or an unbind, when nothing is being declared again that it might cross. */
   removal<Result>(action: () => Promise<Result>): Promise<Result>;
+  /** Makes a declare of a queue, which a cancel that comes behind it takes for made. */
+  declaration<Result>(queue: string, action: () => Promise<Result>): Promise<Result>;
   forget(keeper: ChannelKeeper): void;
   /** We deleted a queue: the consumers of all channels forget it. */
   forgetConsumers(queue: string): void;
@@ -106,6 +108,11 @@ export class ChannelKeeper implements ConsumersChannel {
   /** Makes a delete or an unbind. */
   removal<Result>(action: () => Promise<Result>): Promise<Result> {
     return this.#host.removal(action);
+  }
+
+  /** Makes a declare of a queue. */
+  declaration<Result>(queue: string, action: () => Promise<Result>): Promise<Result> {
+    return this.#host.declaration(queue, action);
   }
 
   async exists(kind: 'queue' | 'exchange', name: string): Promise<boolean> {
@@ -370,11 +377,19 @@ export class ChannelKeeper implements ConsumersChannel {
     const since = performance.now();
     if (this.#life) await this.flow.flushed(limit);
     const life = this.#life;
-    const consumed = this.consumers.all.map(({ queue }) => queue);
+    const consumed = this.consumers.all.map((consumer) => ({
+      queue: consumer.queue,
+      wasKnown: life !== undefined && this.consumers.isKnown(consumer),
+    }));
     this.end(new ChannelClosedError());
-    if (life) await life.close(Math.max(100, limit - (performance.now() - since)), reason);
+    const rest = (): number => Math.max(100, limit - (performance.now() - since));
+    if (life) await life.close(rest(), reason);
     // Their consumers go with the channel, and with the last one an auto-delete queue.
-    for (const queue of consumed) this.#host.noteCancelled(queue);
+    const isTold = new AbortController();
+    void Promise.all(consumed.map(({ queue, wasKnown }) => this.#host.noteCancelled(queue, wasKnown))).then(() => {
+      isTold.abort();
+    });
+    await wait(rest(), isTold.signal);
   }
 
   /** No life will follow. */

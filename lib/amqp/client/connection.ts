@@ -156,6 +156,7 @@ export class Connection extends PlanMethods {
       trials: this.#topology.trials,
       restoreQueue: (queue) => this.#topology.restoreQueue(queue),
       removal: (action) => this.#topology.removal(action),
+      declaration: (queue, action) => this.#topology.declaration(queue, action),
       onHealed: (entity) => {
         this.#onHealed(entity);
       },
@@ -164,9 +165,7 @@ export class Connection extends PlanMethods {
         this.#channels.delete(keeper);
       },
       isAutoDelete: (queue) => this.#isAutoDelete(queue),
-      noteCancelled: (queue) => {
-        this.#noteCancelled(queue);
-      },
+      noteCancelled: (queue, wasKnown) => this.#noteCancelled(queue, wasKnown),
       forgetConsumers: (queue) => {
         for (const keeper of this.#channels.keys()) keeper.consumers.forgetQueue(queue);
       },
@@ -450,19 +449,25 @@ export class Connection extends PlanMethods {
     return this.topology.queue(queue)?.autoDelete === true;
   }
 
-  /** An auto-delete queue goes with the last consumer that we cancel: it is not to come back. */
-  #noteCancelled(queue: string): void {
+  /**
+   * An auto-delete queue goes with the last consumer that we cancel: it is not to come back. Where the broker knew the
+   * consumer it sees to that. Where it did not, the queue is ours to delete, and what was declared before the cancel comes
+   * first. RabbitMQ looks at channels side by side, and lets a declare wait while the queue goes with its lost consumers: a
+   * delete would get its answer before that declare makes the queue anew, for nobody.
+   */
+  async #noteCancelled(queue: string, wasKnown: boolean): Promise<void> {
+    if (!wasKnown && this.#isAutoDelete(queue)) await this.#topology.whenDeclared(queue);
     if (!this.#isAutoDelete(queue)) return;
     const isConsumed = [...this.#channels.keys()].some((keeper) =>
       keeper.consumers.all.some((consumer) => consumer.queue === queue),
     );
-    if (!isConsumed) this.#topology.forgetAutoDelete(queue);
+    if (!isConsumed) await this.#topology.forgetAutoDelete(queue, wasKnown);
   }
 
   #onRecovered(attempts: number, duration: number): void {
     const restoration = this.#restoration;
     if (!restoration) return;
-    this.#topology.dropOrphans();
+    void this.#topology.dropOrphans();
     const { life, epoch } = this.#supervisor;
     if (recoverEvents.hasSubscribers && life) {
       recoverEvents.publish({

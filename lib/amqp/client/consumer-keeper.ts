@@ -30,8 +30,8 @@ export interface ConsumerHost {
   exists(kind: 'queue' | 'exchange', name: string): Promise<boolean>;
   /** Whether we declared the queue, to go with its last consumer. */
   isAutoDelete(queue: string): boolean;
-  /** We cancelled a consumer of the queue. */
-  noteCancelled(queue: string): void;
+  /** We gave up a consumer of the queue; the broker may not have known it then, which leaves an auto-delete queue. */
+  noteCancelled(queue: string, wasKnown: boolean): Promise<void>;
   /** The present name of a queue that had another in an earlier life. */
   currentName(queue: string): string;
 }
@@ -118,13 +118,14 @@ export class ConsumerKeeper implements ConsumerOwner {
     this.#consumers.delete(consumer.consumerTag);
     const wasBroken = this.#broken.delete(consumer);
     const life = this.#channel.lifeAtHand;
+    let wasKnown = false;
     try {
-      if (!wasBroken) await life?.cancel(consumer.consumerTag);
+      if (!wasBroken && life) wasKnown = await life.cancel(consumer.consumerTag);
     } catch (error) {
       // A lost channel has no consumers, and the next life will not have this one.
       if (life?.isOpen) throw error;
     }
-    this.#host.noteCancelled(consumer.queue);
+    await this.#host.noteCancelled(consumer.queue, wasKnown);
   }
 
   /** basic.qos where the consumer wants another prefetch than the last one, and basic.consume right behind it. */
@@ -167,22 +168,23 @@ export class ConsumerKeeper implements ConsumerOwner {
     return calls;
   }
 
-  /** The broker refused a consumer: the next restoration goes without it. */
+  /** The broker refused a consumer: the next restoration goes without it. One that was cancelled meanwhile is forgotten. */
   noteRefused(consumer: Consumer, error: AmqpError): void {
-    this.#broken.set(consumer, error);
+    if (this.#consumers.get(consumer.consumerTag) === consumer) this.#broken.set(consumer, error);
   }
 
   /** The life is open; `before` is what `beginRestoring` answered. */
   endRestoring(before: readonly Consumer[]): void {
     if (this.#broken.size > 0) this.#scheduleRetry();
-    for (const consumer of before) if (this.#isAtWork(consumer)) this.#onHealed(consumer);
+    for (const consumer of before) if (this.isKnown(consumer)) this.#onHealed(consumer);
   }
 
   isConsuming(consumer: Consumer): boolean {
-    return this.#channel.life !== undefined && this.#isAtWork(consumer);
+    return this.#channel.life !== undefined && this.isKnown(consumer);
   }
 
-  #isAtWork(consumer: Consumer): boolean {
+  /** Whether it is one of ours, and the broker knows it. */
+  isKnown(consumer: Consumer): boolean {
     return this.#consumers.get(consumer.consumerTag) === consumer && !this.#broken.has(consumer);
   }
 
@@ -330,7 +332,7 @@ export class ConsumerKeeper implements ConsumerOwner {
         await Promise.all([limited, probe.consume(silent, { ...consumeFields, noAck: false })]);
       });
     } catch (error) {
-      this.#broken.set(consumer, asAmqpError(error));
+      this.noteRefused(consumer, asAmqpError(error));
       await probe.close();
       return false;
     }

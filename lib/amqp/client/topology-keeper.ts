@@ -45,7 +45,8 @@ export class TopologyKeeper {
   #declaring: Promise<unknown> | undefined;
   /** Deletes and unbinds of the user that are under way. */
   readonly #removals = new Set<Promise<unknown>>();
-
+  /** Declares of the user that are under way, each with the queue's name. */
+  readonly #declarations = new Map<Promise<unknown>, string>();
   /** Auto-delete queues that lost their last consumer while they may have been declared again. */
   readonly #orphans = new Set<string>();
 
@@ -97,6 +98,18 @@ export class TopologyKeeper {
     return removed;
   }
 
+  /** Makes a user's declare of a queue, at once. */
+  declaration<Result>(queue: string, action: () => Promise<Result>): Promise<Result> {
+    const declared: Promise<Result> = action().finally(() => this.#declarations.delete(declared));
+    this.#declarations.set(declared, queue);
+    return declared;
+  }
+
+  /** Resolves when the user's declares of a queue that are under way now are through, done or refused. */
+  async whenDeclared(queue: string): Promise<void> {
+    await Promise.allSettled([...this.#declarations].flatMap(([declared, name]) => (name === queue ? [declared] : [])));
+  }
+
   /** Declares one queue with its bindings again where we declared it before; answers whether it is there. */
   restoreQueue(name: string): Promise<boolean> {
     return this.#besideUsers(async (life) => {
@@ -114,21 +127,29 @@ export class TopologyKeeper {
   }
 
   /**
-   * An auto-delete queue went with the last consumer that we cancelled: it is not to come back. Where it is being declared
-   * again at this moment nobody would consume from it, and it would stay: it is deleted when all is declared.
+   * An auto-delete queue went with the last consumer that we cancelled: it is not to come back. Where the broker did not
+   * know that consumer, or the queue is being declared again at this moment, nobody would consume from it, and it would
+   * stay: it is deleted, at once or when all is declared.
    */
-  forgetAutoDelete(queue: string): void {
+  async forgetAutoDelete(queue: string, wasConsumed: boolean): Promise<void> {
     this.record.removeQueue(queue);
-    if (!this.#owner.life || this.#declaring) this.#orphans.add(queue);
+    const isAtRest = this.#owner.life !== undefined && !this.#declaring;
+    if (isAtRest && wasConsumed) return;
+    this.#orphans.add(queue);
+    if (isAtRest) await this.dropOrphans();
   }
 
-  /** The connection is restored, or something was declared again: what nobody wants any more goes. */
-  dropOrphans(): void {
+  /**
+   * The connection is restored, or something was declared again: what nobody wants any more goes. What the user declares
+   * at this moment is wanted again.
+   */
+  async dropOrphans(): Promise<void> {
     const { life } = this.#owner;
     if (!life || this.#orphans.size === 0) return;
-    const names = [...this.#orphans].filter((name) => !this.record.queue(name));
+    const wanted = new Set(this.#declarations.values());
+    const names = [...this.#orphans].filter((name) => !this.record.queue(name) && !wanted.has(name));
     this.#orphans.clear();
-    void deleteUnusedQueues(life, names);
+    await deleteUnusedQueues(life, names);
   }
 
   /** No more is tried until the next `restore`. */
@@ -155,7 +176,7 @@ export class TopologyKeeper {
         return await declaring;
       } finally {
         this.#declaring = undefined;
-        this.dropOrphans();
+        void this.dropOrphans();
       }
     });
   }

@@ -145,21 +145,24 @@ export abstract class TopologyMethods extends Events<ChannelEvents> {
     const given = checkOptions(options, queueDeclareKinds, 'queueDeclare');
     const { durable = true, exclusive = false, autoDelete = false, passive = false, arguments: table = {} } = given;
     const fields = { queue, passive, durable, exclusive, autoDelete, arguments: table };
-    const declared = (await this.call('queue.declare', fields)) as MethodFields['queue.declare-ok'];
-    this.#lastDeclared = declared.queue;
-    if (!passive) {
-      const { queue: name } = declared;
-      this.topology.addQueue({
-        name,
-        isServerNamed: queue === '',
-        durable,
-        exclusive,
-        autoDelete,
-        arguments: table,
-        declaredBy: this.#declaredBy,
-      });
-    }
-    return declared;
+    const declare = async (): Promise<QueueDeclared> => {
+      const declared = (await this.call('queue.declare', fields)) as MethodFields['queue.declare-ok'];
+      this.#lastDeclared = declared.queue;
+      if (!passive) {
+        const { queue: name } = declared;
+        this.topology.addQueue({
+          name,
+          isServerNamed: queue === '',
+          durable,
+          exclusive,
+          autoDelete,
+          arguments: table,
+          declaredBy: this.#declaredBy,
+        });
+      }
+      return declared;
+    };
+    return passive ? declare() : this.keeper.declaration(queue, declare);
   }
 
   /**

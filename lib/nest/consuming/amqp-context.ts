@@ -1,6 +1,7 @@
 /** What a handler, guard, pipe, interceptor or filter may know of the delivery at hand: `@Ctx() context: AmqpContext`. */
 import { BaseRpcContext } from '@nestjs/microservices';
 import type { BasicProperties, Channel, Delivery, FieldTable } from '../../amqp/index.js';
+import { asAmqplibMessage, type AmqplibMessage } from './amqplib-message.js';
 import { channelReference, type ChannelReference } from './channel-reference.js';
 import { currentDelivery } from './current-delivery.js';
 import type { Settlement } from './settlement.js';
@@ -53,9 +54,12 @@ export class AmqpContext extends BaseRpcContext<[Delivery, Channel, string]> {
     return this.#parts.delivery;
   }
 
-  /** As `delivery`; the name that Nest's own transport uses. */
-  getMessage(): Delivery {
-    return this.#parts.delivery;
+  /**
+   * As `delivery`; the name that Nest's own transport uses. For handlers that were written for that it has amqplib's names
+   * too: `content`, `fields`.
+   */
+  getMessage(): Delivery & AmqplibMessage {
+    return asAmqplibMessage(this.#parts.delivery);
   }
 
   /** The channel that the delivery came over. */

@@ -10,7 +10,7 @@ import type { QueueWish } from '../wishes.js';
 import type { ConfiguredHandler } from './configured-handlers.js';
 import type { HandlerDefinition } from './handler-definition.js';
 import { parkingQueue } from './parking.js';
-import { resolvePolicy, type SettlementPolicy } from './policy.js';
+import { resolvePolicy, resolveRequestPolicy, type SettlementPolicy } from './policy.js';
 import { isQuorum, mergeQueue, planParkingQueue, planQueue } from './queue-plan.js';
 import { keysOf, mergedOptions, refuseHalves, refuseOverlaps } from './shared-queue.js';
 
@@ -23,6 +23,8 @@ export interface HandlerPlan {
   readonly exchange: string | undefined;
   readonly routingKeys: readonly string[];
   readonly policy: SettlementPolicy;
+  /** For messages whose sender is told of the error. */
+  readonly requestPolicy: SettlementPolicy;
   /** Milliseconds; undefined: without limit. */
   readonly timeout: number | undefined;
 }
@@ -115,6 +117,7 @@ function planHandler({ handler, options, connection }: ConfiguredHandler): Handl
     exchange: options.exchange,
     routingKeys: keysOf(options),
     policy: resolvePolicy(handler.ack, shared, handler.isByHand),
+    requestPolicy: resolveRequestPolicy(handler.ack, handler.isByHand),
     timeout: options.timeout,
   };
 }

@@ -3,8 +3,11 @@
  * Nothing that a handler does gets out of `run`.
  */
 import type { Logger } from '@nestjs/common';
+import { RpcException } from '@nestjs/microservices';
 import type { Channel, Delivery, SettlementResult } from '../../amqp/index.js';
 import { describeError, HandlerTimeoutError, NoHandlerError, ShutdownError, tamed } from '../errors.js';
+import { errorReply, valueReply, type PlainReply } from '../requests/plain-reply.js';
+import { sendReply, type Asked } from '../requests/replying.js';
 import { AmqpContext } from './amqp-context.js';
 import { readBody } from './body.js';
 import type { ConsumerPlan, HandlerPlan } from './consumer-plan.js';
@@ -36,6 +39,8 @@ export class DeliveryRun implements ConsumerRun {
   readonly #title: string;
   readonly #policy: SettlementPolicy;
   readonly #settlement: Settlement;
+  /** Who waits for a reply. */
+  readonly #replyTo: string | undefined;
   readonly #ending = new AbortController();
   #isRunning = false;
   #endDelay: (() => void) | undefined;
@@ -45,7 +50,9 @@ export class DeliveryRun implements ConsumerRun {
     this.#parts = parts;
     this.delivery = delivery;
     this.#title = target?.handler.name ?? plan.title;
-    this.#policy = target?.policy ?? plan.policy;
+    this.#replyTo = target?.options.reply === true ? replyToOf(delivery) : undefined;
+    const policy = this.#replyTo === undefined ? target?.policy : target?.requestPolicy;
+    this.#policy = policy ?? plan.policy;
     this.#settlement = new Settlement(delivery, (reason, error) => this.#parkCopy(reason, error));
   }
 
@@ -59,10 +66,13 @@ export class DeliveryRun implements ConsumerRun {
     this.#isRunning = true;
     try {
       if (this.#policy.when === 'before') this.#note(this.#settlement.ack());
-      await this.#handle();
+      const value = await this.#handle();
+      await this.#reply(() => valueReply(value));
       if (this.#policy.when === 'after' && !this.#settlement.isSettled) this.#note(this.#settlement.ack());
-    } catch (error) {
-      await this.#failSafely(tamed(error));
+    } catch (thrown) {
+      const error = tamed(thrown);
+      if (!this.#isAbandoned(error)) await this.#reply(() => errorReply(error));
+      await this.#failSafely(error);
     } finally {
       this.#isRunning = false;
     }
@@ -86,7 +96,12 @@ export class DeliveryRun implements ConsumerRun {
     this.#endDelay?.();
   }
 
-  async #handle(): Promise<void> {
+  /** No time was left for it: its message went back. */
+  #isAbandoned(error: unknown): boolean {
+    return error instanceof ShutdownError && error === this.#ending.signal.reason;
+  }
+
+  async #handle(): Promise<unknown> {
     const { plan, target, channel } = this.#parts;
     if (!target) throw new NoHandlerError(this.delivery.routingKey);
     const { handler, options, timeout, invoke } = target;
@@ -108,7 +123,7 @@ export class DeliveryRun implements ConsumerRun {
           }, timeout);
     try {
       // What comes later, from a handler that was given up, is heard and ignored by the race.
-      await Promise.race([runFor(context, () => invoke(payload, context)), this.#givenUp()]);
+      return await Promise.race([runFor(context, () => invoke(payload, context)), this.#givenUp()]);
     } finally {
       clearTimeout(timer);
     }
@@ -136,7 +151,7 @@ export class DeliveryRun implements ConsumerRun {
   async #fail(error: unknown): Promise<void> {
     const policy = this.#policy;
     const { queue } = this.#parts.plan;
-    if (error instanceof ShutdownError && error === this.#ending.signal.reason) return;
+    if (this.#isAbandoned(error)) return;
     if (this.#settlement.isSettled) {
       this.#report(error, policy.when === 'before' ? 'it was acknowledged before' : 'it had settled the message');
       return;
@@ -161,12 +176,47 @@ export class DeliveryRun implements ConsumerRun {
         this.#note(this.#settlement.requeue());
         return;
       case 'drop':
-        this.#report(error, 'dropped');
+        // What a handler tells who asked is no failure of its own.
+        if (this.#replyTo === undefined) this.#report(error, 'dropped');
+        else if (!(error instanceof RpcException)) this.#report(error, 'who asked was told');
         this.#note(this.#settlement.drop());
         return;
       default:
         outcome satisfies never;
         throw new Error(`${this.#title}: unknown outcome`);
+    }
+  }
+
+  /** Never rejects: to run the handler again over a reply that did not arrive would help nobody. */
+  async #reply(make: () => PlainReply): Promise<void> {
+    const { plan, channel, logger } = this.#parts;
+    if (this.#replyTo === undefined) return;
+    const asked: Asked = {
+      delivery: this.delivery,
+      replyTo: this.#replyTo,
+      queue: plan.queue,
+      channel,
+      acknowledge: () => {
+        if (!this.#settlement.isSettled) this.#note(this.#settlement.ack());
+      },
+      onNobody: () => {
+        logger.warn(`${this.#title}: nobody waits for the reply any more`);
+      },
+    };
+    try {
+      const { body, properties } = this.#made(make);
+      await sendReply(await plan.connection.publishChannel('of replies'), asked, body, properties);
+    } catch (error) {
+      if (!this.delivery.isStale) logger.error(`${this.#title}: the reply was lost: ${describeError(error).message}`);
+    }
+  }
+
+  #made(make: () => PlainReply): PlainReply {
+    try {
+      return make();
+    } catch (error) {
+      this.#parts.logger.error(`${this.#title}: the reply cannot be written as JSON: ${describeError(error).message}`);
+      return errorReply(error);
     }
   }
 
@@ -214,5 +264,15 @@ export class DeliveryRun implements ConsumerRun {
     if (reasonOf(error) === 'error' && error instanceof Error) {
       this.#parts.logger.error(line, error.stack);
     } else this.#parts.logger.error(line);
+  }
+}
+
+/** Undefined where it has none, or its properties cannot be read. */
+function replyToOf(delivery: Delivery): string | undefined {
+  try {
+    const { replyTo } = delivery.properties;
+    return replyTo === '' ? undefined : replyTo;
+  } catch {
+    return undefined;
   }
 }

@@ -26,6 +26,14 @@ export function resolvePolicy(own: AckPolicy, shared: AckPolicy, isByHand: boole
   };
 }
 
+/**
+ * For a request: whoever asked is told of the error, and that is the end of it, unless the handler's own `@Ack` says what else
+ * becomes of the message.
+ */
+export function resolveRequestPolicy(own: AckPolicy, isByHand: boolean): SettlementPolicy {
+  return resolvePolicy({ ...own, then: own.then ?? 'drop' }, {}, isByHand);
+}
+
 function asksFor(retry: AckPolicy['retry']): boolean {
   return typeof retry === 'object' ? retry.attempts > 0 : (retry ?? 0) > 0;
 }

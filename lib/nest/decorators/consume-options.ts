@@ -49,6 +49,13 @@ export interface ConsumeOptions extends QueueOptions {
   concurrency?: number | undefined;
   /** What the payload is: the value in the JSON body, or the body's bytes as they came, a Buffer. Default `json`. */
   body?: 'json' | 'bytes' | undefined;
+  /**
+   * True: who asked (a message with reply-to) is sent what the handler returned, its promise or observable gave last, as JSON,
+   * an empty body for undefined, with the correlation id; and its error: what an RpcException was made of, else "Internal
+   * server error". The message is acknowledged then, unless the handler's own `@Ack` says what else becomes of it. Default
+   * false.
+   */
+  reply?: boolean | undefined;
   /** Name of the connection. Default `default`. */
   connection?: string | undefined;
   /** Consumed only where the module's `roles` name it, or name none: one code base as API and as worker. Default: always. */
@@ -115,6 +122,7 @@ const consumeChecks: Readonly<Record<keyof ConsumeOptions, Check>> = {
   prefetch: isCount,
   concurrency: isWhole(1, 65_535),
   body: isOneOf('json', 'bytes'),
+  reply: isBoolean,
   connection: isFilledName,
   role: isFilledName,
   name: isFilledName,

@@ -34,6 +34,10 @@ const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<AmqpModuleOpti
   }))
   .build();
 
+/** Behind `AmqpModule.forServers`. */
+@Module({})
+class AmqpServersModule {}
+
 /**
  * A connection to RabbitMQ, its consumers and publishers.
  *
@@ -53,6 +57,14 @@ export class AmqpModule extends ConfigurableModuleClass {
   ) {
     super();
     connections.add(name, options);
+  }
+
+  /**
+   * For an application that has AmqpServer, and no connection of its own here: its servers drain before any destroy hook, and
+   * ConsumerRegistry has them. `forRoot` sees to that, too.
+   */
+  static forServers(): DynamicModule {
+    return { module: AmqpServersModule, imports: [AmqpCoreModule, AmqpConsumersModule], exports: [AmqpCoreModule] };
   }
 
   /**

@@ -11,6 +11,8 @@ import { AmqpError, ParametersError, WrongStateError, type Channel, type Connect
 import { ConfigurationError, describeError } from '../errors.js';
 import type { RecoveryService } from '../recovery/index.js';
 import { connectWithin } from '../connecting.js';
+import { directReplyTo, RequestChannel } from '../requests/request-channel.js';
+import { Shared } from '../requests/shared.js';
 import {
   checkModuleOptions,
   connectionParameters,
@@ -35,6 +37,7 @@ export class NamedConnection {
   readonly #publishChannels = new Map<string, Promise<Channel>>();
   readonly #features: WantedTopology[] = [];
   readonly #waiting = new WaitingPublishes();
+  readonly #requests = new Shared((onEnd) => this.#openRequestChannel(onEnd));
   #options: AmqpModuleOptions;
   #connection: Connection | undefined;
   #isReady = false;
@@ -143,6 +146,16 @@ export class NamedConnection {
       this.#publishChannels.delete(purpose);
     });
     return opening;
+  }
+
+  /** The channel of requests, with its consumer of replies; opened at the first request. */
+  requestChannel(): Promise<RequestChannel> {
+    return this.#requests.get();
+  }
+
+  #openRequestChannel(onEnd: () => void): Promise<RequestChannel> {
+    const host = { logger: this.#logger, onEnd, onStatus: () => undefined };
+    return RequestChannel.open(this.connection, { replyQueue: directReplyTo, isNoAck: true }, host);
   }
 
   /**

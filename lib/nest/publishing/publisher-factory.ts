@@ -37,6 +37,7 @@ export class PublisherFactory {
           return connections.get(connection, where).isReady;
         },
         untilReady: async (bytes, signal, limit) => connections.get(connection, where).untilReady(bytes, signal, limit),
+        requestChannel: async () => connections.get(connection, where).requestChannel(),
         channel: async () => connections.get(connection, where).publishChannel(purposeOf(exchange)),
         onUnheard: (message) => {
           this.#logger.error(message);

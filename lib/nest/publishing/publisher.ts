@@ -1,12 +1,25 @@
 /** What an application publishes with: JSON to one exchange, confirmed. Declares nothing. */
 import { randomUUID } from 'node:crypto';
-import { ArgumentError, NotSentError, PublishError, type Channel, type PublishProperties } from '../../amqp/index.js';
+import {
+  type Delivery,
+  ArgumentError,
+  NotSentError,
+  PublishError,
+  type Channel,
+  type PublishProperties,
+} from '../../amqp/index.js';
 import { carriedOn } from '../consuming/current-delivery.js';
 import type { MessageDefaults } from '../decorators/inject-publisher.decorator.js';
-import { describeError, PublishBatchError } from '../errors.js';
+import { describeError, PublishBatchError, UnreadableBodyError } from '../errors.js';
 import { isList } from '../option-checks.js';
+import { readReply } from '../requests/plain-reply.js';
+import type { OutgoingRequest, RequestChannel } from '../requests/request-channel.js';
+import { requestPromise } from '../requests/request-promise.js';
 import { PublishPromise } from './publish-promise.js';
 import { checkMessageOptions, type MessageOptions } from './publish-options.js';
+
+/** Milliseconds. */
+const defaultRequestTimeout = 30_000;
 
 /** What a publisher needs of its module. */
 export interface PublisherHost {
@@ -16,6 +29,8 @@ export interface PublisherHost {
   untilReady(bytes: number, signal: AbortSignal | undefined, timeout: number | undefined): Promise<void>;
   /** A confirming channel of its connection. */
   channel(): Promise<Channel>;
+  /** The channel of requests of its connection. */
+  requestChannel(): Promise<RequestChannel>;
   /** Is told of a failure that nobody awaited. */
   onUnheard(message: string): void;
 }
@@ -88,6 +103,58 @@ export class Publisher<Events extends object = Record<string, unknown>> {
    */
   publishBatch(messages: readonly BatchMessage<Events>[], options: MessageOptions = {}): Promise<void> {
     return this.#heard(this.#publishBatch(messages, options));
+  }
+
+  /**
+   * Publishes a request with a reply-to and resolves with the reply: what a handler with `@Consume({ reply: true })` returned,
+   * or the JSON of whoever else answers with the correlation id. Mandatory, and not persistent, unless said.
+   *
+   * Rejects with RemoteError (the other side's error), NoReceiverError (no queue takes it), RequestTimeoutError (`timeout`
+   * milliseconds, default 30 000), ConnectionLostError (at once when the connection goes; it may have been carried out),
+   * ArgumentError, or the reason of `signal`.
+   */
+  async request<Reply = unknown, Key extends keyof Events & string = keyof Events & string>(
+    routingKey: Key,
+    payload: Events[Key],
+    options: MessageOptions = {},
+  ): Promise<Reply> {
+    const { mandatory = true, persistent = false, timeout = defaultRequestTimeout } = options;
+    const { replyTo, correlationId = randomUUID() } = options;
+    if (replyTo !== undefined) throw new ArgumentError('replyTo', 'is where the reply to this request comes');
+    const prepared = this.#prepare(routingKey, payload, { ...options, mandatory, persistent, timeout });
+    return requestPromise<Reply>({ pattern: routingKey, timeout, signal: options.signal }, (resolve, reject) => {
+      const request: OutgoingRequest = {
+        correlationId,
+        pattern: routingKey,
+        exchange: this.#settings.exchange,
+        routingKey,
+        body: prepared.body,
+        properties: prepared.properties,
+        isMandatory: prepared.mandatory,
+      };
+      const onReply = (delivery: Delivery): void => {
+        try {
+          resolve(readReply(routingKey, delivery) as Reply);
+        } catch (error) {
+          reject(error instanceof SyntaxError ? new UnreadableBodyError('the reply is no JSON') : error);
+        }
+      };
+      let isOver = false;
+      let giveUp = (): void => {
+        isOver = true;
+      };
+      this.#requestChannel(prepared).then((channel) => {
+        if (!isOver) giveUp = channel.send(request, { onReply, onFailure: reject });
+      }, reject);
+      return () => {
+        giveUp();
+      };
+    });
+  }
+
+  async #requestChannel({ routingKey, body, signal, timeout }: PreparedMessage): Promise<RequestChannel> {
+    if (!this.#host.isReady) await this.#untilReady(routingKey, body, signal, timeout);
+    return this.#whileNotSent(routingKey, this.#host.requestChannel());
   }
 
   #heard(outcome: Promise<void>): Promise<void> {

@@ -19,11 +19,11 @@ import { carriedOn } from '../consuming/current-delivery.js';
 import { describeError } from '../errors.js';
 import { isMilliseconds } from '../option-checks.js';
 import { ClientConnection } from './client-connection.js';
-import { RemoteError } from './errors.js';
+import { RemoteError } from '../requests/errors.js';
 import { resolveTransport, type AmqpClientOptions, type ResolvedTransport } from './options.js';
 import { patternText, readBody, RecordSerializer, toOutgoing, type OutgoingPacket } from './packet.js';
-import { closedMeanwhile, type OutgoingRequest, type RequestChannel } from './request-channel.js';
-import { requestPromise } from './request-promise.js';
+import { closedMeanwhile, type OutgoingRequest, type RequestChannel } from '../requests/request-channel.js';
+import { requestPromise } from '../requests/request-promise.js';
 import type { AmqpStatus, AmqpTransportEvents } from './status.js';
 
 export interface RequestOptions {

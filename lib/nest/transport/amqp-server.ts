@@ -75,7 +75,7 @@ export class AmqpServer
     this.#policies = new HandlerPolicies(options.ack ?? {});
     this.#consumer = this.#createConsumer();
     this.registered = {
-      name: options.name ?? `AmqpServer ${this.#transport.queue}`.trim(),
+      name: options.name ?? this.#transport.name,
       handlers: [AmqpServer.name],
       connection: this.#connectionParameters.connectionName ?? AmqpServer.name,
       consumer: this.#consumer,
@@ -187,7 +187,7 @@ export class AmqpServer
       this.#connection = connection;
       await this.#declare(connection, ending.signal);
       ending.signal.throwIfAborted();
-      reportConnection(connection, this.logger, (status) => {
+      reportConnection(connection, this.registered.name, this.logger, (status) => {
         this._status$.next(status === 'connected' ? this.#status() : status);
       });
       this.#listeners.attachTo(connection);
@@ -197,6 +197,7 @@ export class AmqpServer
       const connection = this.#connection;
       this.#connection = undefined;
       await connection?.close();
+      this._status$.next('disconnected');
       throw error;
     }
   }
@@ -207,7 +208,10 @@ export class AmqpServer
     return connectWithin(start === 'wait' ? parameters : { ...parameters, attempts: 1 }, {
       limit: this.#transport.startTimeout,
       signal,
-      onWaiting: (cause) => this.logger.warn(`RabbitMQ cannot be reached yet: ${cause.message}. Trying on.`),
+      onWaiting: (cause) => {
+        this.logger.warn(`RabbitMQ cannot be reached yet: ${cause.message}. Trying on.`);
+        this._status$.next('disconnected');
+      },
     });
   }
 

@@ -5,8 +5,8 @@ import { connectWithin } from '../connecting.js';
 import { declareWishes } from '../topology.js';
 import { clientWishes } from './declaring.js';
 import type { AmqpClientOptions, ResolvedTransport } from './options.js';
-import { directReplyTo, RequestChannel } from './request-channel.js';
-import { Shared } from './shared.js';
+import { directReplyTo, RequestChannel } from '../requests/request-channel.js';
+import { Shared } from '../requests/shared.js';
 import { reportConnection, TransportListeners, type AmqpStatus, type AmqpTransportEvents } from './status.js';
 
 export class ClientConnection {
@@ -105,7 +105,7 @@ export class ClientConnection {
 
   #begin(connection: Connection): void {
     this.#current = connection;
-    reportConnection(connection, this.#logger, this.#onStatus);
+    reportConnection(connection, this.#transport.name, this.#logger, this.#onStatus);
     connection.on('failed', () => {
       if (this.#current === connection) this.#forget();
     });

@@ -5,7 +5,7 @@
 import type { MessageHandler } from '@nestjs/microservices';
 import type { AckPolicy } from '../decorators/ack-policy.js';
 import { ackKey, settlementParameterKey } from '../decorators/metadata.js';
-import { resolvePolicy, type SettlementPolicy } from '../consuming/policy.js';
+import { resolvePolicy, resolveRequestPolicy, type SettlementPolicy } from '../consuming/policy.js';
 
 export class HandlerPolicies {
   readonly #shared: AckPolicy;
@@ -26,14 +26,9 @@ export class HandlerPolicies {
     return remember(this.#events, handler, ({ own, isByHand }) => resolvePolicy(own, this.#shared, isByHand));
   }
 
-  /**
-   * For a request: whoever asked is told of the error, and that is the end of it, unless the handler's own `@Ack` says
-   * what else becomes of the message.
-   */
+  /** For a request. */
   ofRequest(handler: MessageHandler): SettlementPolicy {
-    return remember(this.#requests, handler, ({ own, isByHand }) =>
-      resolvePolicy({ ...own, then: own.then ?? 'drop' }, {}, isByHand),
-    );
+    return remember(this.#requests, handler, ({ own, isByHand }) => resolveRequestPolicy(own, isByHand));
   }
 }
 

@@ -25,8 +25,11 @@ export interface NestSocketOptions {
   heartbeatIntervalInSeconds?: number | undefined;
   /** Longest wait between attempts to reconnect. */
   reconnectTimeInSeconds?: number | undefined;
-  /** TLS options of Node, and amqplib's `noDelay`, `keepAlive`, `timeout` (milliseconds), `clientProperties`. */
-  connectionOptions?: Readonly<Record<string, unknown>> | undefined;
+  /**
+   * TLS options of Node, and amqplib's `noDelay`, `keepAlive`, `timeout` (milliseconds), `clientProperties`. An `object`,
+   * since Nest's own type for it is an interface, which fits no record.
+   */
+  connectionOptions?: object | undefined;
   clientProperties?: Readonly<Record<string, unknown>> | undefined;
 }
 
@@ -79,7 +82,8 @@ export function fromSocketOptions(options: NestSocketOptions, faults: string[]):
   }
   const properties: Record<string, unknown> = { ...clientProperties };
   if (connectionOptions) {
-    const { noDelay, keepAlive, keepAliveDelay, timeout, clientProperties: more, ...tls } = connectionOptions;
+    const given = connectionOptions as Readonly<Record<string, unknown>>;
+    const { noDelay, keepAlive, keepAliveDelay, timeout, clientProperties: more, ...tls } = given;
     if ('credentials' in tls) faults.push('socketOptions.connectionOptions.credentials: use the option credentials');
     if (noDelay !== undefined || keepAlive !== undefined) {
       parameters.tcp = {

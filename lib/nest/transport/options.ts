@@ -117,6 +117,8 @@ export interface AmqpClientOptions extends AmqpTransportOptions {
 
 /** What both sides share once read. */
 export interface ResolvedTransport {
+  /** For the log: `AmqpServer orders`. */
+  readonly name: string;
   readonly connection: ConnectionParameters;
   readonly startTimeout: number;
   readonly queue: string;
@@ -130,6 +132,22 @@ export interface ResolvedTransport {
   readonly routingKey: string | undefined;
   readonly hasWildcards: boolean;
 }
+
+const queueChecks: Readonly<Record<keyof TransportQueueOptions, Check>> = {
+  durable: isBoolean,
+  exclusive: isBoolean,
+  autoDelete: isBoolean,
+  arguments: isTable,
+  messageTtl: isNumber,
+  expires: isNumber,
+  deadLetterExchange: isName,
+  deadLetterRoutingKey: isName,
+  maxLength: isNumber,
+  maxPriority: isNumber,
+  overflow: isName,
+  queueMode: isName,
+  noAssert: isBoolean,
+};
 
 const isCount = isWhole(0, 65_535);
 
@@ -211,13 +229,11 @@ export function resolveTransport(
   owner: 'AmqpServer' | 'AmqpClient',
 ): ResolvedTransport {
   const faults = faultsOf(options, { ...transportChecks, ...connectionChecks });
+  if (isRecord(options.queueOptions)) faults.push(...faultsOf(options.queueOptions, queueChecks, 'queueOptions.'));
   if (faults.length > 0) throw new ConfigurationError(owner, faults.join('; '));
   const { queue = '', queueOptions = {}, wildcards = false, exchangeType = 'topic' } = options;
-  const connection = connectionOf(
-    options,
-    `${owner} ${queue === '' ? (options.exchange ?? '') : queue}`.trim(),
-    faults,
-  );
+  const name = `${owner} ${queue === '' ? (options.exchange ?? '') : queue}`.trim();
+  const connection = connectionOf(options, name, faults);
   const isRouted =
     owner === 'AmqpServer' ? Boolean(options.exchange) || wildcards : wildcards || exchangeType === 'fanout';
   const exchange = options.exchange !== undefined && options.exchange !== '' ? options.exchange : queue;
@@ -226,6 +242,7 @@ export function resolveTransport(
   if (faults.length > 0) throw new ConfigurationError(owner, faults.join('; '));
   const attempts = options.maxConnectionAttempts;
   return {
+    name,
     connection:
       attempts === undefined || attempts < 0 ? connection : { ...connection, attempts: Math.max(1, attempts) },
     startTimeout: options.startTimeout ?? (attempts === undefined ? 30_000 : Infinity),
@@ -253,6 +270,11 @@ function connectionOf(options: AmqpTransportOptions, connectionName: string, fau
     ...(options.socketOptions === undefined ? {} : fromSocketOptions(options.socketOptions, faults)),
   };
   return { ...known, ...given };
+}
+
+/** What it may be the broker says. */
+function isNumber(value: unknown): string | undefined {
+  return typeof value === 'number' ? undefined : 'must be a number';
 }
 
 function isAnything(): undefined {

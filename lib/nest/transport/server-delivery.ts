@@ -9,13 +9,7 @@
  */
 import { HttpException, type LoggerService } from '@nestjs/common';
 import { isObservable } from 'rxjs';
-import {
-  UnroutableError,
-  type Channel,
-  type Delivery,
-  type PublishProperties,
-  type SettlementResult,
-} from '../../amqp/index.js';
+import type { Channel, Delivery, SettlementResult } from '../../amqp/index.js';
 import { AmqpContext } from '../consuming/amqp-context.js';
 import { runFor } from '../consuming/current-delivery.js';
 import { noteOf } from '../consuming/error-notes.js';
@@ -30,6 +24,7 @@ import type { HandlerPolicies } from './handler-policy.js';
 import type { HandlerRegistry } from './handler-registry.js';
 import { patternText, readBody, toOutgoing } from './packet.js';
 import type { Parking } from './parking.js';
+import { sendReply, type Asked } from '../requests/replying.js';
 import { runReplies, type ReplyPacket } from './reply-stream.js';
 
 /** What the handling of deliveries needs of its server. */
@@ -75,7 +70,6 @@ const hiddenByNest = 'Internal server error';
 const refusedByGuard = 'Forbidden resource';
 /** Of Nest's own transport, word for word. */
 const noMessageHandler = 'There is no matching message handler defined in the remote service.';
-const directReplyPrefix = 'amq.rabbitmq.reply-to.';
 /** Milliseconds before a message that could not be parked goes back to its queue. */
 const requeueDelay = 1_000;
 
@@ -234,20 +228,20 @@ export class ServerDelivery implements ConsumerRun {
   }
 
   async #reply(replyTo: string, reply: ReplyPacket): Promise<void> {
-    if (this.delivery.isStale) return;
-    const { correlationId } = this.delivery.properties;
     const { body, properties } = await this.#pack(reply);
-    const message: PublishProperties = { contentType: 'application/json', ...properties, correlationId };
-    const channel = await this.#host.openOutbox();
-    // RabbitMQ counts direct reply-to as no queue, so that a mandatory reply would always come back.
-    const mandatory = !replyTo.startsWith(directReplyPrefix);
-    if (!mandatory && this.delivery.redelivered) await this.#acknowledgeAhead();
-    try {
-      await channel.publish('', replyTo, body, message, { mandatory });
-    } catch (error) {
-      if (!(error instanceof UnroutableError)) throw error;
-      this.#host.logger.warn(`Request "${this.#pattern}": nobody waits for the reply any more.`);
-    }
+    const asked: Asked = {
+      delivery: this.delivery,
+      replyTo,
+      queue: this.#host.queue,
+      channel: this.#channel,
+      acknowledge: () => {
+        this.#acknowledge();
+      },
+      onNobody: () => {
+        this.#host.logger.warn(`Request "${this.#pattern}": nobody waits for the reply any more.`);
+      },
+    };
+    await sendReply(await this.#host.openOutbox(), asked, body, properties);
   }
 
   async #pack(reply: ReplyPacket): Promise<ReturnType<typeof toOutgoing>> {
@@ -273,18 +267,6 @@ export class ServerDelivery implements ConsumerRun {
       signal: this.#ending.signal,
       settlement: this.#settlement,
     });
-  }
-
-  /**
-   * RabbitMQ closes the whole connection (541) over a forged direct reply-to, and the unacknowledged request would come
-   * back to do it again, for ever. So a request that came back already is done with before its reply is sent; who asked
-   * over a connection that is gone waits no more anyway.
-   */
-  async #acknowledgeAhead(): Promise<void> {
-    if (this.#settlement.isSettled) return;
-    this.#acknowledge();
-    // An answer on the same channel shows that the broker has read the ack.
-    await this.#channel.queueDeclare(this.#host.queue, { passive: true });
   }
 
   #acknowledge(): void {

@@ -37,34 +37,35 @@ export class TransportListeners {
 /** One warning an outage, one line on recovery. The messages of the client's errors hold no credentials. */
 export function reportConnection(
   connection: Connection,
+  name: string,
   logger: LoggerService,
   onStatus: (status: AmqpStatus) => void,
 ): void {
   connection
     .on('lost', ({ cause }) => {
-      logger.warn(`The connection to RabbitMQ was lost: ${cause.message}. Reconnecting.`);
+      logger.warn(`${name}: the connection to RabbitMQ was lost: ${cause.message}. Reconnecting.`);
       onStatus('disconnected');
     })
     .on('reconnecting', () => {
       onStatus('reconnecting');
     })
     .on('recovered', ({ attempts, duration, broken }) => {
-      logger.log(`Connected to RabbitMQ again after ${String(duration)} ms, attempt ${String(attempts)}.`);
-      for (const { kind, name, error } of broken) {
-        logger.error(`RabbitMQ refused ${kind} "${name}" after the recovery: ${error.message}`);
+      logger.log(`${name}: connected to RabbitMQ again after ${String(duration)} ms, attempt ${String(attempts)}.`);
+      for (const { kind, name: entity, error } of broken) {
+        logger.error(`${name}: RabbitMQ refused ${kind} "${entity}" after the recovery: ${error.message}`);
       }
       onStatus(broken.some(({ kind }) => kind === 'consumer') ? 'unconsumed' : 'connected');
     })
     .on('failed', ({ cause }) => {
-      logger.error(`The connection to RabbitMQ is given up: ${cause.message}`);
+      logger.error(`${name}: the connection to RabbitMQ is given up: ${cause.message}`);
       onStatus('disconnected');
     })
     .on('blocked', ({ reason }) => {
-      logger.warn(`RabbitMQ takes no messages from this connection for now: ${reason}`);
+      logger.warn(`${name}: RabbitMQ takes no messages from this connection for now: ${reason}`);
       onStatus('blocked');
     })
     .on('unblocked', () => {
-      logger.log('RabbitMQ takes messages from this connection again.');
+      logger.log(`${name}: RabbitMQ takes messages from this connection again.`);
       onStatus('unblocked');
     });
 }

@@ -2,6 +2,7 @@
 import {
   ConsumerCancelledError,
   connect,
+  DuplicateConsumerTagError,
   NotSentError,
   TransactionLostError,
   UnknownOutcomeError,
@@ -63,6 +64,25 @@ describeOnBrokers('calls that nobody awaits', (broker) => {
     await channel.txRollback();
     expect((await channel.basicGet(queue))?.text()).toBe('committed');
     expect(await channel.basicGet(queue)).toBeNull();
+  });
+
+  test('a cancel does not overtake the answer to its consume: both are answered, and the tag is free again', async () => {
+    await channel.queueDeclare(queue, { exclusive: true });
+    const losses: unknown[] = [];
+    connection.on('lost', ({ cause }) => losses.push(cause));
+    channel.on('lost', ({ cause }) => losses.push(cause));
+    const consumed = channel.basicConsume(queue, () => undefined, { consumerTag: 'brief' });
+    const cancelled = channel.basicCancel('brief');
+    const early = rejection(channel.basicConsume(queue, () => undefined, { consumerTag: 'brief' }));
+    expect((await consumed).consumerTag).toBe('brief');
+    await cancelled;
+    // Until then the broker knows the tag, and would close the connection over it (530).
+    expect(await early).toBeInstanceOf(DuplicateConsumerTagError);
+    await channel.basicConsume(queue, () => undefined, { consumerTag: 'brief' });
+    await channel.basicCancel('brief');
+    const { consumerCount } = await channel.queueDeclare(queue, { passive: true });
+    expect(consumerCount).toBe(0);
+    expect(losses).toEqual([]);
   });
 
   test('the queue with the empty name is the one that was declared last, also after a loss', async () => {

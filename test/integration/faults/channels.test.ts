@@ -59,19 +59,45 @@ describeOnBrokers('channels', (broker) => {
           cancelled = consumer.cancel();
         };
         proxy.behave = () => ({ atFrame: { direction, occurrence, act } });
-        await witness.recoveredAfter(() => {
+        const { attempts } = await witness.recoveredAfter(() => {
           proxy.cut();
         });
         proxy.behave = () => undefined;
         // A recovery has fewer frames than that in one of the directions.
         await (cancelled ?? consumer.cancel());
         const step = `${direction} ${String(occurrence)}`;
+        expect({ step, attempts }).toEqual({ step, attempts: 1 });
         await until(`the queue is gone, cancelled at ${step}`, async () => !(await channel.queueExists(queue)));
         expect(connection.topology.queues).toEqual([]);
+        expect(connection.broken).toEqual([]);
         await connection.close();
       }
     }
   }, 30_000);
+
+  test('scenario 21: the last consumer cancelled while its channel is lost and another declares the queue: the queue is gone', async () => {
+    const witness = await standards.connect(broker.url);
+    const { connection } = witness;
+    const neighbour = await connection.openChannel();
+    // The cancel comes before, between and after the steps that restore the channel.
+    for (let turns = 0; turns < 6; turns++) {
+      const channel = await connection.openChannel();
+      const queue = broker.unique('auto-delete');
+      await channel.queueDeclare(queue, { autoDelete: true });
+      const consumer = await channel.basicConsume(queue, () => undefined);
+      const refused = channel.queueBind(queue, broker.unique('missing'), 'key').catch((error: unknown) => error);
+      const declared = neighbour.queueDeclare(queue, { autoDelete: true });
+      expect(await refused).toMatchObject({ replyCode: 404 });
+      for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate);
+      await consumer.cancel();
+      await declared;
+      const step = `cancelled after ${String(turns)} turns`;
+      await until(`the queue is gone, ${step}`, async () => !(await neighbour.queueExists(queue)));
+      expect(connection.topology.queues).toEqual([]);
+      expect(connection.broken).toEqual([]);
+      await channel.close();
+    }
+  });
 
   test('scenario 25: a bad ack with three consumers on the channel: only that channel restarts, and all three are back', async () => {
     const proxy = await standards.proxy(broker.url);

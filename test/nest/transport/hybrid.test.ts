@@ -1,5 +1,5 @@
 /** AmqpServer in an application that has an AmqpModule, or HTTP, as well. */
-import { Controller, Injectable, Module, type OnModuleDestroy, type Type } from '@nestjs/common';
+import { Controller, Injectable, Module, type DynamicModule, type OnModuleDestroy, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Payload } from '@nestjs/microservices';
 import {
@@ -56,8 +56,9 @@ describeOnBrokers('AmqpServer beside an AmqpModule', (broker) => {
   async function start(
     options: AmqpServerOptions = {},
     providers: Type[] = [Repository],
+    amqp: DynamicModule = AmqpModule.forRoot({ url: broker.url }),
   ): Promise<{ registry: ConsumerRegistry; server: AmqpServer; close(): Promise<void> }> {
-    @Module({ imports: [AmqpModule.forRoot({ url: broker.url })], controllers: [Events], providers })
+    @Module({ imports: [amqp], controllers: [Events], providers })
     class App {}
     const app = await NestFactory.create(App, { logger: bench.logger, abortOnError: false });
     const server = new AmqpServer({ url: broker.url, queue, ...options });
@@ -76,8 +77,12 @@ describeOnBrokers('AmqpServer beside an AmqpModule', (broker) => {
   const emit = (pattern: string, data: unknown = ''): Promise<void> =>
     channel.publish('', queue, JSON.stringify({ pattern, data }), {}, { mandatory: true });
 
-  test('drains before the first destroy hook of the application', async () => {
-    const { close } = await start();
+  test.each([
+    ['with a connection of its own', () => undefined],
+    ['that has servers alone', () => AmqpModule.forServers()],
+  ])('drains before the first destroy hook of an application %s', async (_name, amqp) => {
+    const { close, registry } = await start({}, [Repository], amqp());
+    expect(registry.isReady).toBe(true);
     await emit('slow');
     await until('the handler runs', () => told.length === 1);
     const closing = close();
@@ -189,7 +194,7 @@ describeOnBrokers('AmqpServer beside an AmqpModule', (broker) => {
     await channel.queueDeclare(queue);
     await emit('quick', 1);
     await until('it is handled', () => told.length === 1);
-    expect(registry.isReady).toBe(true);
+    await until('the answer to its consume is there', () => registry.isReady);
     expect(statuses.at(-1)).toBe('connected');
   });
 

@@ -1,13 +1,13 @@
 /** What a request of AmqpClient may meet: replies that nobody waits for, reply queues of every kind, losses, and errors that travel on. */
 import 'reflect-metadata';
 import { Controller } from '@nestjs/common';
-import { MessagePattern, Payload, RpcException } from '@nestjs/microservices';
+import { MessagePattern, Payload, RmqRecordBuilder, RpcException } from '@nestjs/microservices';
 import { ConnectionLostError, NotSentError, type Channel, type Delivery, type TransportFactory } from 'leveret/amqp';
 import { firstValueFrom, lastValueFrom, toArray } from 'rxjs';
 import { describeOnBrokers, describeOnEmbedded } from '../../support/brokers.js';
 import { Cuts } from '../../support/cuts.js';
 import { rejection, until } from '../../support/waiting.js';
-import { RemoteError, RequestTimeoutError, type AmqpClient, type AmqpStatus } from 'leveret';
+import { AmqpRecord, RemoteError, RequestTimeoutError, type AmqpClient, type AmqpStatus } from 'leveret';
 import { Bench, EventPattern } from './support.js';
 
 @Controller()
@@ -100,18 +100,22 @@ describeOnBrokers('a request of AmqpClient', (broker) => {
       await impostor.consume(channel, queue);
       const client = bench.client({ queue });
       const abort = new AbortController();
-      const timedOut = rejection(client.request('ask', {}, { timeout: 50 }));
+      // So that its time is not spent on connecting: it has to arrive.
+      const first = client.request('ask', {});
+      await impostor.reply(await impostor.request(0), done('first'));
+      await first;
+      const timedOut = rejection(client.request('ask', {}, { timeout: 500 }));
       expect(await timedOut).toBeInstanceOf(RequestTimeoutError);
       const aborted = rejection(client.request('ask', {}, { signal: abort.signal }));
       const heard: unknown[] = [];
       const unsubscribed = client.send('ask', {}).subscribe((value) => heard.push(value));
-      await impostor.request(2);
+      await impostor.request(3);
       abort.abort(new Error('not any more'));
       expect((await aborted).message).toBe('not any more');
       unsubscribed.unsubscribe();
       for (const request of impostor.requests) await impostor.reply(request, done('late'));
       const next = client.request('ask', {});
-      await impostor.reply(await impostor.request(3), done('in time'));
+      await impostor.reply(await impostor.request(4), done('in time'));
       await expect(next).resolves.toBe('in time');
       expect(heard).toEqual([]);
       expectQuiet();
@@ -203,10 +207,12 @@ describeOnBrokers('a request of AmqpClient', (broker) => {
       await expect(bench.client({ queue, replyQueue }).request('echo', 1)).resolves.toBe(1);
       expectQuiet();
       // Which of the two gets the reply is up to the broker.
+      const isWarned = (): boolean => bench.logger.warnings.length > 0;
       await bench
         .client({ queue, replyQueue })
         .request('echo', 2, { timeout: 50 })
         .catch(() => undefined);
+      await until('it is warned of', isWarned);
       expect(bench.logger.warnings).toEqual([expect.stringContaining(replyQueue) as string]);
     });
 
@@ -274,6 +280,33 @@ describeOnBrokers('a request of AmqpClient', (broker) => {
       await until('it is consumed again', () => statuses.at(-1) === 'connected');
       await expect(client.request('echo', 3)).resolves.toBe(3);
     });
+  });
+
+  test('may be answered with a record, whose options go with the reply', async () => {
+    @Controller()
+    class Records {
+      @MessagePattern('ours')
+      ours(): AmqpRecord {
+        return new AmqpRecord({ n: 1 }, { headers: { tenant: 'a' }, priority: 3 });
+      }
+      @MessagePattern("Nest's")
+      nests(): unknown {
+        return new RmqRecordBuilder({ n: 1 }).setOptions({ headers: { tenant: 'a' }, priority: 3 }).build();
+      }
+    }
+    await bench.serve([Records], { queue });
+    const replyTo = await namedReplyQueue();
+    for (const pattern of ['ours', "Nest's"]) {
+      await expect(bench.client({ queue }).request(pattern, {})).resolves.toEqual({ n: 1 });
+      const body = JSON.stringify({ pattern, data: {}, id: '1' });
+      await channel.publish('', queue, body, { replyTo, correlationId: '1' });
+      let reply: Delivery | null = null;
+      await until('the reply is there', async () => {
+        reply = await channel.basicGet(replyTo, { noAck: true });
+        return reply !== null;
+      });
+      expect((reply as unknown as Delivery).properties).toMatchObject({ headers: { tenant: 'a' }, priority: 3 });
+    }
   });
 
   describe('while the connection is away', () => {
@@ -448,11 +481,13 @@ describeOnEmbedded('a request of AmqpClient whose channel is closed', (broker) =
     const client = bench.client({ queue, recovery, connectionName: 'asking' });
     const waiting = rejection(client.request('ask', {}));
     await impostor.request(0);
+    const listeners = client.unwrap().listenerCount('lost');
     broker.embedded().faults.closeChannels('asking');
     expect(await waiting).toBeInstanceOf(ConnectionLostError);
     const asked = client.request('ask', {});
     await impostor.reply(await impostor.request(1), done('answer'));
     await expect(asked).resolves.toBe('answer');
+    expect(client.unwrap().listenerCount('lost')).toBe(listeners);
   });
 
   test('right behind the confirm: what waits fails at once', async () => {

@@ -54,6 +54,10 @@ describe('the options of the transport', () => {
   test('faults in nested options are named', () => {
     const options = { queue: 'q', urls: [{ hostname: 'h', user: 'u' }], socketOptions: { nonsense: 1 } } as never;
     expect(() => resolveTransport(options, 'AmqpServer')).toThrow(/urls\[0\]\.user.*socketOptions\.nonsense/s);
+    const queueOptions = { durabel: true, messageTtl: '5' } as never;
+    expect(() => resolveTransport({ queue: 'q', queueOptions }, 'AmqpServer')).toThrow(
+      /"queueOptions\.durabel".*"queueOptions\.messageTtl" must be a number/s,
+    );
     expect(() => resolveTransport({ url: 'amqp://a', urls: ['amqp://b'], queue: 'q' }, 'AmqpServer')).toThrow('urls');
   });
 

@@ -1,21 +1,28 @@
-/** The TypeScript of docs/client.md holds what the types promise; what the README shows is run, in readme.test.ts. */
+/** The TypeScript of docs holds what the types promise; what the README shows is run, in readme.test.ts. */
 import { describe, expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { typeFaults } from '../../support/type-check.js';
 
-const page = readFileSync(new URL('../../../docs/client.md', import.meta.url), 'utf8');
-const snippets = [...page.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code = '']) => code);
+/** How many snippets a page has at least, and what a snippet takes from elsewhere. */
+const pages: Readonly<Record<string, { readonly atLeast: number; readonly given: Readonly<Record<string, string>> }>> =
+  {
+    'client.md': {
+      atLeast: 8,
+      given: {
+        connect: "import { connect } from 'leveret/amqp';",
+        connection: "declare const connection: import('leveret/amqp').Connection;",
+        channel: "declare const channel: import('leveret/amqp').Channel;",
+      },
+    },
+    'migration-nest.md': { atLeast: 2, given: { AppModule: 'class AppModule { readonly name = 1; }' } },
+  };
 
-/** What a snippet takes from those before it. */
-const given: Readonly<Record<string, string>> = {
-  connect: "import { connect } from 'leveret/amqp';",
-  connection: "declare const connection: import('leveret/amqp').Connection;",
-  channel: "declare const channel: import('leveret/amqp').Channel;",
-};
+describe.each(Object.entries(pages))('the TypeScript of docs/%s', (page, { atLeast, given }) => {
+  const text = readFileSync(new URL(`../../../docs/${page}`, import.meta.url), 'utf8');
+  const snippets = [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code = '']) => code);
 
-describe('the TypeScript of docs/client.md', () => {
   test('is checked here', () => {
-    expect(snippets.length).toBeGreaterThanOrEqual(8);
+    expect(snippets.length).toBeGreaterThanOrEqual(atLeast);
   });
 
   test('compiles', () => {

@@ -12,8 +12,10 @@ import {
   UnroutableError,
   type Channel,
   type Connection,
+  type ConnectionEvents,
   type Consumer,
   type Delivery,
+  type MessageBody,
   type PublishProperties,
 } from '../../amqp/index.js';
 import { NoReceiverError } from './errors.js';
@@ -27,7 +29,7 @@ export interface OutgoingRequest {
   readonly pattern: string;
   readonly exchange: string;
   readonly routingKey: string;
-  readonly body: Buffer;
+  readonly body: MessageBody;
   readonly properties: PublishProperties;
   readonly isMandatory: boolean;
 }
@@ -114,14 +116,22 @@ export class RequestChannel {
       await channel.close();
       throw error;
     }
-    connection
-      .on('lost', ({ cause }) => {
-        requests.#failSent(cause);
-      })
-      .on('recovered', ({ broken }) => {
-        requests.#noteBroken(broken);
-      });
+    requests.#follow(connection);
     return requests;
+  }
+
+  /** For as long as the channel is not over. */
+  #follow(connection: Connection): void {
+    const onLost = ({ cause }: ConnectionEvents['lost']): void => {
+      this.#failSent(cause);
+    };
+    const onRecovered = ({ broken }: ConnectionEvents['recovered']): void => {
+      this.#noteBroken(broken);
+    };
+    connection.on('lost', onLost).on('recovered', onRecovered);
+    this.#channel.on('closed', () => {
+      connection.off('lost', onLost).off('recovered', onRecovered);
+    });
   }
 
   get size(): number {
@@ -188,7 +198,7 @@ export class RequestChannel {
   }
 
   /** After a recovery: the broker may have refused the reply consumer. */
-  #noteBroken(broken: readonly { readonly kind: string; readonly name: string; readonly error: AmqpError }[]): void {
+  #noteBroken(broken: ConnectionEvents['recovered']['broken']): void {
     const own = broken.find(({ kind, name }) => kind === 'consumer' && name === this.#consumer?.consumerTag);
     if (own) this.#noteUnconsumed(own.error);
   }

@@ -2,13 +2,9 @@
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { Broker } from './broker.js';
 
-/** What is going on, and would be lost with a careless client. */
-export interface Activity {
-  readonly unconfirmedPublishes: number;
-  readonly unsettledDeliveries: number;
-}
-
-export interface Cut extends Activity {
+export interface Cut<Activity> {
+  /** What was going on, and would have been lost with a careless client. */
+  readonly activity: Activity;
   readonly connections: number;
   /** Milliseconds until every connection was back; undefined: not all came back. */
   readonly recoveredAfter: number | undefined;
@@ -20,8 +16,6 @@ export interface Life {
   readonly epoch: number;
 }
 
-const fewestUnconfirmed = 100;
-const fewestUnsettled = 1;
 /** Milliseconds. */
 const recoveryLimit = 20_000;
 
@@ -35,17 +29,21 @@ export class Cutter {
   }
 
   /**
-   * Waits for a moment at which at least 100 publishes are unconfirmed and a delivery is unsettled, cuts, and waits for
-   * the recovery. Undefined: `working` ended before there was such a moment, and nothing was cut.
+   * Waits for a moment that is busy enough, cuts, and waits for the recovery.
+   * Undefined: `working` ended before there was such a moment, and nothing was cut.
    */
-  async cutDuring(working: Promise<unknown>, activity: () => Activity): Promise<Cut | undefined> {
+  async cutDuring<Activity>(
+    working: Promise<unknown>,
+    look: () => Activity,
+    isBusy: (activity: Activity) => boolean,
+  ): Promise<Cut<Activity> | undefined> {
     const work = { isOver: false };
     void working.finally(() => (work.isOver = true)).catch(() => undefined);
-    while (!isBusy(activity())) {
+    while (!isBusy(look())) {
       if (work.isOver) return undefined;
       await setImmediate();
     }
-    const before = activity();
+    const activity = look();
     const epochs = this.#connections().map(({ epoch }) => epoch);
     const cutAt = performance.now();
     const connections = this.#broker.cutAll();
@@ -54,10 +52,13 @@ export class Cutter {
       this.#connections().every(({ isOpen, epoch }, index) => isOpen && epoch > (epochs[index] ?? 0));
     while (!isRecovered() && performance.now() - cutAt < recoveryLimit) await setTimeout(5);
     const recoveredAfter = isRecovered() ? performance.now() - cutAt : undefined;
-    return { ...before, connections, recoveredAfter };
+    return { activity, connections, recoveredAfter };
   }
 }
 
-function isBusy({ unconfirmedPublishes, unsettledDeliveries }: Activity): boolean {
-  return unconfirmedPublishes >= fewestUnconfirmed && unsettledDeliveries >= fewestUnsettled;
+/** A line about a cut: `cut 3 connections with <activity>: all recovered after 20 ms`. */
+export function describeCut({ connections, recoveredAfter }: Cut<unknown>, activity: string): string {
+  const ended =
+    recoveredAfter === undefined ? 'not all of them recovered' : `all recovered after ${recoveredAfter.toFixed(0)} ms`;
+  return `cut ${String(connections)} connections with ${activity}: ${ended}`;
 }

@@ -1,0 +1,1 @@
+export { NoReceiverError, RemoteError, RequestTimeoutError } from './errors.js';

@@ -1,0 +1,69 @@
+/** What the samples say of a run in which the books do not balance: every problem makes its exit status 1. */
+import { reportOn as reportOnHybrid, type Run as HybridRun } from '../../../sample/hybrid/report.js';
+import { reportOn as reportOnMigration, type Run as MigrationRun } from '../../../sample/migration/report.js';
+
+describe('the report of the hybrid sample', () => {
+  const good: HybridRun = {
+    orders: 200,
+    stockAnswers: 200,
+    confirmed: 200,
+    mailed: 200,
+    lost: 0,
+    repeats: 3,
+    refusals: new Map([['503 UnknownOutcomeError', 2]]),
+    wrongRefusals: [],
+    hasRecovered: true,
+  };
+
+  test('a run in which all is well has no problems', () => {
+    expect(reportOnHybrid(good)).toEqual({
+      problems: [],
+      costs: 'answered: 2 times 503 UnknownOutcomeError; orders delivered again: 3',
+      summary: 'hybrid: 200 orders over HTTP, 200 confirmed, 200 mailed, 0 lost',
+    });
+  });
+
+  test.each<[string, Partial<HybridRun>, string]>([
+    ['a lost order', { lost: 1, mailed: 199 }, 'orders lost: 1, and must be 0'],
+    ['an order that was never confirmed', { confirmed: 199 }, 'orders confirmed: 199, and must be 200'],
+    ['a mail that nobody asked for', { mailed: 201 }, 'orders mailed: 201, and must be 200'],
+    ['a question without an answer', { stockAnswers: 199 }, 'questions about the stock answered: 199'],
+    ['a wrong refusal', { wrongRefusals: ['a cancellation was answered 200'] }, 'a cancellation was answered 200'],
+    ['a cut that did not happen', { hasRecovered: false }, 'not every connection was cut and came back'],
+  ])('%s is a problem', (_what, change, problem) => {
+    expect(reportOnHybrid({ ...good, ...change }).problems.join('\n')).toContain(problem);
+  });
+});
+
+describe('the report of the migration sample', () => {
+  const good: MigrationRun = {
+    servicesMoved: 3,
+    requests: 450,
+    answered: 450,
+    events: 900,
+    handled: 900,
+    lost: 0,
+    parkingQueues: [],
+    repeatedOrders: 1,
+    repeatedEvents: 2,
+    failures: new Map([['TimeoutError: Timeout has occurred', 1]]),
+  };
+
+  test('a run in which all is well has no problems', () => {
+    expect(reportOnMigration(good)).toEqual({
+      problems: [],
+      costs: 'orders placed again 1, events delivered again 2, 1 times TimeoutError: Timeout has occurred',
+      summary: 'migration: 3 services moved, 450 requests, 450 answered, 900 events, 900 handled, 0 lost',
+    });
+  });
+
+  test.each<[string, Partial<MigrationRun>, string]>([
+    ['a lost event', { lost: 1, handled: 899 }, 'events lost: 1, and must be 0'],
+    ['an event that nobody sent', { handled: 901 }, 'events handled: 901, and must be 900'],
+    ['a request without an answer', { answered: 449 }, 'requests answered: 449, and must be 450'],
+    ['a service that did not move', { servicesMoved: 2 }, 'services moved: 2, and must be 3'],
+    ['an event that was parked', { parkingQueues: ['mail.parked'] }, 'parking queues: 1, and must be 0'],
+  ])('%s is a problem', (_what, change, problem) => {
+    expect(reportOnMigration({ ...good, ...change }).problems.join('\n')).toContain(problem);
+  });
+});
