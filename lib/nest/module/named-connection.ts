@@ -35,6 +35,10 @@ export class NamedConnection {
   readonly #logger = new Logger('AmqpModule');
   readonly #closing = new AbortController();
   readonly #publishChannels = new Map<string, Promise<Channel>>();
+  /** Those that were opened. */
+  readonly #openedChannels = new Map<string, Channel>();
+  /** Publishes that wait for theirs to be opened. */
+  readonly #openings = new Map<string, WaitingPublishes>();
   readonly #features: WantedTopology[] = [];
   readonly #waiting = new WaitingPublishes();
   readonly #requests = new Shared((onEnd) => this.#openRequestChannel(onEnd));
@@ -142,10 +146,52 @@ export class NamedConnection {
     if (known) return known;
     const opening = this.#openPublishChannel(purpose);
     this.#publishChannels.set(purpose, opening);
-    opening.catch(() => {
-      this.#publishChannels.delete(purpose);
-    });
+    opening.then(
+      // A turn later: what waited for it goes first.
+      (channel) => setImmediate(() => this.#openedChannels.set(purpose, channel)),
+      () => this.#publishChannels.delete(purpose),
+    );
     return opening;
+  }
+
+  /** As `publishChannel`, where it was opened before: what is published over it is bounded by the client. */
+  openedChannel(purpose: string): Channel | undefined {
+    return this.#closing.signal.aborted || !this.isReady ? undefined : this.#openedChannels.get(purpose);
+  }
+
+  /**
+   * As `publishChannel`, for a publish with a body of so many bytes that may have to wait: for the first connect, or for
+   * the connection to come back, where the channel was not opened before that went. Bounded as publishes are while it is
+   * away; see `untilReady`.
+   */
+  async channelWithin(
+    purpose: string,
+    bytes: number,
+    signal: AbortSignal | undefined,
+    timeout: number | undefined,
+  ): Promise<Channel> {
+    await this.untilReady(bytes, signal, timeout);
+    const opening = this.publishChannel(purpose);
+    if (this.#openedChannels.has(purpose)) return opening;
+    const { publishBuffer = {} } = this.#options;
+    const isAway = this.#connection?.state !== 'open' || this.#connection.blockedReason !== undefined;
+    const unlimited = { messages: Infinity, bytes: Infinity, timeout: publishBuffer.timeout };
+    await this.#waitingFor(purpose, opening).wait(bytes, isAway ? publishBuffer : unlimited, signal, timeout);
+    return opening;
+  }
+
+  #waitingFor(purpose: string, opening: Promise<Channel>): WaitingPublishes {
+    const known = this.#openings.get(purpose);
+    if (known) return known;
+    const waiting = new WaitingPublishes();
+    this.#openings.set(purpose, waiting);
+    opening
+      .then(
+        () => waiting.release(),
+        (error: unknown) => waiting.refuse(error as Error),
+      )
+      .finally(() => this.#openings.delete(purpose));
+    return waiting;
   }
 
   /** The channel of requests, with its consumer of replies; opened at the first request. */

@@ -38,7 +38,11 @@ export class PublisherFactory {
         },
         untilReady: async (bytes, signal, limit) => connections.get(connection, where).untilReady(bytes, signal, limit),
         requestChannel: async () => connections.get(connection, where).requestChannel(),
-        channel: async () => connections.get(connection, where).publishChannel(purposeOf(exchange)),
+        get openedChannel() {
+          return connections.get(connection, where).openedChannel(purposeOf(exchange));
+        },
+        channel: async (bytes, signal, limit) =>
+          connections.get(connection, where).channelWithin(purposeOf(exchange), bytes, signal, limit),
         onUnheard: (message) => {
           this.#logger.error(message);
         },

@@ -11,12 +11,12 @@ import {
 import { carriedOn } from '../consuming/current-delivery.js';
 import type { MessageDefaults } from '../decorators/inject-publisher.decorator.js';
 import { describeError, PublishBatchError, UnreadableBodyError } from '../errors.js';
+import { HeardPromise } from '../heard-promise.js';
 import { mergedHeaders } from '../merged-headers.js';
 import { isList } from '../option-checks.js';
 import { readReply } from '../requests/plain-reply.js';
 import type { OutgoingRequest, RequestChannel } from '../requests/request-channel.js';
 import { requestPromise } from '../requests/request-promise.js';
-import { PublishPromise } from './publish-promise.js';
 import { checkMessageOptions, type MessageOptions } from './publish-options.js';
 
 /** Milliseconds. */
@@ -28,8 +28,10 @@ export interface PublisherHost {
   readonly isReady: boolean;
   /** Resolves when it was, for a body of so many bytes; see NamedConnection.untilReady. */
   untilReady(bytes: number, signal: AbortSignal | undefined, timeout: number | undefined): Promise<void>;
-  /** A confirming channel of its connection. */
-  channel(): Promise<Channel>;
+  /** A confirming channel of its connection, where it was opened before. */
+  readonly openedChannel: Channel | undefined;
+  /** Resolves with it when it is open, for a body of so many bytes; see NamedConnection.channelWithin. */
+  channel(bytes: number, signal: AbortSignal | undefined, timeout: number | undefined): Promise<Channel>;
   /** The channel of requests of its connection. */
   requestChannel(): Promise<RequestChannel>;
   /** Is told of a failure that nobody awaited. */
@@ -112,13 +114,17 @@ export class Publisher<Events extends object = Record<string, unknown>> {
    *
    * Rejects with RemoteError (the other side's error), NoReceiverError (no queue takes it), RequestTimeoutError (`timeout`
    * milliseconds, default 30 000), ConnectionLostError (at once when the connection goes; it may have been carried out),
-   * ArgumentError, or the reason of `signal`.
+   * ArgumentError, or the reason of `signal`. A failure that nobody awaits is logged.
    */
-  async request<Reply = unknown, Key extends keyof Events & string = keyof Events & string>(
+  request<Reply = unknown, Key extends keyof Events & string = keyof Events & string>(
     routingKey: Key,
     payload: Events[Key],
     options: MessageOptions = {},
   ): Promise<Reply> {
+    return this.#heard(this.#request<Reply>(routingKey, payload, options), 'request');
+  }
+
+  async #request<Reply>(routingKey: string, payload: unknown, options: MessageOptions): Promise<Reply> {
     const { mandatory = true, persistent = false, timeout = defaultRequestTimeout } = options;
     const { replyTo, correlationId = randomUUID() } = options;
     if (replyTo !== undefined) throw new ArgumentError('replyTo', 'is where the reply to this request comes');
@@ -154,14 +160,16 @@ export class Publisher<Events extends object = Record<string, unknown>> {
   }
 
   async #requestChannel({ routingKey, body, signal, timeout }: PreparedMessage): Promise<RequestChannel> {
-    if (!this.#host.isReady) await this.#untilReady(routingKey, body, signal, timeout);
+    if (!this.#host.isReady) {
+      await this.#whileNotSent(routingKey, this.#host.untilReady(Buffer.byteLength(body), signal, timeout));
+    }
     return this.#whileNotSent(routingKey, this.#host.requestChannel());
   }
 
-  #heard(outcome: Promise<void>): Promise<void> {
-    return PublishPromise.follow(outcome, (error) => {
+  #heard<Outcome>(outcome: Promise<Outcome>, what: 'publish' | 'request' = 'publish'): Promise<Outcome> {
+    return HeardPromise.follow(outcome, (error) => {
       const { name, message } = describeError(error);
-      this.#host.onUnheard(`a publish that nobody awaited failed: ${name}: ${message}`);
+      this.#host.onUnheard(`a ${what} that nobody awaited failed: ${name}: ${message}`);
     });
   }
 
@@ -219,21 +227,17 @@ export class Publisher<Events extends object = Record<string, unknown>> {
   }
 
   async #send({ routingKey, body, properties, mandatory, signal, timeout }: PreparedMessage): Promise<void> {
-    const left = this.#host.isReady ? timeout : await this.#untilReady(routingKey, body, signal, timeout);
-    const channel = await this.#whileNotSent(routingKey, this.#host.channel());
-    await channel.publish(this.#settings.exchange, routingKey, body, properties, { mandatory, signal, timeout: left });
-  }
-
-  /** Waits for the first connect; answers how many milliseconds of the time-out are left. */
-  async #untilReady(
-    routingKey: string,
-    body: string | Uint8Array,
-    signal: AbortSignal | undefined,
-    timeout: number | undefined,
-  ): Promise<number | undefined> {
+    const { exchange } = this.#settings;
+    const { openedChannel } = this.#host;
+    if (openedChannel) {
+      await openedChannel.publish(exchange, routingKey, body, properties, { mandatory, signal, timeout });
+      return;
+    }
     const start = performance.now();
-    await this.#whileNotSent(routingKey, this.#host.untilReady(Buffer.byteLength(body), signal, timeout));
-    return timeout === undefined ? undefined : Math.max(1, timeout - Math.round(performance.now() - start));
+    const opening = this.#host.channel(Buffer.byteLength(body), signal, timeout);
+    const channel = await this.#whileNotSent(routingKey, opening);
+    const left = timeout === undefined ? undefined : Math.max(1, timeout - Math.round(performance.now() - start));
+    await channel.publish(exchange, routingKey, body, properties, { mandatory, signal, timeout: left });
   }
 
   async #whileNotSent<Result>(routingKey: string, waiting: Promise<Result>): Promise<Result> {

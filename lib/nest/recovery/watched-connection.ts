@@ -6,6 +6,7 @@ import type { Logger } from '@nestjs/common';
 import { ReplaySubject, type Observable } from 'rxjs';
 import { WrongStateError, type Connection } from '../../amqp/index.js';
 import { describeError } from '../errors.js';
+import { LoginRefusals } from '../login-refusals.js';
 import { OutageLog } from './outage-log.js';
 import type { ConnectionStatus, RecoveryEventName, RecoveryEvents } from './recovery-events.js';
 import { countsInWords, firstOf, inWords } from './recovery-words.js';
@@ -61,7 +62,11 @@ export class WatchedConnection {
   watch(connection: Connection): void {
     this.#connection = connection;
     const { name } = this;
+    const refusals = new LoginRefusals((problem) => {
+      this.#logger.error(`connection "${name}": ${problem}; trying on`);
+    });
     connection.on('lost', (event) => {
+      refusals.forget();
       // With `recovery: false` it is not tried again, and `failed` follows.
       const next = connection.state === 'recovering' ? '; reconnecting' : '';
       this.#logger.warn(`connection "${name}" was lost: ${describeError(event.cause).message}${next}`);
@@ -70,6 +75,7 @@ export class WatchedConnection {
       this.#tell('lost', { ...event, connection: name });
     });
     connection.on('reconnecting', (event) => {
+      refusals.note(event.cause);
       this.outages.reconnecting(event);
       this.#tell('reconnecting', { ...event, connection: name });
     });

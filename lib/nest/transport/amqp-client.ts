@@ -17,6 +17,7 @@ import {
 } from '../../amqp/index.js';
 import { carriedOn } from '../consuming/current-delivery.js';
 import { describeError } from '../errors.js';
+import { HeardPromise } from '../heard-promise.js';
 import { mergedHeaders } from '../merged-headers.js';
 import { isMilliseconds } from '../option-checks.js';
 import { ClientConnection } from './client-connection.js';
@@ -106,10 +107,16 @@ export class AmqpClient extends ClientProxy<AmqpTransportEvents> implements OnAp
    *
    * Rejects with ArgumentError, RemoteError (the other side's error), NoReceiverError (no queue takes it), RequestTimeoutError,
    * ConnectionLostError (at once when the connection or channel goes; it may have been carried out), or what kept it
-   * from connecting.
+   * from connecting. A failure that nobody awaits is logged.
    */
-
   request<T = unknown>(pattern: unknown, data: unknown, options: RequestOptions = {}): Promise<T> {
+    return HeardPromise.follow(this.#request<T>(pattern, data, options), (error) => {
+      const { name, message } = describeError(error);
+      this.#logger.error(`A request that nobody awaited failed: ${name}: ${message}`);
+    });
+  }
+
+  #request<T>(pattern: unknown, data: unknown, options: RequestOptions): Promise<T> {
     const { timeout = this.#options.requestTimeout ?? 30_000, signal, headers } = options;
     if (pattern === undefined || pattern === null) {
       return Promise.reject(new ArgumentError('pattern', 'a request needs a pattern'));

@@ -223,13 +223,14 @@ export class AmqpServer
     const { startTimeout, noAssert } = this.#transport;
     if (this.#transport.queue === '') this.#namedQueue = await declareNamedByBroker(connection, this.#transport);
     const { queue } = this.#consumer;
-    await declareWishes(connection, serverWishes(this.#transport, queue, this.#registry.patterns), {
+    const isAllowed = await declareWishes(connection, serverWishes(this.#transport, queue, this.#registry.patterns), {
       choice: conflicts,
       limit: start === 'background' ? Infinity : startTimeout,
       signal,
       warn: (message) => this.logger.warn(message),
     });
-    if (noAssert !== true || noAck) return;
+    // One that may be declared is, when it is first missed.
+    if (noAck || (isAllowed && noAssert !== true)) return;
     const channel = await connection.openChannel();
     if (!(await channel.queueExists(parkingQueue(queue)))) {
       this.logger.warn(`There is no queue "${parkingQueue(queue)}": messages that fail cannot be parked.`);

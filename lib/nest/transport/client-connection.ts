@@ -111,6 +111,8 @@ export class ClientConnection {
     });
     this.#listeners.attachTo(connection);
     this.#onStatus('connected');
+    // Before an outage comes: what is emitted then waits in its buffer, within its limits.
+    this.#events.get().catch(() => undefined);
   }
 
   async #declare(connection: Connection, signal: AbortSignal): Promise<void> {

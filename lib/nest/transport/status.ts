@@ -1,6 +1,7 @@
 /** What the transport tells of its connection: `status`, events, and the lines in the log. */
 import type { LoggerService } from '@nestjs/common';
 import type { Connection, ConnectionEvents } from '../../amqp/index.js';
+import { LoginRefusals } from '../login-refusals.js';
 
 /**
  * `unconsumed`: connected, but the broker took the consumer away (its queue is gone); it comes back with the queue.
@@ -34,19 +35,24 @@ export class TransportListeners {
   }
 }
 
-/** One warning an outage, one line on recovery. The messages of the client's errors hold no credentials. */
+/** One warning an outage, one line on recovery; an error where the login is refused meanwhile. The messages of the client's errors hold no credentials. */
 export function reportConnection(
   connection: Connection,
   name: string,
   logger: LoggerService,
   onStatus: (status: AmqpStatus) => void,
 ): void {
+  const refusals = new LoginRefusals((problem) => {
+    logger.error(`${name}: ${problem}. Trying on.`);
+  });
   connection
     .on('lost', ({ cause }) => {
+      refusals.forget();
       logger.warn(`${name}: the connection to RabbitMQ was lost: ${cause.message}. Reconnecting.`);
       onStatus('disconnected');
     })
-    .on('reconnecting', () => {
+    .on('reconnecting', ({ cause }) => {
+      refusals.note(cause);
       onStatus('reconnecting');
     })
     .on('recovered', ({ attempts, duration, broken }) => {

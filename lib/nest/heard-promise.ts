@@ -2,7 +2,7 @@
  * A promise that knows whether anybody waits for it: a failure that nobody awaited is reported, and is no
  * `unhandledRejection`, which would end the process.
  */
-export class PublishPromise<Outcome> extends Promise<Outcome> {
+export class HeardPromise<Outcome> extends Promise<Outcome> {
   /** `then`, `catch` and `finally` give ordinary promises. */
   static override get [Symbol.species](): PromiseConstructor {
     return Promise;
@@ -11,8 +11,8 @@ export class PublishPromise<Outcome> extends Promise<Outcome> {
   #isAwaited = false;
 
   /** Follows `outcome`; `onUnheard` is told of its failure where nobody had asked for it when it came. */
-  static follow<Outcome>(outcome: Promise<Outcome>, onUnheard: (error: unknown) => void): PublishPromise<Outcome> {
-    const promise = new PublishPromise<Outcome>((resolve, reject) => {
+  static follow<Outcome>(outcome: Promise<Outcome>, onUnheard: (error: unknown) => void): HeardPromise<Outcome> {
+    const promise = new HeardPromise<Outcome>((resolve, reject) => {
       outcome.then(resolve, reject);
     });
     void super.prototype.then.call(promise, undefined, (error: unknown) => {
