@@ -3,6 +3,12 @@
 /** Those that take minutes, and brokers of their own: `npm run test:chaos`. */
 const longTests = process.env.LEVERET_CHAOS === undefined ? ['<rootDir>/test/chaos/'] : [];
 
+/** `npm run test:nest11`. What NestJS 11 requires by itself is found in and above its folder: the one copy of each peer. */
+const nest11 =
+  process.env.LEVERET_TEST_NEST === '11'
+    ? { '^@nestjs/(.*)$': '<rootDir>/test/support/nest11/node_modules/@nestjs/$1' }
+    : {};
+
 /** @type {import('jest').Config} */
 export default {
   testEnvironment: 'node',
@@ -12,6 +18,7 @@ export default {
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/build/', '<rootDir>/bench/', '<rootDir>/test/packaging/'],
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: {
+    ...nest11,
     '^(\\.{1,2}/.*)\\.js$': '$1',
     '^leveret$': '<rootDir>/lib/index.ts',
     '^leveret/(amqp|broker|testing)$': '<rootDir>/lib/$1/index.ts',

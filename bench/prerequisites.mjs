@@ -1,18 +1,16 @@
 // What must be there before a measurement: the benchmark's own dependencies, and a build of leveret no older than its
 // sources. Both are made with the commands a person would type. Uses nothing but Node itself.
-import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import path from 'node:path';
+import { installPackages, modified, runNpm } from '../scripts/install-packages.mjs';
 
 const bench = path.dirname(fileURLToPath(import.meta.url));
 const root = path.dirname(bench);
 
-/** `npm ci` in a folder (bench/), when it was never done or the lock file is newer than what it installed. */
+/** Those of the benchmark, or of another folder in it. */
 export function installDependencies(folder = bench) {
-  const installed = path.join(folder, 'node_modules', '.package-lock.json');
-  if (modified(installed) >= modified(path.join(folder, 'package-lock.json'))) return;
-  run(['ci', '--prefix', folder, '--no-audit', '--no-fund']);
+  installPackages(folder);
 }
 
 /** `npm run build:esm` at the root, when dist/esm is missing or older than lib/, or the last pass failed. */
@@ -23,7 +21,7 @@ export function buildLeveret() {
     existsSync,
   );
   if (complete && newest(built) >= newest(path.join(root, 'lib'))) return;
-  run(['run', 'build:esm', '--prefix', root]);
+  runNpm(['run', 'build:esm', '--prefix', root]);
 }
 
 /**
@@ -36,18 +34,6 @@ export function installLeveret(folder) {
   cpSync(path.join(root, 'dist', 'esm'), path.join(installed, 'dist', 'esm'), { recursive: true });
   cpSync(path.join(root, 'package.json'), path.join(installed, 'package.json'));
 }
-
-/** Runs npm; what it prints goes to standard error, for standard output belongs to the results. */
-function run(args) {
-  const { status, error } = spawnSync('npm', args, {
-    cwd: root,
-    stdio: ['ignore', 2, 2],
-    shell: process.platform === 'win32',
-  });
-  if (error || status !== 0) throw new Error(`npm ${args[0] === 'run' ? args[1] : args[0]} failed`);
-}
-
-const modified = (file) => (existsSync(file) ? statSync(file).mtimeMs : 0);
 
 function newest(directory) {
   if (!existsSync(directory)) return 0;

@@ -1,5 +1,6 @@
 // The package as others get it: packed, installed from the tarball into applications of their own, compiled there by
-// their TypeScript, and run. The applications install NestJS from the registry that npm is configured with.
+// their TypeScript, and run. The applications install NestJS from the registry that npm is configured with. What they run
+// is one file, fixtures/application/shop.test.ts.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readFile, readdir, rm, symlink } from 'node:fs/promises';
@@ -15,9 +16,13 @@ const here = dirname(fileURLToPath(import.meta.url));
 const root = dirname(dirname(here));
 const minutes = 60_000;
 const entries = ['leveret/amqp', 'leveret/broker'];
+const common = join(here, 'fixtures', 'application');
+const fixtures = ['nest12-esm', 'nest12-cjs', 'nest11-cjs'];
 
 let directory;
 let tarball;
+/** The folder of each application, a promise: packages come over the network while the first tests run. */
+let applications;
 
 /** The environment of a user's shell: what `npm run` and the test runner put into ours would lead a child astray. */
 const environment = Object.fromEntries(
@@ -70,23 +75,20 @@ async function install(cwd, ...more) {
   await run(cwd, 'npm', 'install', '--no-audit', '--no-fund', '--no-package-lock', '--prefer-offline', ...more);
 }
 
-/** Applications with the same packages share one installation. */
+/** Installed or being installed: applications with the same packages share it. */
 const installations = new Map();
 
 /** An application folder made of a fixture (package.json, tsconfig) and the common source, with its packages. */
 async function application(fixture) {
   const folder = join(directory, fixture);
   await cp(join(here, 'fixtures', fixture), folder, { recursive: true });
-  await cp(join(here, 'fixtures', 'application'), join(folder, 'src'), { recursive: true });
+  await cp(common, join(folder, 'src'), { recursive: true });
   const { dependencies, devDependencies } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
   const wanted = JSON.stringify({ dependencies, devDependencies });
   const installed = installations.get(wanted);
   if (installed === undefined) {
-    const installation = install(folder, tarball);
-    installations.set(
-      wanted,
-      installation.then(() => join(folder, 'node_modules')),
-    );
+    const installation = install(folder, tarball).then(() => join(folder, 'node_modules'));
+    installations.set(wanted, installation);
     await installation;
   } else {
     await symlink(await installed, join(folder, 'node_modules'));
@@ -94,12 +96,26 @@ async function application(fixture) {
   return folder;
 }
 
-const compile = (folder, configuration = 'tsconfig.json') =>
+const compile = (folder, configuration) =>
   node(folder, join('node_modules', 'typescript', 'bin', 'tsc'), '--project', configuration);
 
-async function consumesWhatItPublishes(folder, main) {
-  const { stdout } = await node(folder, main);
-  assert.match(stdout, /^consumed what it published$/m);
+/** The tests of the compiled application, by Node's own test runner. */
+async function testByNode(folder) {
+  const globals = './src/node-test-globals.mjs';
+  const runner = ['--import', globals, '--test', '--test-reporter=tap', '--test-timeout=30000'];
+  const { stdout } = await node(folder, ...runner, join('dist', 'shop.test.js'));
+  assert.equal(Number(/^# pass (\d+)$/m.exec(stdout)?.[1]), await testCount(), stdout);
+}
+
+/** The same tests by Jest, which compiles them itself. It ends when nothing is open any more, and not before. */
+async function testByJest(folder, ...nodeOptions) {
+  const { everything } = await node(folder, ...nodeOptions, join('node_modules', 'jest', 'bin', 'jest.js'), '--ci');
+  assert.equal(Number(/^Tests: +(\d+) passed, \1 total$/m.exec(everything)?.[1]), await testCount(), everything);
+}
+
+/** How many tests the file has: none may be lost on the way. */
+async function testCount() {
+  return (await readFile(join(common, 'shop.test.ts'), 'utf8')).match(/^ *it\(/gm).length;
 }
 
 before(
@@ -108,11 +124,17 @@ before(
     // The build has just run (scripts/test-packaging.mjs), so npm need not run it again.
     const { stdout } = await run(root, 'npm', 'pack', '--ignore-scripts', '--silent', '--pack-destination', directory);
     tarball = join(directory, stdout.trim().split('\n').at(-1));
+    applications = Object.fromEntries(fixtures.map((fixture) => [fixture, application(fixture)]));
+    // Who waits for one hears of its failure.
+    for (const made of Object.values(applications)) made.catch(() => undefined);
   },
   { timeout: 5 * minutes },
 );
 
-after(() => rm(directory, { recursive: true, force: true }));
+after(async () => {
+  await Promise.allSettled(Object.values(applications ?? {}));
+  await rm(directory, { recursive: true, force: true });
+});
 
 describe('the tarball', () => {
   it('holds the two builds and no more', async () => {
@@ -235,25 +257,26 @@ describe('installed alone', () => {
   });
 });
 
-describe('in an application', () => {
-  it('NestJS 12, ES modules', { timeout: 10 * minutes }, async () => {
-    const folder = await application('nest12-esm');
-    await compile(folder);
-    await consumesWhatItPublishes(folder, 'dist/main.js');
+describe('in an application', { timeout: 10 * minutes }, () => {
+  describe('on NestJS 12, ES modules', () => {
+    it('compiles', async () => compile(await applications['nest12-esm'], 'tsconfig.json'));
+    it('passes its tests in node', async () => testByNode(await applications['nest12-esm']));
+    it('passes its tests in Jest, with @swc/jest', async () =>
+      testByJest(await applications['nest12-esm'], '--experimental-vm-modules'));
   });
 
-  it('NestJS 12, CommonJS', { timeout: 10 * minutes }, async () => {
-    const folder = await application('nest12-cjs');
-    await compile(folder);
-    await consumesWhatItPublishes(folder, 'dist/main.js');
+  // Jest loads NestJS 12 from CommonJS on Node 24.9 and newer only.
+  describe('on NestJS 12, CommonJS', () => {
+    it('compiles', async () => compile(await applications['nest12-cjs'], 'tsconfig.json'));
+    it('passes its tests in node', async () => testByNode(await applications['nest12-cjs']));
   });
 
-  it('NestJS 11, CommonJS', { timeout: 10 * minutes }, async () => {
-    const folder = await application('nest11-cjs');
-    await compile(folder);
-    await consumesWhatItPublishes(folder, 'dist/main.js');
-    await compile(folder, 'tsconfig.node10.json');
-    await consumesWhatItPublishes(folder, 'dist-node10/main.js');
+  describe('on NestJS 11, CommonJS', () => {
+    it('compiles', async () => compile(await applications['nest11-cjs'], 'tsconfig.json'));
+    it('compiles by a resolution that knows no "exports"', async () =>
+      compile(await applications['nest11-cjs'], 'tsconfig.node10.json'));
+    it('passes its tests in node', async () => testByNode(await applications['nest11-cjs']));
+    it('passes its tests in Jest, with ts-jest', async () => testByJest(await applications['nest11-cjs']));
   });
 });
 

@@ -48,21 +48,21 @@ const started: INestApplication[] = [];
 export async function startApplication(
   options: AmqpModuleOptions,
   metadata: ModuleMetadata,
-  configure?: (app: INestApplication) => void,
+  configure?: (app: INestApplication, log: LogRecorder) => void,
 ): Promise<StartedApplication> {
   return startModule({ ...metadata, imports: [AmqpModule.forRoot(options), ...(metadata.imports ?? [])] }, configure);
 }
 
 export async function startModule(
   metadata: ModuleMetadata,
-  configure?: (app: INestApplication) => void,
+  configure?: (app: INestApplication, log: LogRecorder) => void,
 ): Promise<StartedApplication> {
   @Module(metadata)
   class TestModule {}
   const log = new LogRecorder();
   const settings: NestApplicationOptions = { abortOnError: false, logger: log };
   const app = await NestFactory.create(TestModule, settings);
-  configure?.(app);
+  configure?.(app, log);
   started.push(app);
   await app.init();
   return { app, log };

@@ -178,6 +178,21 @@ export function toProperties(given: PublishProperties | undefined): BasicPropert
   const { persistent } = given;
   if (persistent === undefined) return given;
   if (names === 1) return persistent ? persistentOnly : noProperties;
-  const { persistent: _persistent, ...properties } = given;
-  return { deliveryMode: persistent ? 2 : 1, ...properties };
+  // One shape for all, every property in its place: what is made with a spread is slow to read.
+  return {
+    contentType: given.contentType,
+    contentEncoding: given.contentEncoding,
+    headers: given.headers,
+    deliveryMode: given.deliveryMode ?? (persistent ? 2 : 1),
+    priority: given.priority,
+    correlationId: given.correlationId,
+    replyTo: given.replyTo,
+    expiration: given.expiration,
+    messageId: given.messageId,
+    timestamp: given.timestamp,
+    type: given.type,
+    userId: given.userId,
+    appId: given.appId,
+    clusterId: given.clusterId,
+  };
 }

@@ -254,6 +254,11 @@ export class Channel extends TopologyMethods {
     });
   }
 
+  /** Whether a message that is published now goes out at once: the channel is open, nothing waits, and there is room. */
+  get hasRoom(): boolean {
+    return this.keeper.flow.isIdle;
+  }
+
   /** Resolves when nothing waits to be sent and there is room for more. Rejects with what ended the channel. */
   drained(): Promise<void> {
     return this.keeper.drained();

@@ -106,7 +106,7 @@ export class PublishFlow {
 
   publish(publish: PendingPublish): void {
     const life = this.#life;
-    const isIdle = life !== undefined && this.#isIdle();
+    const isIdle = life !== undefined && this.isIdle;
     if (isIdle && !this.#isReplaying) {
       send(life, publish);
       return;
@@ -148,7 +148,7 @@ export class PublishFlow {
 
   /** Resolves when nothing waits to be sent and there is room for more; rejects with what ended the channel. */
   drained(): Promise<void> {
-    if (this.#isIdle()) return Promise.resolve();
+    if (this.isIdle) return Promise.resolve();
     return new Promise<void>((resolve, reject) => {
       this.#drainWaiters.push({ resolve, reject });
       this.#awaitRoom();
@@ -180,7 +180,8 @@ export class PublishFlow {
     });
   }
 
-  #isIdle(): boolean {
+  /** Whether a publish would be sent at once. */
+  get isIdle(): boolean {
     return this.#line.isEmpty && this.hasRoom;
   }
 
@@ -195,7 +196,7 @@ export class PublishFlow {
         send(life, publish);
       },
     );
-    if (this.#isIdle()) for (const { resolve } of this.#drainWaiters.splice(0)) resolve();
+    if (this.isIdle) for (const { resolve } of this.#drainWaiters.splice(0)) resolve();
     else this.#awaitRoom();
   }
 

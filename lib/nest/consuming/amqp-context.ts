@@ -17,26 +17,22 @@ export interface AmqpContextParts {
   readonly handler?: string | undefined;
   /** Name of the connection. Default `default`. */
   readonly connection?: string | undefined;
-  /** Default: one that never aborts. */
-  readonly signal?: AbortSignal | undefined;
+  /** Asked for its `signal` when the context is. Default: one that never aborts. */
+  readonly ending?: { readonly signal: AbortSignal } | undefined;
   readonly settlement?: Settlement | undefined;
 }
+
+const neverEnding = new AbortController();
 
 /** `getArgs()` gives the delivery, its channel and its pattern, as the context of Nest's own RabbitMQ transport does. */
 export class AmqpContext extends BaseRpcContext<[Delivery, Channel, string]> {
   /** Settles the delivery by hand; see `@Ack`. */
   readonly settlement: Settlement | undefined;
-  /**
-   * Aborts when nobody waits for the handler any more: its `timeout` passed (reason: HandlerTimeoutError), or the
-   * application closes and `drainTimeout` passed (reason: ShutdownError; the message goes back to the queue).
-   */
-  readonly signal: AbortSignal;
   readonly #parts: AmqpContextParts;
 
   constructor(parts: AmqpContextParts) {
     super([parts.delivery, parts.channel, parts.pattern ?? parts.delivery.routingKey]);
     this.#parts = parts;
-    this.signal = parts.signal ?? new AbortController().signal;
     this.settlement = parts.settlement;
   }
 
@@ -47,6 +43,14 @@ export class AmqpContext extends BaseRpcContext<[Delivery, Channel, string]> {
   static current(): AmqpContext | undefined {
     // Nothing else is ever put there, but maybe by the other copy of the package.
     return currentDelivery() as AmqpContext | undefined;
+  }
+
+  /**
+   * Aborts when nobody waits for the handler any more: its `timeout` passed (reason: HandlerTimeoutError), or the
+   * application closes and `drainTimeout` passed (reason: ShutdownError; the message goes back to the queue).
+   */
+  get signal(): AbortSignal {
+    return (this.#parts.ending ?? neverEnding).signal;
   }
 
   /** The delivery as the client gave it. */

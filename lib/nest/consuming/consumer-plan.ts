@@ -6,7 +6,7 @@ import type { ConsumeOptions } from '../decorators/consume-options.js';
 import { ConfigurationError } from '../errors.js';
 import type { NamedConnection } from '../module/named-connection.js';
 import { topicMatches } from '../topic-pattern.js';
-import type { QueueWish } from '../wishes.js';
+import type { QueueWish } from '../starting/wishes.js';
 import type { ConfiguredHandler } from './configured-handlers.js';
 import type { HandlerDefinition } from './handler-definition.js';
 import { parkingQueue } from './parking.js';

@@ -12,6 +12,7 @@ import { AmqpContext } from './amqp-context.js';
 import { readBody } from './body.js';
 import type { ConsumerPlan, HandlerPlan } from './consumer-plan.js';
 import { runFor } from './current-delivery.js';
+import { Ending } from './ending.js';
 import type { Invoke } from './handler-invoker.js';
 import type { ConsumerRun } from './message-consumer.js';
 import { park, parkingQueue } from './parking.js';
@@ -41,7 +42,7 @@ export class DeliveryRun implements ConsumerRun {
   readonly #settlement: Settlement;
   /** Who waits for a reply. */
   readonly #replyTo: string | undefined;
-  readonly #ending = new AbortController();
+  readonly #ending = new Ending();
   #isRunning = false;
   #endDelay: (() => void) | undefined;
 
@@ -67,11 +68,13 @@ export class DeliveryRun implements ConsumerRun {
     try {
       if (this.#policy.when === 'before') this.#note(this.#settlement.ack());
       const value = await this.#handle();
-      await this.#reply(() => valueReply(value));
+      if (this.#replyTo !== undefined) await this.#reply(this.#replyTo, () => valueReply(value));
       if (this.#policy.when === 'after' && !this.#settlement.isSettled) this.#note(this.#settlement.ack());
     } catch (thrown) {
       const error = tamed(thrown);
-      if (!this.#isAbandoned(error)) await this.#reply(() => errorReply(error));
+      if (this.#replyTo !== undefined && !this.#isAbandoned(error)) {
+        await this.#reply(this.#replyTo, () => errorReply(error));
+      }
       await this.#failSafely(error);
     } finally {
       this.#isRunning = false;
@@ -85,7 +88,7 @@ export class DeliveryRun implements ConsumerRun {
 
   /** No time is left: the handler is told, and the message goes back. Answers whether it did. */
   abandon(limit: number): boolean {
-    this.#ending.abort(new ShutdownError(this.#title, limit));
+    this.#ending.end(new ShutdownError(this.#title, limit));
     if (this.delivery.isSettled || this.delivery.isStale) return false;
     this.giveBack();
     return true;
@@ -98,7 +101,7 @@ export class DeliveryRun implements ConsumerRun {
 
   /** No time was left for it: its message went back. */
   #isAbandoned(error: unknown): boolean {
-    return error instanceof ShutdownError && error === this.#ending.signal.reason;
+    return error instanceof ShutdownError && error === this.#ending.reason;
   }
 
   async #handle(): Promise<unknown> {
@@ -112,28 +115,24 @@ export class DeliveryRun implements ConsumerRun {
       queue: plan.queue,
       handler: handler.name,
       connection: plan.connection.name,
-      signal: this.#ending.signal,
+      ending: this.#ending,
       settlement: this.#settlement,
     });
     const timer =
       timeout === undefined
         ? undefined
         : setTimeout(() => {
-            this.#ending.abort(new HandlerTimeoutError(handler.name, timeout));
+            this.#ending.end(new HandlerTimeoutError(handler.name, timeout));
           }, timeout);
     try {
-      // What comes later, from a handler that was given up, is heard and ignored by the race.
-      return await Promise.race([runFor(context, () => invoke(payload, context)), this.#givenUp()]);
+      return await new Promise((resolve, reject) => {
+        // What comes later, from a handler that was given up, is heard and ignored.
+        this.#ending.onEnd = reject;
+        runFor(context, () => invoke(payload, context)).then(resolve, reject);
+      });
     } finally {
       clearTimeout(timer);
     }
-  }
-
-  #givenUp(): Promise<never> {
-    const { signal } = this.#ending;
-    return new Promise((_resolve, reject) => {
-      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
-    });
   }
 
   /** What was thrown may itself throw when it is looked at: the message is settled all the same. */
@@ -188,12 +187,11 @@ export class DeliveryRun implements ConsumerRun {
   }
 
   /** Never rejects: to run the handler again over a reply that did not arrive would help nobody. */
-  async #reply(make: () => PlainReply): Promise<void> {
+  async #reply(replyTo: string, make: () => PlainReply): Promise<void> {
     const { plan, channel, logger } = this.#parts;
-    if (this.#replyTo === undefined) return;
     const asked: Asked = {
       delivery: this.delivery,
-      replyTo: this.#replyTo,
+      replyTo,
       queue: plan.queue,
       channel,
       acknowledge: () => {

@@ -11,7 +11,9 @@ export function handlerConsumer(plan: ConsumerPlan, invoker: HandlerInvoker): Me
   const { title, queue, connection, concurrency, prefetch, isAutoStarted } = plan;
   const logger = new Logger('AmqpConsumer');
   const hasGlobals = connection.options.globalEnhancers ?? true;
-  const invokes = new Map(plan.handlers.map((handler) => [handler, invoker.prepare(handler.handler, hasGlobals)]));
+  const targets = new Map(
+    plan.handlers.map((one) => [one, { ...one, invoke: invoker.prepare(one.handler, hasGlobals) }]),
+  );
   return new MessageConsumer({
     logger,
     title,
@@ -23,8 +25,7 @@ export function handlerConsumer(plan: ConsumerPlan, invoker: HandlerInvoker): Me
     openChannel: () => connection.connection.openChannel(),
     createRun: (channel, delivery, onStale) => {
       const handler = handlerFor(plan, delivery.routingKey);
-      const invoke = handler && invokes.get(handler);
-      const target = handler && invoke && { ...handler, invoke };
+      const target = handler && targets.get(handler);
       return new DeliveryRun({ plan, target, channel, delivery, logger, onStale });
     },
   });

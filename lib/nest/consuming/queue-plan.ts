@@ -4,7 +4,7 @@ import type { FieldTable } from '../../amqp/index.js';
 import { queueOptionNames, type ConsumeOptions, type QueueOptions } from '../decorators/consume-options.js';
 import { ConfigurationError } from '../errors.js';
 import { moduleName, type QueueDefinition } from '../module/amqp-options.js';
-import type { QueueWish } from '../wishes.js';
+import type { QueueWish } from '../starting/wishes.js';
 import { parkingQueue } from './parking.js';
 
 /** The module's word on a queue together with the decorator's. Throws ConfigurationError where they differ. */

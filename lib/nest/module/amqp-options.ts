@@ -21,7 +21,7 @@ import {
   isWhole,
   type Check,
 } from '../option-checks.js';
-import { startChecks, type ConflictChoice, type StartChoice } from '../start-options.js';
+import { startChecks, type ConflictChoice, type StartChoice } from '../starting/start-options.js';
 
 export interface ExchangeDefinition {
   name: string;

@@ -5,12 +5,12 @@ import { configurationLines, configuredHandlers } from '../consuming/configured-
 import { planConsumers, planWarnings, type ConsumerPlan } from '../consuming/consumer-plan.js';
 import { HandlerExplorer } from '../consuming/handler-explorer.js';
 import { describeError } from '../errors.js';
-import { untilItWorks } from '../in-background.js';
+import { untilItWorks } from '../starting/in-background.js';
 import { PublisherFactory } from '../publishing/publisher-factory.js';
 import { refuseTransientHosts } from '../publishing/publisher-slots.js';
 import { RecoveryService } from '../recovery/index.js';
 import { RecoveryHooks } from '../recovery/recovery-hooks.js';
-import { declareWishes } from '../topology.js';
+import { declareWishes } from '../starting/topology.js';
 import { AmqpConnections } from './connections.js';
 import type { NamedConnection } from './named-connection.js';
 import { topologyWishes } from './wanted-topology.js';

@@ -10,7 +10,7 @@ import { Logger } from '@nestjs/common';
 import { AmqpError, ParametersError, WrongStateError, type Channel, type Connection } from '../../amqp/index.js';
 import { ConfigurationError, describeError } from '../errors.js';
 import type { RecoveryService } from '../recovery/index.js';
-import { connectWithin } from '../connecting.js';
+import { connectWithin } from '../starting/connecting.js';
 import { directReplyTo, RequestChannel } from '../requests/request-channel.js';
 import { Shared } from '../requests/shared.js';
 import {

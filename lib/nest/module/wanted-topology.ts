@@ -1,7 +1,7 @@
 /** What a module, its features and its consumers want on the broker, in the order in which it is declared. Pure. */
 import type { ConsumerPlan } from '../consuming/consumer-plan.js';
 import { planQueue } from '../consuming/queue-plan.js';
-import { bindingWish, exchangeWish, queueWish, takenQueueWish, type Wish } from '../wishes.js';
+import { bindingWish, exchangeWish, queueWish, takenQueueWish, type Wish } from '../starting/wishes.js';
 import type { NamedConnection } from './named-connection.js';
 
 export function topologyWishes(connection: NamedConnection, plans: readonly ConsumerPlan[]): Wish[] {

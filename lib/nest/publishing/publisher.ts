@@ -12,11 +12,11 @@ import { carriedOn } from '../consuming/current-delivery.js';
 import type { MessageDefaults } from '../decorators/inject-publisher.decorator.js';
 import { describeError, PublishBatchError, UnreadableBodyError } from '../errors.js';
 import { HeardPromise } from '../heard-promise.js';
+import { mergedHeaders } from '../merged-headers.js';
 import { isList } from '../option-checks.js';
 import { readReply } from '../requests/plain-reply.js';
 import type { OutgoingRequest, RequestChannel } from '../requests/request-channel.js';
 import { requestPromise } from '../requests/request-promise.js';
-
 import { checkMessageOptions, type MessageOptions } from './publish-options.js';
 
 /** Milliseconds. */
@@ -202,25 +202,26 @@ export class Publisher<Events extends object = Record<string, unknown>> {
     checkMessageOptions(options);
     const isBytes = payload instanceof Uint8Array;
     const body = isBytes ? payload : toJson(payload);
-    const { mandatory = exchange === '', signal, timeout, headers, ...given } = { ...defaults, ...defined(options) };
-    const { expiration, ...properties } = given;
     const carried = carriedOn();
-    const merged = { ...carried?.headers, ...defaults.headers, ...headers };
+    const expiration = options.expiration ?? defaults.expiration;
     return {
       routingKey,
       body,
-      mandatory,
-      signal,
-      timeout,
+      mandatory: options.mandatory ?? defaults.mandatory ?? exchange === '',
+      signal: options.signal,
+      timeout: options.timeout ?? defaults.timeout,
       properties: {
-        correlationId: carried?.correlationId,
-        contentType: isBytes ? 'application/octet-stream' : 'application/json',
-        messageId: randomUUID(),
-        timestamp: new Date(),
-        persistent: true,
-        ...properties,
-        ...(Object.keys(merged).length === 0 ? {} : { headers: merged }),
-        ...(expiration === undefined ? {} : { expiration: String(expiration) }),
+        contentType: options.contentType ?? (isBytes ? 'application/octet-stream' : 'application/json'),
+        headers: mergedHeaders(carried?.headers, defaults.headers, options.headers),
+        persistent: options.persistent ?? defaults.persistent ?? true,
+        priority: options.priority ?? defaults.priority,
+        correlationId: options.correlationId ?? carried?.correlationId,
+        replyTo: options.replyTo,
+        expiration: expiration === undefined ? undefined : String(expiration),
+        messageId: options.messageId ?? randomUUID(),
+        timestamp: options.timestamp ?? new Date(),
+        type: options.type ?? defaults.type,
+        appId: options.appId ?? defaults.appId,
       },
     };
   }
@@ -260,10 +261,4 @@ function toJson(payload: unknown): string {
   if (typeof text !== 'string')
     throw new ArgumentError('payload', `cannot be written as JSON: it is ${typeof payload}`);
   return text;
-}
-
-/** Without what is undefined, which counts as absent. */
-function defined<Options extends object>(options: Options): Partial<Options> {
-  if (Object.keys(options).length === 0) return options;
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<Options>;
 }

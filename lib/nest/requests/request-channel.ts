@@ -59,7 +59,8 @@ export interface RequestChannelHost {
 interface PendingRequest {
   readonly pattern: string;
   readonly listener: RequestListener;
-  readonly givenUp: AbortController;
+  /** Where it has to wait before it is sent. */
+  readonly givenUp: AbortController | undefined;
   isSent: boolean;
 }
 
@@ -144,20 +145,20 @@ export class RequestChannel {
    */
   send(request: OutgoingRequest, listener: RequestListener): () => void {
     const { correlationId, pattern } = request;
-    const pending: PendingRequest = { pattern, listener, givenUp: new AbortController(), isSent: false };
+    const givenUp = this.#channel.hasRoom ? undefined : new AbortController();
+    const pending: PendingRequest = { pattern, listener, givenUp, isSent: false };
     this.#pending.set(correlationId, pending);
     if (this.#unconsumed) this.#failUnconsumed(correlationId, pattern, this.#unconsumed);
     else this.#publish(request, pending);
     return () => {
-      this.#pending.delete(correlationId);
-      pending.givenUp.abort();
+      if (this.#pending.delete(correlationId) && !pending.isSent) givenUp?.abort();
     };
   }
 
   #publish(request: OutgoingRequest, pending: PendingRequest): void {
     const { correlationId, pattern } = request;
     const properties = { ...request.properties, correlationId, replyTo: this.#consumer?.queue ?? directReplyTo };
-    const options = { mandatory: request.isMandatory, signal: pending.givenUp.signal };
+    const options = { mandatory: request.isMandatory, signal: pending.givenUp?.signal };
     this.#channel.publish(request.exchange, request.routingKey, request.body, properties, options).then(
       () => {
         pending.isSent = true;

@@ -18,6 +18,7 @@ import {
 import { carriedOn } from '../consuming/current-delivery.js';
 import { describeError } from '../errors.js';
 import { HeardPromise } from '../heard-promise.js';
+import { mergedHeaders } from '../merged-headers.js';
 import { isMilliseconds } from '../option-checks.js';
 import { ClientConnection } from './client-connection.js';
 import { RemoteError } from '../requests/errors.js';
@@ -260,18 +261,28 @@ export class AmqpClient extends ClientProxy<AmqpTransportEvents> implements OnAp
 
   async #pack(packet: ReadPacket, headers: FieldTable | undefined): Promise<OutgoingPacket> {
     const outgoing = toOutgoing(await (this.serializer.serialize(packet as never) as unknown));
+    const { body, isMandatory, properties } = outgoing;
     // Of the delivery at hand, where a handler sends this. A request has a correlation id of its own.
     const carried = carriedOn();
-    const merged = { ...carried?.headers, ...this.#options.headers, ...outgoing.properties.headers, ...headers };
-    const hasMode = outgoing.properties.deliveryMode !== undefined || outgoing.properties.persistent !== undefined;
+    const hasMode = properties.deliveryMode !== undefined || properties.persistent !== undefined;
     return {
-      ...outgoing,
+      body,
+      isMandatory,
       properties: {
-        contentType: 'application/json',
-        correlationId: carried?.correlationId,
-        ...outgoing.properties,
-        ...(hasMode ? {} : { persistent: this.#options.persistent ?? true }),
-        ...(Object.keys(merged).length === 0 ? {} : { headers: merged }),
+        contentType: properties.contentType ?? 'application/json',
+        contentEncoding: properties.contentEncoding,
+        headers: mergedHeaders(carried?.headers, this.#options.headers, properties.headers, headers),
+        deliveryMode: properties.deliveryMode,
+        persistent: hasMode ? properties.persistent : (this.#options.persistent ?? true),
+        priority: properties.priority,
+        correlationId: properties.correlationId ?? carried?.correlationId,
+        expiration: properties.expiration,
+        messageId: properties.messageId,
+        timestamp: properties.timestamp,
+        type: properties.type,
+        userId: properties.userId,
+        appId: properties.appId,
+        clusterId: properties.clusterId,
       },
     };
   }

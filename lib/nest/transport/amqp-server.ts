@@ -17,9 +17,9 @@ import type { RegisteredConsumer } from '../consuming/consumer-registry.js';
 import { MessageConsumer } from '../consuming/message-consumer.js';
 import { parkingQueue } from '../consuming/parking.js';
 import { transportConsumerKey, type TransportConsumer } from '../consuming/transport-consumer.js';
-import { connectWithin } from '../connecting.js';
-import { untilItWorks } from '../in-background.js';
-import { declareWishes } from '../topology.js';
+import { connectWithin } from '../starting/connecting.js';
+import { untilItWorks } from '../starting/in-background.js';
+import { declareWishes } from '../starting/topology.js';
 import { serverWishes, transportQueue } from './declaring.js';
 import { HandlerPolicies } from './handler-policy.js';
 import { HandlerRegistry } from './handler-registry.js';
@@ -34,6 +34,8 @@ export const AMQP_TRANSPORT = Symbol.for('leveret.transport');
 
 const defaultPrefetch = 20;
 const defaultDrainTimeout = 10_000;
+/** Routes that are remembered, by pattern. */
+const mostRoutes = 1_000;
 
 export class AmqpServer
   extends Server<AmqpTransportEvents, AmqpStatus>
@@ -52,6 +54,7 @@ export class AmqpServer
   readonly #registry = new HandlerRegistry();
   readonly #listeners = new TransportListeners();
   readonly #policies: HandlerPolicies;
+  readonly #routes = new Map<string, string>();
   readonly #consumer: MessageConsumer;
   #connectionParameters: ConnectionParameters;
   #connection: Connection | undefined;
@@ -291,10 +294,20 @@ export class AmqpServer
       requiresJson: this.#options.deserializer === undefined,
       deserialize: (value, properties) => this.deserializer.deserialize(value, properties),
       serialize: (packet) => this.serializer.serialize(packet as never) as unknown,
-      routeOf: (pattern) => this.getRouteFromPattern(pattern),
+      routeOf: (pattern) => this.#routeOf(pattern),
       runBetweenHooks: (context, run) => this.#runBetweenHooks(context, run),
       openOutbox,
     };
+  }
+
+  /** Nest's own tries to read each pattern as JSON. Patterns come from outside, so not every one is remembered. */
+  #routeOf(pattern: string): string {
+    let route = this.#routes.get(pattern);
+    if (route === undefined) {
+      route = this.getRouteFromPattern(pattern);
+      if (this.#routes.size < mostRoutes) this.#routes.set(pattern, route);
+    }
+    return route;
   }
 
   /** Of replies and parked copies. */

@@ -1,8 +1,8 @@
 /** The connection of an AmqpClient: made at the first use, once for all who ask, with a channel for each purpose. */
 import type { LoggerService } from '@nestjs/common';
 import type { Channel, Connection, ConnectionParameters } from '../../amqp/index.js';
-import { connectWithin } from '../connecting.js';
-import { declareWishes } from '../topology.js';
+import { connectWithin } from '../starting/connecting.js';
+import { declareWishes } from '../starting/topology.js';
 import { clientWishes } from './declaring.js';
 import type { AmqpClientOptions, ResolvedTransport } from './options.js';
 import { directReplyTo, RequestChannel } from '../requests/request-channel.js';

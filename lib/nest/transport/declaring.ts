@@ -3,7 +3,7 @@
  * difference would be refused with 406. Pure.
  */
 import type { FieldTable } from '../../amqp/index.js';
-import { bindingWish, exchangeWish, queueWish, takenQueueWish, type QueueWish, type Wish } from '../wishes.js';
+import { bindingWish, exchangeWish, queueWish, takenQueueWish, type QueueWish, type Wish } from '../starting/wishes.js';
 import type { ResolvedTransport, TransportQueueOptions } from './options.js';
 
 /** amqplib's names for arguments that RabbitMQ knows. */

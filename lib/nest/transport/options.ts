@@ -11,7 +11,7 @@ import type {
 import type { ConnectionParameters, FieldTable } from '../../amqp/index.js';
 import { ackPolicyFaults, type AckPolicy } from '../decorators/ack-policy.js';
 import { ConfigurationError } from '../errors.js';
-import { startChecks, type ConflictChoice, type StartChoice } from '../start-options.js';
+import { startChecks, type ConflictChoice, type StartChoice } from '../starting/start-options.js';
 import {
   faultsOf,
   isBoolean,

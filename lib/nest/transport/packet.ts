@@ -44,9 +44,12 @@ export class RecordSerializer {
 
 /** What a serialiser gave as a message: its `options` become properties, the rest JSON. */
 export function toOutgoing(serialized: unknown): OutgoingPacket {
-  const { options, ...packet } = serialized as { options?: unknown };
-  const json = JSON.stringify(typeof serialized === 'object' ? packet : serialized);
-  return { ...toOutgoingOptions(options), body: Buffer.from(json, 'utf8') };
+  if (typeof serialized !== 'object' || serialized === null || !('options' in serialized)) {
+    return { body: Buffer.from(JSON.stringify(serialized), 'utf8'), properties: {}, isMandatory: undefined };
+  }
+  const { options, ...packet } = serialized;
+  const { properties, isMandatory } = toOutgoingOptions(options);
+  return { body: Buffer.from(JSON.stringify(packet), 'utf8'), properties, isMandatory };
 }
 
 function isRecord(value: unknown): value is AmqpRecord | RmqRecord<unknown> {

@@ -2,6 +2,7 @@
  * Turns what a request handler gives (a value, a promise, an observable) into reply packets, as Nest's own `send` does:
  * one per value, the last one marked `isDisposed` where it is known to be the last by then.
  */
+import type { Ending } from '../consuming/ending.js';
 import { isObservable, of, type Subscription } from 'rxjs';
 
 /** A reply as it goes on the wire, before the serialiser. */
@@ -15,13 +16,13 @@ export interface ReplyPacket {
 
 /**
  * Runs the handler and hands each reply to `respond`, one after the other. Resolves when the last one was sent, with the
- * error that was among them; rejects when one could not be sent, or with the signal's reason, after which nothing more is
+ * error that was among them; rejects when one could not be sent, or with why it was ended, after which nothing more is
  * sent.
  */
 export async function runReplies(
   handle: () => unknown,
   respond: (packet: ReplyPacket) => Promise<void>,
-  signal: AbortSignal,
+  ending: Ending,
 ): Promise<{ readonly error: unknown } | undefined> {
   let failure: { readonly error: unknown } | undefined;
   const waiting: ReplyPacket[] = [];
@@ -29,14 +30,10 @@ export async function runReplies(
   let isSending = false;
   let isComplete = false;
   let isOver = false;
-  let onAbort = (): void => undefined;
   try {
     await new Promise<void>((resolve, reject) => {
       const refuse: (reason: unknown) => void = reject;
-      onAbort = () => {
-        refuse(signal.reason);
-      };
-      signal.addEventListener('abort', onAbort, { once: true });
+      ending.onEnd = refuse;
 
       const sendWaiting = async (): Promise<void> => {
         // A turn later, so that a value and the end right behind it become one packet.
@@ -80,7 +77,7 @@ export async function runReplies(
     });
   } finally {
     isOver = true;
-    signal.removeEventListener('abort', onAbort);
+    ending.onEnd = undefined;
     subscription?.unsubscribe();
   }
   return failure;

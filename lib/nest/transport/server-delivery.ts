@@ -8,10 +8,11 @@
  * Nothing in here rejects: a message that cannot be handled never stops the queue.
  */
 import { HttpException, type LoggerService } from '@nestjs/common';
-import { isObservable } from 'rxjs';
+import { isObservable, type Observable } from 'rxjs';
 import type { Channel, Delivery, SettlementResult } from '../../amqp/index.js';
 import { AmqpContext } from '../consuming/amqp-context.js';
 import { runFor } from '../consuming/current-delivery.js';
+import { Ending } from '../consuming/ending.js';
 import { noteOf } from '../consuming/error-notes.js';
 import type { ConsumerRun } from '../consuming/message-consumer.js';
 import { parkingQueue } from '../consuming/parking.js';
@@ -79,8 +80,8 @@ export class ServerDelivery implements ConsumerRun {
   readonly #channel: Channel;
   readonly #onStale: () => void;
   readonly #settlement: Settlement;
-  readonly #ending = new AbortController();
-  readonly #hurrying = new AbortController();
+  readonly #ending = new Ending();
+  #hurrying: AbortController | undefined;
   #isRunning = false;
   #pattern = '';
 
@@ -106,6 +107,7 @@ export class ServerDelivery implements ConsumerRun {
       // Its channel is gone: the broker delivers it again. Settled: by the handler itself.
       if (this.delivery.isStale || this.delivery.isSettled) return;
       this.#host.parking.reportFailure(this.#host.logger, this.#host.queue, error);
+      this.#hurrying = new AbortController();
       await wait(requeueDelay, this.#hurrying.signal);
       this.giveBack();
     } finally {
@@ -118,14 +120,14 @@ export class ServerDelivery implements ConsumerRun {
   }
 
   abandon(limit: number): boolean {
-    this.#ending.abort(new ShutdownError(this.#pattern, limit));
+    this.#ending.end(new ShutdownError(this.#pattern, limit));
     if (this.delivery.isSettled || this.delivery.isStale) return false;
     this.giveBack();
     return true;
   }
 
   hurry(): void {
-    this.#hurrying.abort();
+    this.#hurrying?.abort();
   }
 
   /** Rejects only when the message could not be parked. */
@@ -170,21 +172,23 @@ export class ServerDelivery implements ConsumerRun {
     }));
     const [first = { context: this.#context(), policy: host.policies.ofNobody }] = runs;
     if (runs.every(({ policy }) => policy.when === 'before')) this.#acknowledge();
-    const failures: Failure[] = [];
+    const runHandler = async ({ handler, context, policy }: (typeof runs)[number]): Promise<Failure | undefined> => {
+      try {
+        const result: unknown = await runFor(context, () => handler(packet.data, context));
+        if (isObservable(result)) await completed(result);
+        return undefined;
+      } catch (error) {
+        return failureOf(error, context, policy);
+      }
+    };
+    let failures: Failure[] = [];
     try {
       await host.runBetweenHooks(first.context, async () => {
-        const results = await Promise.allSettled(
-          runs.map(({ handler, context }) =>
-            runFor(context, async () => completed(await handler(packet.data, context))),
-          ),
-        );
-        for (const [index, { context, policy }] of runs.entries()) {
-          const result = results[index];
-          if (result?.status === 'rejected') failures.push(failureOf(result.reason, context, policy));
-        }
+        const results = await Promise.all(runs.map(runHandler));
+        failures = results.filter((failure) => failure !== undefined);
       });
     } catch (error) {
-      failures.push({ error, policy: first.policy });
+      failures = [{ error, policy: first.policy }];
     }
     if (failures.length > 0) await this.#fail(name, failures);
     else if (!runs.some(({ policy }) => policy.when === 'manual')) this.#acknowledge();
@@ -204,7 +208,7 @@ export class ServerDelivery implements ConsumerRun {
         const context = this.#context();
         await host.runBetweenHooks(context, async () => {
           const failed = await runFor(context, () =>
-            runReplies(() => handler(packet.data, context), respond, this.#ending.signal),
+            runReplies(() => handler(packet.data, context), respond, this.#ending),
           );
           failure = failed && failureOf(failed.error, context, policy);
         });
@@ -214,7 +218,7 @@ export class ServerDelivery implements ConsumerRun {
       }
     } catch (error) {
       // Where its channel is gone the broker delivers it again, and the reply goes out then.
-      if (!this.delivery.isStale && !this.#ending.signal.aborted) {
+      if (!this.delivery.isStale && !this.#ending.reason) {
         host.logger.error(`Request "${this.#pattern}": the reply was lost: ${describeError(error).message}`);
       }
     }
@@ -264,7 +268,7 @@ export class ServerDelivery implements ConsumerRun {
       handler: this.#pattern,
       pattern: this.#pattern,
       connection: this.#host.connectionName,
-      signal: this.#ending.signal,
+      ending: this.#ending,
       settlement: this.#settlement,
     });
   }
@@ -337,11 +341,10 @@ function errorOf({ error, origin }: Failure): unknown {
   return messageOf(error) === hiddenByNest && origin !== undefined ? origin : error;
 }
 
-/** Waits for an observable's end; anything else is complete. */
-function completed(result: unknown): Promise<void> {
+/** Waits for its end. */
+function completed(source: Observable<unknown>): Promise<void> {
   return new Promise((resolve, reject) => {
-    if (isObservable(result)) result.subscribe({ error: reject, complete: resolve });
-    else resolve();
+    source.subscribe({ error: reject, complete: resolve });
   });
 }
 

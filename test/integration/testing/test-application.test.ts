@@ -2,12 +2,13 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { ValidationPipe } from '@nestjs/common';
+import { Module, ValidationPipe } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { IsInt } from 'class-validator';
 import { Consume, AmqpServer, type AmqpClient } from 'leveret';
 import { UnroutableError } from 'leveret/amqp';
 import { testApplication, type TestApplication, type TestApplicationOptions } from 'leveret/testing';
+import { nestMajor, programOptions } from '../../support/nest-version.js';
 import { rejection, until } from '../../support/waiting.js';
 import { Orders, OutOfStock, ShopModule, Stock, Unpayable } from './shop.module.js';
 
@@ -145,10 +146,9 @@ describe('an application module on a private broker', () => {
       onAmount(_amount: Amount): void {}
     }
     Reflect.defineMetadata('design:paramtypes', [Amount], Strict.prototype, 'onAmount');
-    const app = await start(
-      { configure: (nest) => nest.useGlobalPipes(new ValidationPipe()) },
-      { imports: [ShopModule], providers: [Strict] },
-    );
+    @Module({ imports: [ShopModule], providers: [Strict] })
+    class StrictShopModule {}
+    const app = await start({ configure: (nest) => nest.useGlobalPipes(new ValidationPipe()) }, StrictShopModule);
     await app.publish('', 'amounts', { amount: 'much' });
     await app.publish('', 'amounts', { amount: 3 });
     const ends = await app.settled('amounts');
@@ -181,8 +181,21 @@ describe('an application module on a private broker', () => {
       @Consume({ queue: 'orders', connection: 'nowhere' })
       onOrder(): void {}
     }
-    const error = await rejection(testApplication({ imports: [ShopModule], providers: [Wrong] }, { logger: false }));
+    @Module({ imports: [ShopModule], providers: [Wrong] })
+    class WrongModule {}
+    const error = await rejection(testApplication(WrongModule, { logger: false }));
     expect(error.message).toContain('there is no connection "nowhere"');
+  });
+
+  test('plain metadata is a module on NestJS 12, and none on NestJS 11', async () => {
+    const starting = start({}, { imports: [ShopModule] });
+    if (nestMajor < 12) {
+      await expect(starting).rejects.toThrow('metatype is not a constructor');
+      return;
+    }
+    const app = await starting;
+    await app.publish('shop', 'order.created', { id: 'a', amount: 1 });
+    expect(await app.settled('orders')).toEqual([{ outcome: 'ack', attempts: 1 }]);
   });
 
   test('closing waits for running handlers, and ends everything', async () => {
@@ -202,7 +215,7 @@ describe('an application module on a private broker', () => {
     const program = fileURLToPath(new URL('leaves-nothing-open.fixture.ts', import.meta.url));
     const { NODE_OPTIONS: _options, ...env } = process.env;
     const output = await new Promise((resolve, reject) => {
-      execFile(process.execPath, ['--import', 'tsx', program], { env, timeout: 20_000 }, (error, stdout, stderr) => {
+      execFile(process.execPath, [...programOptions, program], { env, timeout: 20_000 }, (error, stdout, stderr) => {
         if (error) reject(new Error(stderr, { cause: error }));
         else resolve(stdout.trim());
       });

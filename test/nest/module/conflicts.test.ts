@@ -8,6 +8,7 @@ import {
   eventually,
   recordingConsumer,
   startApplication,
+  type LogRecorder,
 } from '../../support/nest-app.js';
 import { rejection } from '../../support/waiting.js';
 
@@ -92,10 +93,12 @@ describeOnBrokers('declarations that differ on the broker', (broker) => {
   test("conflicts: 'wait' starts when somebody mended it, and fails after startTimeout where nobody did", async () => {
     const { Orders, seen } = recordingConsumer(queue);
     const options = { url: broker.url, conflicts: 'wait', startTimeout: 8_000 } as const;
-    const starting = startApplication(options, { providers: [Orders] });
-    setTimeout(() => void bystander.channel.queueDelete(queue), 300);
-    const { log } = await starting;
-    expect(log.texts('warn').filter((line) => line.includes('waiting until it is mended'))).toHaveLength(1);
+    const waits = (log: LogRecorder): string[] =>
+      log.texts('warn').filter((line) => line.includes('waiting until it is mended'));
+    const { log } = await startApplication(options, { providers: [Orders] }, (_app, heard) => {
+      void eventually(() => expect(waits(heard)).toHaveLength(1)).then(() => bystander.channel.queueDelete(queue));
+    });
+    expect(waits(log)).toHaveLength(1);
     await bystander.send(queue, JSON.stringify('mended'));
     await eventually(() => expect(seen).toEqual(['mended']));
     const other = startApplication(
@@ -131,12 +134,12 @@ describeOnControlledRabbitmq('an application without the permission to declare',
     await bystander.open(broker.url);
     await broker.control('add_user', user, user);
     await broker.control('set_permissions', user, '^$', '.*', '.*');
-  });
+  }, 30_000);
   afterEach(closeApplications);
   afterAll(async () => {
     await broker.control('delete_user', user);
     await bystander.close();
-  });
+  }, 30_000);
 
   test('works with what others declared, and names what is not there', async () => {
     const url = new URL(broker.url);

@@ -148,6 +148,8 @@ describeOnBrokers('@Consume', (broker) => {
     let most = 0;
     let done = 0;
     const releases: (() => void)[] = [];
+    let markAllSent = (): void => undefined;
+    const allAreSent = new Promise<void>((resolve) => (markAllSent = resolve));
     @Injectable()
     class Orders {
       @Consume(wide)
@@ -158,6 +160,7 @@ describeOnBrokers('@Consume', (broker) => {
       async onNarrow(): Promise<void> {
         running += 1;
         most = Math.max(most, running);
+        await allAreSent;
         await pause(5);
         running -= 1;
         done += 1;
@@ -168,6 +171,7 @@ describeOnBrokers('@Consume', (broker) => {
       await bystander.send(wide, '1');
       await bystander.send(narrow, '1');
     }
+    markAllSent();
     await eventually(() => expect(done).toBe(25));
     expect(most).toBe(3);
     expect(releases).toHaveLength(20);

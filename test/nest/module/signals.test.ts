@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { describeOnBrokers } from '../../support/brokers.js';
 import { Bystander, eventually } from '../../support/nest-app.js';
+import { programOptions } from '../../support/nest-version.js';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
@@ -18,7 +19,7 @@ describeOnBrokers('a worker under load that is sent SIGTERM', (broker) => {
     const output: string[] = [];
     const workers: ChildProcess[] = [];
     const startWorker = async (): Promise<ChildProcess> => {
-      const worker = spawn(process.execPath, ['--import', 'tsx', 'test/support/programs/worker.ts'], {
+      const worker = spawn(process.execPath, [...programOptions, 'test/support/programs/worker.ts'], {
         cwd: root,
         env: { ...process.env, ...names, AMQP_URL: broker.url, NODE_OPTIONS: '--unhandled-rejections=strict' },
       });

@@ -1,3 +1,4 @@
+import { Ending } from '../../../lib/nest/consuming/ending.js';
 import { EMPTY, NEVER, Observable, of, Subject, throwError } from 'rxjs';
 import { runReplies, type ReplyPacket } from '../../../lib/nest/transport/reply-stream.js';
 
@@ -7,7 +8,7 @@ describe('replies', () => {
     const respond = async (packet: ReplyPacket): Promise<void> => {
       packets.push({ ...packet });
     };
-    await runReplies(handle, respond, new AbortController().signal);
+    await runReplies(handle, respond, new Ending());
     return packets;
   };
 
@@ -34,7 +35,7 @@ describe('replies', () => {
   });
 
   test('stop at an abort, and when one cannot be sent', async () => {
-    const ending = new AbortController();
+    const ending = new Ending();
     let isSubscribed = false;
     const source = new Observable(() => {
       isSubscribed = true;
@@ -45,17 +46,17 @@ describe('replies', () => {
     const run = runReplies(
       () => source,
       async () => undefined,
-      ending.signal,
+      ending,
     );
     await new Promise(setImmediate);
     expect(isSubscribed).toBe(true);
-    ending.abort(new Error('closing'));
+    ending.end(new Error('closing'));
     await expect(run).rejects.toThrow('closing');
     expect(isSubscribed).toBe(false);
     const unsendable = runReplies(
       () => of(1, NEVER),
       () => Promise.reject(new Error('not sent')),
-      new AbortController().signal,
+      new Ending(),
     );
     await expect(unsendable).rejects.toThrow('not sent');
   });

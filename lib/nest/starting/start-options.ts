@@ -1,5 +1,5 @@
 /** How something of an application starts: what AmqpModule and AmqpServer let their users choose. */
-import { isMilliseconds, isOneOf } from './option-checks.js';
+import { isMilliseconds, isOneOf } from '../option-checks.js';
 
 /** What becomes of a start whose broker is not there; see `start` of AmqpModuleOptions. */
 export type StartChoice = 'wait' | 'fail' | 'background';

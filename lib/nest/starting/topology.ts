@@ -8,9 +8,9 @@ import {
   type Channel,
   type Connection,
   type PlannedEntity,
-} from '../amqp/index.js';
+} from '../../amqp/index.js';
 import { keyOf, presentState, type ConflictPolicy } from './conflicts.js';
-import { ConfigurationError } from './errors.js';
+import { ConfigurationError } from '../errors.js';
 import type { Wish } from './wishes.js';
 
 /**

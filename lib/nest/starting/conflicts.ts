@@ -2,11 +2,11 @@
  * What is on the broker otherwise than it is to be declared: found before anything is declared, told argument by argument,
  * and dealt with as the application chose.
  */
-import { Plan, type Connection, type PlannedEntity } from '../amqp/index.js';
-import { TopologyConflictError } from './errors.js';
+import { Plan, type Connection, type PlannedEntity } from '../../amqp/index.js';
+import { TopologyConflictError } from '../errors.js';
 import type { ConflictChoice } from './start-options.js';
 import type { Wish } from './wishes.js';
-import { wait } from './waiting.js';
+import { wait } from '../waiting.js';
 
 /** Milliseconds between two looks at whether a conflict is mended. */
 const conflictInterval = 1_000;

@@ -6,8 +6,8 @@ import {
   TimeoutError,
   type Connection,
   type ConnectionParameters,
-} from '../amqp/index.js';
-import { wait } from './waiting.js';
+} from '../../amqp/index.js';
+import { wait } from '../waiting.js';
 
 export interface ConnectingOptions {
   /** Milliseconds over all attempts and endpoints. */

@@ -1,5 +1,5 @@
 /** What somebody wants on the broker: exchanges, queues and bindings as they go over the wire. Pure. */
-import type { FieldTable } from '../amqp/index.js';
+import type { FieldTable } from '../../amqp/index.js';
 
 /** An exchange as it goes over the wire; what is left out is the client's default. */
 export interface ExchangeWish {

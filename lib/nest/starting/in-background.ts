@@ -1,8 +1,8 @@
 /** Does something again and again until it works: what an application that does not wait for its broker needs. */
 import type { LoggerService } from '@nestjs/common';
-import { ParametersError } from '../amqp/index.js';
-import { ConfigurationError, describeError } from './errors.js';
-import { wait } from './waiting.js';
+import { ParametersError } from '../../amqp/index.js';
+import { ConfigurationError, describeError } from '../errors.js';
+import { wait } from '../waiting.js';
 
 /** Milliseconds before the second try, doubled each time. */
 const firstDelay = 1_000;
