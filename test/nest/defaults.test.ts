@@ -638,7 +638,7 @@ describeOnBrokers('by default', (broker) => {
     const starts = [
       startApplication(options, {}),
       new Promise<void>((resolve, reject) => {
-        server.listen((error) => (error === undefined ? resolve() : reject(error)));
+        server.listen((error) => (error === undefined ? resolve() : reject(error as Error)));
       }),
       bench.client({ ...options, queue: 'any' }).connect(),
     ];
