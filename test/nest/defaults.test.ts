@@ -638,7 +638,7 @@ describeOnBrokers('by default', (broker) => {
     const starts = [
       startApplication(options, {}),
       new Promise<void>((resolve, reject) => {
-        server.listen((error) => (error === undefined ? resolve() : reject(error as Error)));
+        server.listen((error) => (error === undefined ? resolve() : reject(toError(error))));
       }),
       bench.client({ ...options, queue: 'any' }).connect(),
     ];
@@ -920,3 +920,7 @@ describe('by default, with a user who may declare nothing (embedded)', () => {
     return url.href;
   });
 });
+
+function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
