@@ -635,15 +635,14 @@ describeOnBrokers('by default', (broker) => {
     };
     const options = { url: ['amqp://refusing', 'amqp://silent'], transport, plaintext: 'allow' } as const;
     const server = new AmqpServer({ ...options, queue: 'any' });
-    const starts = [
-      startApplication(options, {}),
-      new Promise<void>((resolve, reject) => {
-        server.listen((error) => (error === undefined ? resolve() : reject(error as Error)));
-      }),
-      bench.client({ ...options, queue: 'any' }).connect(),
-    ];
     const ends: Error[] = [];
-    for (const start of starts) start.catch((error: unknown) => ends.push(error as Error));
+    const noteEnd = (error: unknown): unknown => ends.push(error as Error);
+    startApplication(options, {}).catch(noteEnd);
+    bench
+      .client({ ...options, queue: 'any' })
+      .connect()
+      .catch(noteEnd);
+    server.listen(noteEnd);
     await breathe(50);
     await elapse(29_999);
     expect(ends).toEqual([]);
