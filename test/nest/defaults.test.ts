@@ -643,7 +643,13 @@ describeOnBrokers('by default', (broker) => {
       bench.client({ ...options, queue: 'any' }).connect(),
     ];
     const ends: Error[] = [];
-    for (const start of starts) start.catch((error: unknown) => ends.push(error as Error));
+    const noteEnd = (error: unknown): unknown => ends.push(error as Error);
+    startApplication(options, {}).catch(noteEnd);
+    bench
+      .client({ ...options, queue: 'any' })
+      .connect()
+      .catch(noteEnd);
+    server.listen(noteEnd);
     await breathe(50);
     await elapse(29_999);
     expect(ends).toEqual([]);
