@@ -127,15 +127,15 @@ export function describeError(thrown: unknown, limit = 1_000): { name: string; m
       // Few classes set the name; that of the class says more than `Error`.
       const name = thrown.name === 'Error' ? thrown.constructor.name : thrown.name;
       return {
-        name: textOf(name, 'Error').slice(0, 100),
-        message: textOf(thrown.message, 'no message').slice(0, limit),
+        name: excerpt(textOf(name, 'Error'), 100),
+        message: excerpt(textOf(thrown.message, 'no message'), limit),
       };
     }
     if (typeof thrown === 'object' && thrown !== null) {
       const { message } = thrown as { message?: unknown };
-      return { name: 'object', message: textOf(message, 'no message').slice(0, limit) };
+      return { name: 'object', message: excerpt(textOf(message, 'no message'), limit) };
     }
-    return { name: typeof thrown, message: String(thrown).slice(0, limit) };
+    return { name: typeof thrown, message: excerpt(String(thrown), limit) };
   } catch {
     return { name: typeof thrown, message: 'what was thrown cannot be described' };
   }
@@ -148,6 +148,23 @@ export function tamed(thrown: unknown): unknown {
     return thrown;
   } catch {
     return new Error('what was thrown cannot be looked at');
+  }
+}
+
+/**
+ * The beginning of a text, which may come from anywhere: at most so many characters, and no half of one, which neither a
+ * header nor a log could hold.
+ */
+export function excerpt(text: string, limit: number): string {
+  return Buffer.from(text.slice(0, limit), 'utf8').toString('utf8');
+}
+
+/** An error's stack, not longer than a log bears. Never throws: stacks are made when they are read, and may fail then. */
+export function stackOf(thrown: unknown): string | undefined {
+  try {
+    return thrown instanceof Error && typeof thrown.stack === 'string' ? excerpt(thrown.stack, 10_000) : undefined;
+  } catch {
+    return undefined;
   }
 }
 

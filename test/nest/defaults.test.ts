@@ -635,13 +635,6 @@ describeOnBrokers('by default', (broker) => {
     };
     const options = { url: ['amqp://refusing', 'amqp://silent'], transport, plaintext: 'allow' } as const;
     const server = new AmqpServer({ ...options, queue: 'any' });
-    const starts = [
-      startApplication(options, {}),
-      new Promise<void>((resolve, reject) => {
-        server.listen((error) => (error === undefined ? resolve() : reject(toError(error))));
-      }),
-      bench.client({ ...options, queue: 'any' }).connect(),
-    ];
     const ends: Error[] = [];
     const noteEnd = (error: unknown): unknown => ends.push(error as Error);
     startApplication(options, {}).catch(noteEnd);
@@ -926,7 +919,3 @@ describe('by default, with a user who may declare nothing (embedded)', () => {
     return url.href;
   });
 });
-
-function toError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
-}

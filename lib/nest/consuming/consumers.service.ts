@@ -1,5 +1,5 @@
 /** All consumers of an application: they start after every bootstrap hook and drain before any destroy hook. */
-import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { AmqpStarter } from '../module/amqp-starter.js';
 import { ConsumerRegistry } from './consumer-registry.js';
@@ -13,6 +13,7 @@ export class ConsumersService implements OnApplicationBootstrap, OnModuleDestroy
   readonly #invoker: HandlerInvoker;
   readonly #registry: ConsumerRegistry;
   readonly #servers: TransportConsumer[] = [];
+  readonly #logger = new Logger('AmqpModule');
 
   constructor(
     @Inject(AmqpStarter) starter: AmqpStarter,
@@ -32,6 +33,7 @@ export class ConsumersService implements OnApplicationBootstrap, OnModuleDestroy
   }
 
   async onApplicationBootstrap(): Promise<void> {
+    this.#warnOfSharedQueues();
     this.#registry.fill(
       this.#starter.plans.map((plan) => ({
         name: plan.name,
@@ -46,6 +48,18 @@ export class ConsumersService implements OnApplicationBootstrap, OnModuleDestroy
       await this.onModuleDestroy();
       await this.#starter.close();
       throw error;
+    }
+  }
+
+  /** They may be queues of one name on two brokers, so it is no error. */
+  #warnOfSharedQueues(): void {
+    for (const { registered } of this.#servers) {
+      const plan = this.#starter.plans.find(({ queue }) => queue === registered.consumer.queue);
+      if (!plan) continue;
+      this.#logger.warn(
+        `the queue "${plan.queue}" is consumed by ${plan.title} and by ${registered.name}: on one broker each message would ` +
+          'reach only one of the two',
+      );
     }
   }
 

@@ -5,7 +5,7 @@
 import type { Logger } from '@nestjs/common';
 import { RpcException } from '@nestjs/microservices';
 import type { Channel, Delivery, SettlementResult } from '../../amqp/index.js';
-import { describeError, HandlerTimeoutError, NoHandlerError, ShutdownError, tamed } from '../errors.js';
+import { describeError, HandlerTimeoutError, NoHandlerError, ShutdownError, stackOf, tamed } from '../errors.js';
 import { errorReply, valueReply, type PlainReply } from '../requests/plain-reply.js';
 import { sendReply, type Asked } from '../requests/replying.js';
 import { AmqpContext } from './amqp-context.js';
@@ -15,7 +15,7 @@ import { runFor } from './current-delivery.js';
 import { Ending } from './ending.js';
 import type { Invoke } from './handler-invoker.js';
 import type { ConsumerRun } from './message-consumer.js';
-import { park, parkingQueue } from './parking.js';
+import { parkingQueue, type Parking } from './parking.js';
 import { outcomeOf, reasonOf, type SettlementPolicy } from './policy.js';
 import { Settlement } from './settlement.js';
 
@@ -27,6 +27,7 @@ export interface DeliveryRunParts {
   readonly plan: ConsumerPlan;
   /** Whose message it is; undefined: nobody's. */
   readonly target: (HandlerPlan & { readonly invoke: Invoke }) | undefined;
+  readonly parking: Parking;
   readonly channel: Channel;
   readonly delivery: Delivery;
   readonly logger: Logger;
@@ -228,17 +229,15 @@ export class DeliveryRun implements ConsumerRun {
         this.#note('stale');
         return;
       }
-      const { name, message } = describeError(failure);
-      this.#parts.logger.error(`${this.#title}: the message could not be parked: ${name}: ${message}; requeued`);
+      this.#parts.parking.reportFailure(this.#parts.logger, this.#title, failure);
       await this.#delay();
       this.giveBack();
     }
   }
 
   async #parkCopy(reason: string, error: unknown): Promise<void> {
-    const { connection, queue } = this.#parts.plan;
-    const channel = await connection.publishChannel('for parking');
-    await park(channel, { delivery: this.delivery, queue, handler: this.#title, reason, error });
+    const { plan, parking } = this.#parts;
+    await parking.park({ delivery: this.delivery, queue: plan.queue, handler: this.#title, reason, error });
   }
 
   #delay(): Promise<void> {
@@ -260,7 +259,7 @@ export class DeliveryRun implements ConsumerRun {
     const { name, message } = describeError(error);
     const line = `${this.#title}: ${name}: ${message} (${consequence})`;
     if (reasonOf(error) === 'error' && error instanceof Error) {
-      this.#parts.logger.error(line, error.stack);
+      this.#parts.logger.error(line, stackOf(error));
     } else this.#parts.logger.error(line);
   }
 }

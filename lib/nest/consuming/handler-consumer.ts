@@ -4,6 +4,7 @@ import { handlerFor, type ConsumerPlan } from './consumer-plan.js';
 import { DeliveryRun } from './delivery-run.js';
 import type { HandlerInvoker } from './handler-invoker.js';
 import { MessageConsumer } from './message-consumer.js';
+import { Parking } from './parking.js';
 
 const defaultDrainTimeout = 10_000;
 
@@ -14,6 +15,8 @@ export function handlerConsumer(plan: ConsumerPlan, invoker: HandlerInvoker): Me
   const targets = new Map(
     plan.handlers.map((one) => [one, { ...one, invoke: invoker.prepare(one.handler, hasGlobals) }]),
   );
+  const { parkingQueue } = plan;
+  const parking = new Parking(() => connection.publishChannel('for parking'), parkingQueue && (() => parkingQueue));
   return new MessageConsumer({
     logger,
     title,
@@ -26,7 +29,7 @@ export function handlerConsumer(plan: ConsumerPlan, invoker: HandlerInvoker): Me
     createRun: (channel, delivery, onStale) => {
       const handler = handlerFor(plan, delivery.routingKey);
       const target = handler && targets.get(handler);
-      return new DeliveryRun({ plan, target, channel, delivery, logger, onStale });
+      return new DeliveryRun({ plan, target, parking, channel, delivery, logger, onStale });
     },
   });
 }

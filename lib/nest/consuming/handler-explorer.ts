@@ -12,7 +12,7 @@ import {
 } from '../decorators/consume-options.js';
 import { ackKey, consumeKey, isTransportHandler, settlementParameterKey } from '../decorators/metadata.js';
 import { discoverMethods } from '../discovery.js';
-import { ConfigurationError } from '../errors.js';
+import { ConfigurationError, describeError } from '../errors.js';
 import type { HandlerDefinition } from './handler-definition.js';
 
 @Injectable()
@@ -78,7 +78,14 @@ async function makeOptions(
       });
     }
   });
-  const made: unknown = await factory.useFactory(...(dependencies as never[]));
+  let made: unknown;
+  try {
+    made = await factory.useFactory(...(dependencies as never[]));
+  } catch (error) {
+    throw new ConfigurationError(name, `@Consume: its useFactory failed: ${describeError(error).message}`, {
+      cause: error,
+    });
+  }
   const options: unknown = typeof made === 'string' ? { queue: made } : made;
   const faults = consumeFaults(options);
   if (faults.length > 0) throw new ConfigurationError(name, `@Consume: ${faults.join('; ')}`);

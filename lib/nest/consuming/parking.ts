@@ -1,17 +1,21 @@
 /** Puts copies of messages that could not be handled into `<queue>.parked`, with the reason in their headers. */
+import type { LoggerService } from '@nestjs/common';
 import {
   ArgumentError,
   sequenceHeader,
+  UnroutableError,
   type BasicProperties,
   type Channel,
   type Delivery,
   type FieldTable,
 } from '../../amqp/index.js';
-import { describeError } from '../errors.js';
+import { describeError, excerpt } from '../errors.js';
+import type { QueueWish } from '../starting/wishes.js';
 
 /** Milliseconds that the broker has to confirm a copy. */
 const parkTimeout = 10_000;
 const longestMessage = 1_000;
+const longestName = 200;
 
 export function parkingQueue(queue: string): string {
   return `${queue}.parked`;
@@ -26,8 +30,47 @@ export interface ParkedMessage {
   readonly error: unknown;
 }
 
+/**
+ * Where the messages of a queue are parked. Its queue is declared anew where it is missed and may be declared: somebody may
+ * have deleted it.
+ */
+export class Parking {
+  readonly #openChannel: () => Promise<Channel>;
+  readonly #declared: ((queue: string) => QueueWish) | undefined;
+  #isBroken = false;
+
+  /** `openChannel` gives one with confirms. `declared`: how its queue is declared; undefined: it is not. */
+  constructor(openChannel: () => Promise<Channel>, declared: ((queue: string) => QueueWish) | undefined) {
+    this.#openChannel = openChannel;
+    this.#declared = declared;
+  }
+
+  /** Resolves when the broker has the copy; rejects with the client's errors when it has not, or may not have it. */
+  async park(message: ParkedMessage): Promise<void> {
+    const channel = await this.#openChannel();
+    try {
+      await park(channel, message);
+    } catch (error) {
+      if (!(error instanceof UnroutableError) || !this.#declared) throw error;
+      const { name, ...options } = this.#declared(message.queue);
+      await channel.queueDeclare(name, options);
+      await park(channel, message);
+    }
+    this.#isBroken = false;
+  }
+
+  /** Logs that a message could not be parked: once, until one was. */
+  reportFailure(logger: LoggerService, title: string, error: unknown): void {
+    if (!this.#isBroken) {
+      const { name, message } = describeError(error);
+      logger.error(`${title}: the message could not be parked: ${name}: ${message}; requeued`);
+    }
+    this.#isBroken = true;
+  }
+}
+
 /** Resolves when the broker confirmed the copy; rejects with a PublishError when it is not there. */
-export async function park(channel: Channel, message: ParkedMessage): Promise<void> {
+async function park(channel: Channel, message: ParkedMessage): Promise<void> {
   const { delivery, queue } = message;
   const { userId, expiration, headers, ...properties } = readable(delivery);
   const put = (copyHeaders: FieldTable): Promise<void> =>
@@ -70,7 +113,7 @@ function reasonHeaders(
 ): FieldTable {
   const headers: FieldTable = {
     'x-leveret-reason': reason,
-    'x-leveret-handler': handler,
+    'x-leveret-handler': excerpt(handler, longestName),
     'x-leveret-queue': queue,
     'x-leveret-exchange': delivery.exchange,
     'x-leveret-routing-key': delivery.routingKey,

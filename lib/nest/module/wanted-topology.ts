@@ -5,7 +5,10 @@ import { bindingWish, exchangeWish, queueWish, takenQueueWish, type Wish } from 
 import type { NamedConnection } from './named-connection.js';
 
 export function topologyWishes(connection: NamedConnection, plans: readonly ConsumerPlan[]): Wish[] {
-  return [...moduleWishes(connection, plans), ...plans.flatMap(consumerWishes)];
+  const wishes = [...moduleWishes(connection, plans), ...plans.flatMap(consumerWishes)];
+  // A binding of the module may be to a queue that a handler declares.
+  const isBinding = ({ kind }: Wish): boolean => kind === 'binding';
+  return [...wishes.filter((wish) => !isBinding(wish)), ...wishes.filter(isBinding)];
 }
 
 function moduleWishes(connection: NamedConnection, plans: readonly ConsumerPlan[]): Wish[] {

@@ -5,6 +5,7 @@
 import type { LoggerService } from '@nestjs/common';
 import {
   AmqpError,
+  ArgumentError,
   ConnectionClosedError,
   ConnectionLostError,
   NotSentError,
@@ -145,6 +146,10 @@ export class RequestChannel {
    */
   send(request: OutgoingRequest, listener: RequestListener): () => void {
     const { correlationId, pattern } = request;
+    if (this.#pending.has(correlationId)) {
+      listener.onFailure(new ArgumentError('correlationId', `another request waits with "${correlationId}"`));
+      return () => undefined;
+    }
     const givenUp = this.#channel.hasRoom ? undefined : new AbortController();
     const pending: PendingRequest = { pattern, listener, givenUp, isSent: false };
     this.#pending.set(correlationId, pending);

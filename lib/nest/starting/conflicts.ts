@@ -2,8 +2,8 @@
  * What is on the broker otherwise than it is to be declared: found before anything is declared, told argument by argument,
  * and dealt with as the application chose.
  */
-import { Plan, type Connection, type PlannedEntity } from '../../amqp/index.js';
-import { TopologyConflictError } from '../errors.js';
+import { ArgumentError, Plan, type Connection, type PlannedEntity } from '../../amqp/index.js';
+import { ConfigurationError, TopologyConflictError } from '../errors.js';
 import type { ConflictChoice } from './start-options.js';
 import type { Wish } from './wishes.js';
 import { wait } from '../waiting.js';
@@ -37,10 +37,14 @@ export async function presentState(
   const deadline = performance.now() + policy.limit;
   let told: string | undefined;
   for (;;) {
-    const plan = await connection.plan({
-      exchanges: wishes.flatMap(({ exchange }) => exchange ?? []),
-      queues: wishes.flatMap(({ queue }) => queue ?? []),
-    });
+    const plan = await connection
+      .plan({
+        exchanges: wishes.flatMap(({ exchange }) => exchange ?? []),
+        queues: wishes.flatMap(({ queue }) => queue ?? []),
+      })
+      .catch((error: unknown) => {
+        throw namedByWish(error, wishes);
+      });
     const present: PresentState = new Map(plan.entities.map((entity) => [keyOf(entity), entity]));
     const isTold = (wish: Wish): boolean => present.get(keyOf(wish))?.state === 'conflict';
     const differing = wishes.filter((wish) => isTold(wish) && wish.isParking !== true);
@@ -58,6 +62,15 @@ export async function presentState(
     await wait(Math.min(conflictInterval, deadline - performance.now()), policy.signal);
     if (policy.signal.aborted) throw error;
   }
+}
+
+/** `queues[1].arguments.a: ...` said by whom it is. */
+function namedByWish(error: unknown, wishes: readonly Wish[]): unknown {
+  if (!(error instanceof ArgumentError)) return error;
+  const [, list, index] = /^(queues|exchanges)\[(\d+)\]/.exec(error.message) ?? [];
+  const named = wishes.filter(({ queue, exchange }) => (list === 'queues' ? queue : exchange) !== undefined);
+  const wish = named[Number(index)];
+  return wish ? new ConfigurationError(wish.where, `${wish.title}: ${error.message}`, { cause: error }) : error;
 }
 
 function conflictError(wishes: readonly Wish[], present: PresentState): TopologyConflictError {

@@ -16,7 +16,7 @@ import {
   type FieldTable,
 } from '../../amqp/index.js';
 import { carriedOn } from '../consuming/current-delivery.js';
-import { describeError } from '../errors.js';
+import { describeError, tamed } from '../errors.js';
 import { HeardPromise } from '../heard-promise.js';
 import { mergedHeaders } from '../merged-headers.js';
 import { isMilliseconds } from '../option-checks.js';
@@ -224,7 +224,8 @@ export class AmqpClient extends ClientProxy<AmqpTransportEvents> implements OnAp
       ([channel, request]) => {
         if (!isOver) giveUp = channel.send(request, { onReply, onFailure: fail });
       },
-      (error: unknown) => {
+      (thrown: unknown) => {
+        const error = tamed(thrown) ?? new ArgumentError('serializer', `failed with ${String(thrown)}`);
         fail(error instanceof ConnectionClosedError ? closedMeanwhile(patternText(packet.pattern), error) : error);
       },
     );

@@ -15,7 +15,8 @@ import {
 import { WrongStateError, type Channel, type Connection, type ConnectionParameters } from '../../amqp/index.js';
 import type { RegisteredConsumer } from '../consuming/consumer-registry.js';
 import { MessageConsumer } from '../consuming/message-consumer.js';
-import { parkingQueue } from '../consuming/parking.js';
+import { Parking, parkingQueue } from '../consuming/parking.js';
+import { planParkingQueue } from '../consuming/queue-plan.js';
 import { transportConsumerKey, type TransportConsumer } from '../consuming/transport-consumer.js';
 import { connectWithin } from '../starting/connecting.js';
 import { untilItWorks } from '../starting/in-background.js';
@@ -25,7 +26,6 @@ import { HandlerPolicies } from './handler-policy.js';
 import { HandlerRegistry } from './handler-registry.js';
 import { resolveTransport, type AmqpServerOptions, type ResolvedTransport } from './options.js';
 import { RecordSerializer } from './packet.js';
-import { Parking } from './parking.js';
 import { ServerDelivery, type ServerDeliveryHost } from './server-delivery.js';
 import { reportConnection, TransportListeners, type AmqpStatus, type AmqpTransportEvents } from './status.js';
 
@@ -285,7 +285,10 @@ export class AmqpServer
       logger: this.logger,
       registry: this.#registry,
       policies: this.#policies,
-      parking: new Parking(openOutbox, this.#transport.noAssert !== true),
+      parking: new Parking(
+        openOutbox,
+        this.#transport.noAssert === true ? undefined : (queue) => planParkingQueue(queue, false),
+      ),
       hasWildcards: this.#transport.hasWildcards,
       get queue() {
         return currentQueue();

@@ -15,16 +15,23 @@ import { runFor } from '../consuming/current-delivery.js';
 import { Ending } from '../consuming/ending.js';
 import { noteOf } from '../consuming/error-notes.js';
 import type { ConsumerRun } from '../consuming/message-consumer.js';
-import { parkingQueue } from '../consuming/parking.js';
+import { parkingQueue, type Parking } from '../consuming/parking.js';
 import { noteRefusal, outcomeOf, reasonOf, type SettlementPolicy } from '../consuming/policy.js';
 import { Settlement } from '../consuming/settlement.js';
-import { describeError, NoHandlerError, ShutdownError, UnreadableBodyError } from '../errors.js';
+import {
+  describeError,
+  excerpt,
+  NoHandlerError,
+  ShutdownError,
+  stackOf,
+  tamed,
+  UnreadableBodyError,
+} from '../errors.js';
 import type { FailureOutcome } from '../decorators/ack-policy.js';
 import { wait } from '../waiting.js';
 import type { HandlerPolicies } from './handler-policy.js';
 import type { HandlerRegistry } from './handler-registry.js';
 import { patternText, readBody, toOutgoing } from './packet.js';
-import type { Parking } from './parking.js';
 import { sendReply, type Asked } from '../requests/replying.js';
 import { runReplies, type ReplyPacket } from './reply-stream.js';
 
@@ -73,6 +80,8 @@ const refusedByGuard = 'Forbidden resource';
 const noMessageHandler = 'There is no matching message handler defined in the remote service.';
 /** Milliseconds before a message that could not be parked goes back to its queue. */
 const requeueDelay = 1_000;
+/** Characters of a pattern in the log and in headers. */
+const longestName = 200;
 
 export class ServerDelivery implements ConsumerRun {
   readonly delivery: Delivery;
@@ -84,6 +93,8 @@ export class ServerDelivery implements ConsumerRun {
   #hurrying: AbortController | undefined;
   #isRunning = false;
   #pattern = '';
+  /** The pattern as the log may hold it: it comes from outside. */
+  #name = '';
 
   constructor(host: ServerDeliveryHost, channel: Channel, delivery: Delivery, onStale: () => void) {
     this.#host = host;
@@ -91,7 +102,7 @@ export class ServerDelivery implements ConsumerRun {
     this.delivery = delivery;
     this.#onStale = onStale;
     this.#settlement = new Settlement(delivery, (reason, error) =>
-      host.parking.park({ delivery, queue: host.queue, handler: this.#pattern, reason, error }),
+      host.parking.park({ delivery, queue: host.queue, handler: this.#name, reason, error }),
     );
   }
 
@@ -106,7 +117,7 @@ export class ServerDelivery implements ConsumerRun {
     } catch (error) {
       // Its channel is gone: the broker delivers it again. Settled: by the handler itself.
       if (this.delivery.isStale || this.delivery.isSettled) return;
-      this.#host.parking.reportFailure(this.#host.logger, this.#host.queue, error);
+      this.#host.parking.reportFailure(this.#host.logger, `Queue "${this.#host.queue}"`, error);
       this.#hurrying = new AbortController();
       await wait(requeueDelay, this.#hurrying.signal);
       this.giveBack();
@@ -120,7 +131,7 @@ export class ServerDelivery implements ConsumerRun {
   }
 
   abandon(limit: number): boolean {
-    this.#ending.end(new ShutdownError(this.#pattern, limit));
+    this.#ending.end(new ShutdownError(this.#name, limit));
     if (this.delivery.isSettled || this.delivery.isStale) return false;
     this.giveBack();
     return true;
@@ -138,10 +149,11 @@ export class ServerDelivery implements ConsumerRun {
       packet = await this.#read();
       ({ replyTo } = this.delivery.properties);
     } catch (error) {
-      await this.#fail('A message', [{ error, policy: this.#host.policies.ofNobody }]);
+      await this.#fail('A message', [{ error: tamed(error), policy: this.#host.policies.ofNobody }]);
       return;
     }
     this.#pattern = patternText(packet.pattern);
+    this.#name = excerpt(this.#pattern, longestName);
     if (packet.id !== undefined && replyTo !== undefined) await this.#handleRequest(packet, replyTo);
     else await this.#handleEvent(packet);
   }
@@ -159,10 +171,10 @@ export class ServerDelivery implements ConsumerRun {
 
   async #handleEvent(packet: IncomingPacket): Promise<void> {
     const host = this.#host;
-    const name = `Event "${this.#pattern}"`;
+    const name = `Event "${this.#name}"`;
     const handlers = host.registry.forEvent(host.routeOf(this.#pattern), host.hasWildcards);
     if (handlers.length === 0) {
-      await this.#fail(name, [{ error: new NoHandlerError(this.#pattern), policy: host.policies.ofNobody }]);
+      await this.#fail(name, [{ error: new NoHandlerError(this.#name), policy: host.policies.ofNobody }]);
       return;
     }
     const runs = handlers.map((handler) => ({
@@ -213,18 +225,18 @@ export class ServerDelivery implements ConsumerRun {
           failure = failed && failureOf(failed.error, context, policy);
         });
       } else {
-        host.logger.warn(`Request "${this.#pattern}": there is no handler.`);
+        host.logger.warn(`Request "${this.#name}": there is no handler.`);
         await respond({ id: packet.id, err: noMessageHandler, status: 'error' });
       }
     } catch (error) {
       // Where its channel is gone the broker delivers it again, and the reply goes out then.
       if (!this.delivery.isStale && !this.#ending.reason) {
-        host.logger.error(`Request "${this.#pattern}": the reply was lost: ${describeError(error).message}`);
+        host.logger.error(`Request "${this.#name}": the reply was lost: ${describeError(error).message}`);
       }
     }
     // Whoever asked knows of it. What else is to be done only its own policy says.
     if (failure && !this.#settlement.isSettled && outcome(failure) !== 'drop') {
-      await this.#fail(`Request "${this.#pattern}"`, [failure]);
+      await this.#fail(`Request "${this.#name}"`, [failure]);
       return;
     }
     // Also when the reply was lost: to run the handler again would help nobody.
@@ -242,7 +254,7 @@ export class ServerDelivery implements ConsumerRun {
         this.#acknowledge();
       },
       onNobody: () => {
-        this.#host.logger.warn(`Request "${this.#pattern}": nobody waits for the reply any more.`);
+        this.#host.logger.warn(`Request "${this.#name}": nobody waits for the reply any more.`);
       },
     };
     await sendReply(await this.#host.openOutbox(), asked, body, properties);
@@ -253,7 +265,7 @@ export class ServerDelivery implements ConsumerRun {
       return toOutgoing(await this.#host.serialize(reply));
     } catch (error) {
       const { message } = describeError(error);
-      this.#host.logger.error(`Request "${this.#pattern}": the reply cannot be serialised: ${message}`);
+      this.#host.logger.error(`Request "${this.#name}": the reply cannot be serialised: ${message}`);
       return toOutgoing({ err: { status: 'error', message: hiddenByNest }, isDisposed: true });
     }
   }
@@ -321,15 +333,16 @@ export class ServerDelivery implements ConsumerRun {
   /** An error that Nest's filter has logged is not logged a second time, only what becomes of the message. */
   #log(text: string, failures: readonly Failure[]): void {
     if (failures.every(isLoggedByNest)) this.#host.logger.warn(text);
-    else this.#host.logger.error(text, failures.map(({ error }) => error).find(isUnexpected)?.stack);
+    else this.#host.logger.error(text, stackOf(failures.map(({ error }) => error).find(isUnexpected)));
   }
 }
 
-function failureOf(error: unknown, context: AmqpContext, policy: SettlementPolicy): Failure {
+function failureOf(thrown: unknown, context: AmqpContext, policy: SettlementPolicy): Failure {
+  const error = tamed(thrown);
   const note = noteOf(context);
   // Nest says so of a guard that answered false. A handler that throws the same was reached first.
   if (!note && !(error instanceof Error) && messageOf(error) === refusedByGuard) noteRefusal(error);
-  return { error, origin: note?.error, policy };
+  return { error, origin: tamed(note?.error), policy };
 }
 
 function outcome({ error, origin, policy }: Failure): FailureOutcome {
@@ -353,8 +366,13 @@ function isLoggedByNest({ error, origin }: Failure): boolean {
   return messageOf(error) === hiddenByNest && !(origin instanceof HttpException);
 }
 
+/** Undefined also where it does not let itself be asked. */
 function messageOf(error: unknown): unknown {
-  return typeof error === 'object' && error !== null && 'message' in error ? error.message : undefined;
+  try {
+    return typeof error === 'object' && error !== null && 'message' in error ? error.message : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The stack of what comes of a foreign message helps nobody. */
