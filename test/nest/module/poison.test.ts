@@ -142,7 +142,7 @@ describeOnBrokers('what is poison elsewhere', (broker) => {
   test('a factory that fails and an argument that cannot be sent name class and method', async () => {
     @Injectable()
     class Failing {
-      @Consume({ useFactory: () => Promise.reject(null) })
+      @Consume({ useFactory: () => Promise.reject(new TypeError('no such setting')) })
       onOrder(): void {}
     }
     @Injectable()
