@@ -8,6 +8,7 @@ import type { Channel, Delivery, SettlementResult } from '../../amqp/index.js';
 import { describeError, HandlerTimeoutError, NoHandlerError, ShutdownError, stackOf, tamed } from '../errors.js';
 import { errorReply, valueReply, type PlainReply } from '../requests/plain-reply.js';
 import { sendReply, type Asked } from '../requests/replying.js';
+import { wait } from '../waiting.js';
 import { AmqpContext } from './amqp-context.js';
 import { readBody } from './body.js';
 import type { ConsumerPlan, HandlerPlan } from './consumer-plan.js';
@@ -15,12 +16,9 @@ import { runFor } from './current-delivery.js';
 import { Ending } from './ending.js';
 import type { Invoke } from './handler-invoker.js';
 import type { ConsumerRun } from './message-consumer.js';
-import { parkingQueue, type Parking } from './parking.js';
+import { parkingQueue, requeueDelay, type Parking } from './parking.js';
 import { outcomeOf, reasonOf, type SettlementPolicy } from './policy.js';
 import { Settlement } from './settlement.js';
-
-/** Milliseconds before a message that could not be parked goes back: without them it would come again at once. */
-const requeueDelay = 1_000;
 
 /** What a delivery's handling needs. */
 export interface DeliveryRunParts {
@@ -45,7 +43,7 @@ export class DeliveryRun implements ConsumerRun {
   readonly #replyTo: string | undefined;
   readonly #ending = new Ending();
   #isRunning = false;
-  #endDelay: (() => void) | undefined;
+  #hurrying: AbortController | undefined;
 
   constructor(parts: DeliveryRunParts) {
     const { plan, target, delivery } = parts;
@@ -97,7 +95,7 @@ export class DeliveryRun implements ConsumerRun {
 
   /** A wait before a requeue is cut short. */
   hurry(): void {
-    this.#endDelay?.();
+    this.#hurrying?.abort();
   }
 
   /** No time was left for it: its message went back. */
@@ -241,13 +239,8 @@ export class DeliveryRun implements ConsumerRun {
   }
 
   #delay(): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, requeueDelay);
-      this.#endDelay = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
+    this.#hurrying = new AbortController();
+    return wait(requeueDelay, this.#hurrying.signal);
   }
 
   #note(result: SettlementResult): void {

@@ -12,6 +12,8 @@ import {
 import { describeError, excerpt } from '../errors.js';
 import type { QueueWish } from '../starting/wishes.js';
 
+/** Milliseconds before a message that could not be parked goes back: without them it would come again at once. */
+export const requeueDelay = 1_000;
 /** Milliseconds that the broker has to confirm a copy. */
 const parkTimeout = 10_000;
 const longestMessage = 1_000;

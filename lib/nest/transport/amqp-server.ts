@@ -20,6 +20,7 @@ import { planParkingQueue } from '../consuming/queue-plan.js';
 import { transportConsumerKey, type TransportConsumer } from '../consuming/transport-consumer.js';
 import { connectWithin } from '../starting/connecting.js';
 import { untilItWorks } from '../starting/in-background.js';
+import { Shared } from '../requests/shared.js';
 import { declareWishes } from '../starting/topology.js';
 import { serverWishes, transportQueue } from './declaring.js';
 import { HandlerPolicies } from './handler-policy.js';
@@ -55,12 +56,13 @@ export class AmqpServer
   readonly #listeners = new TransportListeners();
   readonly #policies: HandlerPolicies;
   readonly #routes = new Map<string, string>();
+  /** The channel of replies and parked copies. */
+  readonly #outbox = new Shared((onEnd) => this.#openOutbox(onEnd));
   readonly #consumer: MessageConsumer;
   #connectionParameters: ConnectionParameters;
   #connection: Connection | undefined;
   /** The queue, where the broker named it: as it was first. */
   #namedQueue: string | undefined;
-  #outbox: Promise<Channel> | undefined;
   /** Set while it starts or listens. */
   #ending: AbortController | undefined;
 
@@ -121,7 +123,7 @@ export class AmqpServer
     if (!connection) return;
     this.#connection = undefined;
     this.#namedQueue = undefined;
-    this.#outbox = undefined;
+    this.#outbox.forget();
     await connection.close();
     this._status$.next('disconnected');
   }
@@ -280,7 +282,7 @@ export class AmqpServer
 
   #deliveryHost(): ServerDeliveryHost {
     const currentQueue = (): string => this.#consumer.queue;
-    const openOutbox = (): Promise<Channel> => this.#openOutbox();
+    const openOutbox = (): Promise<Channel> => this.#outbox.get();
     return {
       logger: this.logger,
       registry: this.#registry,
@@ -313,21 +315,11 @@ export class AmqpServer
     return route;
   }
 
-  /** Of replies and parked copies. */
-  #openOutbox(): Promise<Channel> {
-    this.#outbox ??= this.unwrap()
-      .openChannel({ confirm: true })
-      .then(
-        (channel) =>
-          channel.on('lost', ({ cause }) => {
-            this.logger.warn(`The channel of the replies was closed by RabbitMQ: ${cause.message}. Reopening it.`);
-          }),
-        (error: unknown) => {
-          this.#outbox = undefined;
-          throw error;
-        },
-      );
-    return this.#outbox;
+  async #openOutbox(onEnd: () => void): Promise<Channel> {
+    const channel = await this.unwrap().openChannel({ confirm: true });
+    return channel.on('closed', onEnd).on('lost', ({ cause }) => {
+      this.logger.warn(`The channel of the replies was closed by RabbitMQ: ${cause.message}. Reopening it.`);
+    });
   }
 
   /** Nest's instrumentation opens a span before a handler and closes it after; its hook calls `run`. */

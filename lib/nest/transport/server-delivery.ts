@@ -3,7 +3,7 @@
  *
  *   read -> request -> reply (value, values or error) -> ack
  *        -> event   -> all its handlers -> ack, or, when one failed, as its policy says
- *        -> unreadable, or nobody handles it -> park; a request is answered first
+ *        -> unreadable, or nobody handles it -> as the server's own policy says; a request is answered, and done with
  *
  * Nothing in here rejects: a message that cannot be handled never stops the queue.
  */
@@ -15,7 +15,7 @@ import { runFor } from '../consuming/current-delivery.js';
 import { Ending } from '../consuming/ending.js';
 import { noteOf } from '../consuming/error-notes.js';
 import type { ConsumerRun } from '../consuming/message-consumer.js';
-import { parkingQueue, type Parking } from '../consuming/parking.js';
+import { parkingQueue, requeueDelay, type Parking } from '../consuming/parking.js';
 import { noteRefusal, outcomeOf, reasonOf, type SettlementPolicy } from '../consuming/policy.js';
 import { Settlement } from '../consuming/settlement.js';
 import {
@@ -78,8 +78,6 @@ const hiddenByNest = 'Internal server error';
 const refusedByGuard = 'Forbidden resource';
 /** Of Nest's own transport, word for word. */
 const noMessageHandler = 'There is no matching message handler defined in the remote service.';
-/** Milliseconds before a message that could not be parked goes back to its queue. */
-const requeueDelay = 1_000;
 /** Characters of a pattern in the log and in headers. */
 const longestName = 200;
 

@@ -157,12 +157,26 @@ describeOnBrokers('consumers in the module’s options', (broker) => {
 
   test('complete a @Consume by its name, and have the last word', async () => {
     const queue = broker.unique('configured');
-    const { Orders, seen } = named({ name: 'orders', prefetch: 7 });
+    let release = (): void => undefined;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    @Injectable()
+    class Orders {
+      @Consume({ name: 'orders', prefetch: 7 })
+      onOrder(): Promise<void> {
+        return released;
+      }
+    }
     const consumers = { orders: { queue, exchange: 'amq.topic', routingKey: queue, prefetch: 1 }, nobody: {} };
-    const { log } = await startApplication({ url: broker.url, consumers }, { providers: [Orders] });
-    await bystander.channel.publish('amq.topic', queue, '1', {}, { mandatory: true });
-    await eventually(() => expect(seen).toEqual([1]));
+    const { app, log } = await startApplication({ url: broker.url, consumers }, { providers: [Orders] });
+    for (const body of ['1', '2', '3']) {
+      await bystander.channel.publish('amq.topic', queue, body, {}, { mandatory: true });
+    }
+    await eventually(() => expect(app.get(ConsumerRegistry).status('orders')).toMatchObject([{ queue, running: 1 }]));
+    // With the decorator's 7 none would be left there.
+    expect(await bystander.count(queue)).toBe(2);
     expect(log.texts('warn')).toContain('consumers.nobody is configured, but no @Consume has that name AmqpModule');
+    release();
+    await eventually(async () => expect(await bystander.count(queue)).toBe(0));
   });
 
   test('that are missing, unknown or wrong are errors at start that say where', async () => {
