@@ -16,8 +16,12 @@ import {
 } from './message-copy.js';
 import { parkingQueue } from './parking.js';
 
-/** Messages that are on their way at a time. */
-const windowSize = 100;
+/**
+ * Messages that are on their way at a time, and acknowledged in one go. RabbitMQ holds back what is said to a quorum queue
+ * beyond 32 commands that it has not answered, and forgets it where the channel closes meanwhile: the messages would be there
+ * again.
+ */
+const windowSize = 20;
 /** Bytes of the bodies that are held at a time. */
 const mostBytes = 64 * 1024 * 1024;
 
