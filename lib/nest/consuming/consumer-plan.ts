@@ -51,6 +51,11 @@ export interface ConsumerPlan {
   readonly handlers: readonly HandlerPlan[];
   /** For messages that are nobody's. */
   readonly policy: SettlementPolicy;
+  /**
+   * What is tried again waits in this process, holding its delivery: no message may outlive a queue that goes with its
+   * connection.
+   */
+  readonly waitsInMemory: boolean;
 }
 
 /** Whose a message with that routing key is; undefined: nobody's. */
@@ -106,6 +111,7 @@ function planConsumer(all: readonly ConfiguredHandler[]): ConsumerPlan | undefin
     concurrency,
     handlers,
     policy: resolvePolicy({}, defaults.ack ?? {}, false),
+    waitsInMemory: queue.exclusive === true || queue.autoDelete === true,
   };
 }
 
@@ -136,10 +142,12 @@ function checkNames(plans: readonly ConsumerPlan[]): void {
   }
 }
 
-/** Milliseconds that messages of these consumers may wait to be tried again, each once, in the delay queues of their connection. */
-export function delaysOfPlans(plans: readonly ConsumerPlan[]): number[] {
-  const policies = plans.flatMap(({ handlers }) => handlers.flatMap((one) => [one.policy, one.requestPolicy]));
-  return [...new Set(policies.flatMap(retryDelaysOf))].filter((delay) => delay > 0).sort((a, b) => a - b);
+/** Milliseconds that messages of this consumer may wait to be tried again, each once. */
+export function delaysOfPlan({ handlers }: ConsumerPlan): number[] {
+  const policies = handlers.flatMap(({ policy, requestPolicy, options }) =>
+    options.reply === true ? [policy, requestPolicy] : [policy],
+  );
+  return [...new Set(policies.flatMap(retryDelaysOf))].filter((delay) => delay > 0);
 }
 
 /** What ConsumerRegistry finds it by. */

@@ -23,7 +23,7 @@ export function handlerConsumer(plan: ConsumerPlan, invoker: HandlerInvoker): Me
     logger,
     parking: new Parking(() => connection.publishChannel('for parking'), parkingQueue && (() => parkingQueue)),
     retries: new Retries(() => connection.publishChannel('for retries'), connection.delayQueues),
-    waitsInMemory: false,
+    waitsInMemory: plan.waitsInMemory,
   };
   return new MessageConsumer({
     logger,

@@ -285,6 +285,7 @@ export class AmqpServer
     const currentQueue = (): string => this.#consumer.queue;
     const openOutbox = (): Promise<Channel> => this.#outbox.get();
     const isDeclaring = this.#transport.noAssert !== true;
+    const { exclusive, autoDelete } = this.#transport.queueOptions;
     return {
       logger: this.logger,
       registry: this.#registry,
@@ -294,7 +295,7 @@ export class AmqpServer
         parking: new Parking(openOutbox, isDeclaring ? (queue) => planParkingQueue(queue, false) : undefined),
         // Declared when they are first needed: at its start a server declares what Nest's own would, and no more.
         retries: new Retries(() => this.#retryOutbox.get(), isDeclaring ? this.#delayQueues : undefined),
-        waitsInMemory: false,
+        waitsInMemory: this.#transport.queue === '' || exclusive === true || autoDelete === true,
       },
       hasWildcards: this.#transport.hasWildcards,
       get queue() {
