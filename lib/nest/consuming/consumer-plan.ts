@@ -5,6 +5,11 @@
 import type { ConsumeOptions } from '../decorators/consume-options.js';
 import { ConfigurationError } from '../errors.js';
 import type { NamedConnection } from '../module/named-connection.js';
+import type { AutoPauseOptions } from '../flow/auto-pause-options.js';
+import type { BatchOptions } from '../flow/batch-options.js';
+import { brokerLimit } from '../flow/broker-limit.js';
+import type { OrderedOptions } from '../flow/ordering.js';
+import { batchProblem, raisedPrefetch, timeoutWarnings } from '../flow/plan.js';
 import { topicMatches } from '../topic-pattern.js';
 import type { QueueWish } from '../starting/wishes.js';
 import type { ConfiguredHandler } from './configured-handlers.js';
@@ -47,6 +52,17 @@ export interface ConsumerPlan {
   readonly prefetch: number;
   /** Infinity: without limit. */
   readonly concurrency: number;
+  /** Undefined: messages are in no order. */
+  readonly ordered: OrderedOptions | undefined;
+  /**
+   * True: a message that is tried again keeps its turn, so that none of its key overtakes it: it waits in memory, holding its
+   * delivery, and `run` resolves after that.
+   */
+  readonly isOrderedOverRetries: boolean;
+  /** Undefined: one message at a time. */
+  readonly batch: BatchOptions | undefined;
+  /** Undefined: it never pauses by itself. */
+  readonly autoPause: AutoPauseOptions | undefined;
   /** Where there are several, their routing keys tell whose a message is. */
   readonly handlers: readonly HandlerPlan[];
   /** For messages that are nobody's. */
@@ -91,6 +107,16 @@ function planConsumer(all: readonly ConfiguredHandler[]): ConsumerPlan | undefin
   const defaults = connection.options.defaults ?? {};
   const concurrency = options.concurrency ?? defaults.concurrency ?? Infinity;
   const prefetch = options.prefetch ?? defaults.prefetch ?? defaultPrefetch;
+  const { batch, ordered, autoPause } = options;
+  const raised = raisedPrefetch(prefetch, concurrency, batch);
+  const problem =
+    batch &&
+    batchProblem(
+      batch,
+      sharing.map((one) => one.handler),
+      raised,
+    );
+  if (problem !== undefined) throw new ConfigurationError(handler.name, problem);
   const isParked = options.parking !== false;
   const shared = connection.topologies.flatMap(({ queues = [] }) => queues).find(({ name }) => name === options.queue);
   const queue = mergeQueue(handler.name, options, shared, connection.name);
@@ -102,8 +128,12 @@ function planConsumer(all: readonly ConfiguredHandler[]): ConsumerPlan | undefin
     queue: options.queue,
     declared: options.declare === false ? undefined : planQueue(options.queue, queue, isParked),
     parkingQueue: isParked ? planParkingQueue(options.queue, isQuorum(queue)) : undefined,
-    prefetch: prefetch === 0 || concurrency === Infinity ? prefetch : Math.max(prefetch, concurrency),
+    prefetch: raised,
     concurrency,
+    ordered,
+    isOrderedOverRetries: ordered?.retries === 'wait',
+    batch,
+    autoPause,
     handlers,
     policy: resolvePolicy({}, defaults.ack ?? {}, false),
   };
@@ -169,5 +199,15 @@ export function planWarnings(plans: readonly ConsumerPlan[]): string[] {
       );
     }
   }
-  return warnings;
+  const timed = handlers.map(({ plan, handler, timeout }) => ({
+    title: handler.name,
+    timeout,
+    consumerTimeout: consumerTimeoutOf(plan),
+  }));
+  return [...warnings, ...timeoutWarnings(timed)];
+}
+
+/** Milliseconds for which the broker lets a message of the queue be unsettled. `version`: the broker's, where it is known. */
+export function consumerTimeoutOf({ declared, connection }: ConsumerPlan, version?: unknown): number {
+  return brokerLimit({ arguments: declared?.arguments, given: connection.options.consumerTimeout }, version);
 }

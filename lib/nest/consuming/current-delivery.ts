@@ -22,6 +22,11 @@ export function runFor<Result>(context: DeliveryContext, work: () => Result): Re
   return storage().run(context, work);
 }
 
+/** Runs the function, and all that it starts, for no delivery in particular. */
+export function runForNone<Result>(work: () => Result): Result {
+  return storage().exit(work);
+}
+
 /** The delivery at hand; undefined outside of handlers. */
 export function currentDelivery(): DeliveryContext | undefined {
   return storage().getStore();

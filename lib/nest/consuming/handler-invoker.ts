@@ -1,6 +1,7 @@
 /** Runs a handler through Nest's own machinery: guards, interceptors, pipes, filters, request scope. */
 import { Inject, Injectable } from '@nestjs/common';
 import { ContextIdFactory, ExternalContextCreator, type ContextId } from '@nestjs/core';
+import type { BatchContext } from '../flow/batch-context.js';
 import type { AmqpContext } from './amqp-context.js';
 import { messageContextCreator } from './message-context.js';
 import type { HandlerDefinition } from './handler-definition.js';
@@ -8,7 +9,7 @@ import { moduleRefOf } from './handler-explorer.js';
 import { parametersFactory, parametersOf } from './handler-parameters.js';
 
 /** Resolves when the delivery was handled, which includes an observable that completed and an error that was filtered. */
-export type Invoke = (payload: unknown, context: AmqpContext) => Promise<unknown>;
+export type Invoke = (payload: unknown, context: AmqpContext | BatchContext) => Promise<unknown>;
 
 type Handler = (...values: unknown[]) => unknown;
 

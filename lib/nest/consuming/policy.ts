@@ -1,6 +1,7 @@
 /** From a handler's policy and an error to what becomes of the message. Pure. */
 import { BadRequestException } from '@nestjs/common';
 import type { AckPolicy, ErrorClass, FailureOutcome } from '../decorators/ack-policy.js';
+import type { RunVerdict } from './consumer-run.js';
 import { HandlerTimeoutError, NoHandlerError, UnreadableBodyError } from '../errors.js';
 
 export interface SettlementPolicy {
@@ -91,6 +92,12 @@ export function outcomeOf(policy: SettlementPolicy, error: unknown, origin?: unk
     if (match) return match.then;
   }
   return chain.some(isRefusal) ? policy.refused : policy.then;
+}
+
+/** `failed` where a handler did: what it never saw says nothing of how it fares. */
+export function verdictOf(error: unknown, origin?: unknown): RunVerdict {
+  const reason = reasonOf(error, origin);
+  return reason === 'error' || reason === 'timeout' ? 'failed' : undefined;
 }
 
 /** Why a message is not handled, in one word for its headers. */

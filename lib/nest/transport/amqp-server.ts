@@ -18,6 +18,12 @@ import { MessageConsumer } from '../consuming/message-consumer.js';
 import { Parking, parkingQueue } from '../consuming/parking.js';
 import { planParkingQueue } from '../consuming/queue-plan.js';
 import { transportConsumerKey, type TransportConsumer } from '../consuming/transport-consumer.js';
+import { brokerLimit } from '../flow/broker-limit.js';
+import { Deadlines } from '../flow/deadlines.js';
+import { Lanes } from '../flow/lanes.js';
+import { keyReader } from '../flow/ordering.js';
+import { timeoutWarnings } from '../flow/plan.js';
+import { PlainLine } from '../flow/waiting-line.js';
 import { connectWithin } from '../starting/connecting.js';
 import { untilItWorks } from '../starting/in-background.js';
 import { Shared } from '../requests/shared.js';
@@ -166,6 +172,12 @@ export class AmqpServer
     if (this.#ending) this.#consumer.prepare();
     const ending = (this.#ending = new AbortController());
     this.#warnOfRetries();
+    const timed = {
+      title: this.registered.name,
+      timeout: this.#options.timeout,
+      consumerTimeout: this.#consumerTimeout(),
+    };
+    for (const warning of timeoutWarnings([timed])) this.logger.warn(warning);
     const start = (): Promise<void> => this.#start(ending);
     if (this.#options.start !== 'background') {
       await start().catch((error: unknown) => {
@@ -247,6 +259,12 @@ export class AmqpServer
     this.logger.warn(`@Ack retry is not done yet: a failed message goes straight to "then" (${patterns})`);
   }
 
+  #consumerTimeout(version?: unknown): number {
+    const { noAssert } = this.#transport;
+    const declared = noAssert === true ? undefined : transportQueue(this.#transport).arguments;
+    return brokerLimit({ arguments: declared, given: this.#options.consumerTimeout }, version);
+  }
+
   /** Of a connection that is open. */
   #status(): AmqpStatus {
     return this.#consumer.state === 'consuming' && !this.#consumer.isConsuming ? 'unconsumed' : 'connected';
@@ -256,7 +274,7 @@ export class AmqpServer
 
   #createConsumer(): MessageConsumer {
     const { prefetch, prefetchCount, isGlobalPrefetchCount = false, noAck = false, consumerTag } = this.#options;
-    const { concurrency = Infinity, drainTimeout = defaultDrainTimeout } = this.#options;
+    const { concurrency = Infinity, drainTimeout = defaultDrainTimeout, ordered, autoPause } = this.#options;
     const limit = prefetch ?? prefetchCount ?? defaultPrefetch;
     const currentQueue = (): string => this.#namedQueue ?? this.#transport.queue;
     const host = this.#deliveryHost();
@@ -266,6 +284,9 @@ export class AmqpServer
       concurrency,
       drainTimeout,
       isAutoStarted: true,
+      autoPause,
+      createLine: () => (ordered ? new Lanes(keyReader(ordered)) : new PlainLine()),
+      consumerTimeout: () => (noAck ? Infinity : this.#consumerTimeout(this.unwrap().serverProperties['version'])),
       consumeOptions: { noAck, consumerTag, ...(isGlobalPrefetchCount ? {} : { prefetch: limit }) },
       get queue() {
         return currentQueue();
@@ -283,6 +304,7 @@ export class AmqpServer
   #deliveryHost(): ServerDeliveryHost {
     const currentQueue = (): string => this.#consumer.queue;
     const openOutbox = (): Promise<Channel> => this.#outbox.get();
+    const { timeout, ordered } = this.#options;
     return {
       logger: this.logger,
       registry: this.#registry,
@@ -295,6 +317,9 @@ export class AmqpServer
       get queue() {
         return currentQueue();
       },
+      timeout,
+      deadlines: timeout === undefined ? undefined : new Deadlines(timeout),
+      isOrderedOverRetries: ordered?.retries === 'wait',
       connectionName: this.#connectionParameters.connectionName ?? AmqpServer.name,
       requiresJson: this.#options.deserializer === undefined,
       deserialize: (value, properties) => this.deserializer.deserialize(value, properties),

@@ -8,19 +8,22 @@
  * Nothing in here rejects: a message that cannot be handled never stops the queue.
  */
 import { HttpException, type LoggerService } from '@nestjs/common';
+import type { MessageHandler } from '@nestjs/microservices';
 import { isObservable, type Observable } from 'rxjs';
 import type { Channel, Delivery, SettlementResult } from '../../amqp/index.js';
 import { AmqpContext } from '../consuming/amqp-context.js';
 import { runFor } from '../consuming/current-delivery.js';
 import { Ending } from '../consuming/ending.js';
 import { noteOf } from '../consuming/error-notes.js';
-import type { ConsumerRun } from '../consuming/message-consumer.js';
+import type { ConsumerRun, RunVerdict } from '../consuming/consumer-run.js';
 import { parkingQueue, requeueDelay, type Parking } from '../consuming/parking.js';
-import { noteRefusal, outcomeOf, reasonOf, type SettlementPolicy } from '../consuming/policy.js';
+import { noteRefusal, outcomeOf, reasonOf, verdictOf, type SettlementPolicy } from '../consuming/policy.js';
 import { Settlement } from '../consuming/settlement.js';
+import type { Deadlines } from '../flow/deadlines.js';
 import {
   describeError,
   excerpt,
+  HandlerTimeoutError,
   NoHandlerError,
   ShutdownError,
   stackOf,
@@ -45,6 +48,12 @@ export interface ServerDeliveryHost {
   /** The queue's name at this moment. */
   readonly queue: string;
   readonly connectionName: string;
+  /** Milliseconds for the handlers of a delivery; undefined: without limit. */
+  readonly timeout: number | undefined;
+  /** Of `timeout`. */
+  readonly deadlines: Deadlines | undefined;
+  /** True: what is tried again holds its delivery, so that none of its key overtakes it. */
+  readonly isOrderedOverRetries: boolean;
   /** False: the deserialiser is the user's own and may read other bodies than JSON. */
   readonly requiresJson: boolean;
   deserialize(value: unknown, properties: Delivery['properties']): unknown;
@@ -93,6 +102,9 @@ export class ServerDelivery implements ConsumerRun {
   #pattern = '';
   /** The pattern as the log may hold it: it comes from outside. */
   #name = '';
+  /** Why it is not to be handled. */
+  #refusal: Error | undefined;
+  #verdict: RunVerdict;
 
   constructor(host: ServerDeliveryHost, channel: Channel, delivery: Delivery, onStale: () => void) {
     this.#host = host;
@@ -108,8 +120,18 @@ export class ServerDelivery implements ConsumerRun {
     return !this.#isRunning && (this.delivery.isSettled || this.delivery.isStale);
   }
 
+  get title(): string {
+    return `"${this.#name}"`;
+  }
+
+  get verdict(): RunVerdict {
+    return this.#verdict;
+  }
+
   async run(): Promise<void> {
     this.#isRunning = true;
+    const { deadlines, timeout = 0 } = this.#host;
+    const deadline = deadlines?.begin(() => this.#ending.end(new HandlerTimeoutError(this.title, timeout)));
     try {
       await this.#handle();
     } catch (error) {
@@ -120,19 +142,33 @@ export class ServerDelivery implements ConsumerRun {
       await wait(requeueDelay, this.#hurrying.signal);
       this.giveBack();
     } finally {
+      if (deadline) deadlines?.end(deadline);
       this.#isRunning = false;
     }
+  }
+
+  refuse(error: Error): void {
+    this.#refusal = error;
   }
 
   giveBack(): void {
     if (!this.delivery.isSettled) this.#note(this.delivery.nack({ requeue: true }));
   }
 
-  abandon(limit: number): boolean {
+  abandon(limit: number): number {
     this.#ending.end(new ShutdownError(this.#name, limit));
-    if (this.delivery.isSettled || this.delivery.isStale) return false;
+    if (this.delivery.isSettled || this.delivery.isStale) return 0;
     this.giveBack();
-    return true;
+    return 1;
+  }
+
+  expire(error: HandlerTimeoutError): void {
+    if (this.#ending.reason) return;
+    this.#ending.end(error);
+    this.hurry();
+    // To be settled by hand, by a handler that is done.
+    if (!this.#isRunning)
+      void this.#fail(this.title, [{ error, policy: this.#host.policies.ofNobody }]).catch(() => undefined);
   }
 
   hurry(): void {
@@ -184,7 +220,7 @@ export class ServerDelivery implements ConsumerRun {
     if (runs.every(({ policy }) => policy.when === 'before')) this.#acknowledge();
     const runHandler = async ({ handler, context, policy }: (typeof runs)[number]): Promise<Failure | undefined> => {
       try {
-        const result: unknown = await runFor(context, () => handler(packet.data, context));
+        const result: unknown = await runFor(context, () => this.#call(handler, packet.data, context));
         if (isObservable(result)) await completed(result);
         return undefined;
       } catch (error) {
@@ -193,13 +229,18 @@ export class ServerDelivery implements ConsumerRun {
     };
     let failures: Failure[] = [];
     try {
-      await host.runBetweenHooks(first.context, async () => {
-        const results = await Promise.all(runs.map(runHandler));
-        failures = results.filter((failure) => failure !== undefined);
-      });
+      await this.#ending.unlessEnded(() =>
+        host.runBetweenHooks(first.context, async () => {
+          const results = await Promise.all(runs.map(runHandler));
+          failures = results.filter((failure) => failure !== undefined);
+        }),
+      );
     } catch (error) {
+      // No time was left for it, and its message went back.
+      if (error instanceof ShutdownError && error === this.#ending.reason) return;
       failures = [{ error, policy: first.policy }];
     }
+    this.#noteVerdict(failures[0]);
     if (failures.length > 0) await this.#fail(name, failures);
     else if (!runs.some(({ policy }) => policy.when === 'manual')) this.#acknowledge();
   }
@@ -218,7 +259,7 @@ export class ServerDelivery implements ConsumerRun {
         const context = this.#context();
         await host.runBetweenHooks(context, async () => {
           const failed = await runFor(context, () =>
-            runReplies(() => handler(packet.data, context), respond, this.#ending),
+            runReplies(() => this.#call(handler, packet.data, context), respond, this.#ending),
           );
           failure = failed && failureOf(failed.error, context, policy);
         });
@@ -226,7 +267,13 @@ export class ServerDelivery implements ConsumerRun {
         host.logger.warn(`Request "${this.#name}": there is no handler.`);
         await respond({ id: packet.id, err: noMessageHandler, status: 'error' });
       }
+      this.#noteVerdict(failure && isAnswer(failure) ? undefined : failure);
     } catch (error) {
+      if (policy && error instanceof HandlerTimeoutError && error === this.#ending.reason) {
+        failure = { error, policy };
+        this.#noteVerdict(failure);
+        await this.#tellOfTimeout(failure, respond);
+      }
       // Where its channel is gone the broker delivers it again, and the reply goes out then.
       if (!this.delivery.isStale && !this.#ending.reason) {
         host.logger.error(`Request "${this.#name}": the reply was lost: ${describeError(error).message}`);
@@ -239,6 +286,16 @@ export class ServerDelivery implements ConsumerRun {
     }
     // Also when the reply was lost: to run the handler again would help nobody.
     if (policy?.when !== 'manual' || failure) this.#acknowledge();
+  }
+
+  async #tellOfTimeout(failure: Failure, respond: (reply: ReplyPacket) => Promise<void>): Promise<void> {
+    if (this.delivery.isStale) return;
+    if (outcome(failure) === 'drop') {
+      this.#host.logger.error(`Request: ${describeError(failure.error).message} (who asked was told)`);
+    }
+    await respond({ err: { status: 'error', message: hiddenByNest }, isDisposed: true }).catch((error: unknown) => {
+      this.#host.logger.error(`Request "${this.#name}": the reply was lost: ${describeError(error).message}`);
+    });
   }
 
   async #reply(replyTo: string, reply: ReplyPacket): Promise<void> {
@@ -268,7 +325,17 @@ export class ServerDelivery implements ConsumerRun {
     }
   }
 
+  #call(handler: MessageHandler, data: unknown, context: AmqpContext): unknown {
+    if (this.#refusal) throw this.#refusal;
+    return handler(data, context);
+  }
+
   // --- the end ------------------------------------------------------------------------------------
+
+  #noteVerdict(failure: Failure | undefined): void {
+    if (this.#refusal || this.delivery.isStale) return;
+    this.#verdict = failure ? verdictOf(failure.error, failure.origin) : 'done';
+  }
 
   #context(): AmqpContext {
     return new AmqpContext({
@@ -350,6 +417,11 @@ function outcome({ error, origin, policy }: Failure): FailureOutcome {
 /** What went wrong, in its own words. */
 function errorOf({ error, origin }: Failure): unknown {
   return messageOf(error) === hiddenByNest && origin !== undefined ? origin : error;
+}
+
+/** What a handler of requests tells who asked, which is no failure of its own: an RpcException. */
+function isAnswer({ error }: Failure): boolean {
+  return !(error instanceof Error) && messageOf(error) !== hiddenByNest;
 }
 
 /** Waits for its end. */
