@@ -19,7 +19,7 @@ export function handlerConsumer(plan: ConsumerPlan, invoker: HandlerInvoker): Me
   const logger = new Logger('AmqpConsumer');
   const hasGlobals = connection.options.globalEnhancers ?? true;
   const targets = new Map<HandlerPlan, RunTarget>();
-  const prepare = (one: HandlerPlan): Invoke => invoker.prepare(one.handler, hasGlobals);
+  const prepare = (one: HandlerPlan): Invoke => invoker.prepare(one.handler, hasGlobals, plan.batch !== undefined);
   for (const one of plan.handlers) if (!plan.batch) targets.set(one, target(one, prepare(one)));
   const { parkingQueue } = plan;
   const parking = new Parking(() => connection.publishChannel('for parking'), parkingQueue && (() => parkingQueue));

@@ -46,6 +46,18 @@ export function noteRefusal(error: unknown): void {
   if (typeof error === 'object' && error !== null) refusals.add(error);
 }
 
+const pipeErrors = new WeakSet<object>();
+
+/** Remembers what a pipe threw. */
+export function notePipeError(error: unknown): void {
+  if (typeof error === 'object' && error !== null) pipeErrors.add(error);
+}
+
+/** Whether a guard or a pipe kept it from its handler. */
+export function isKeptFromHandler(error: unknown): boolean {
+  return chainOf(error).some((link) => isRefusal(link) || pipeErrors.has(link as object));
+}
+
 function isRefusal(error: unknown): boolean {
   return typeof error === 'object' && error !== null && refusals.has(error);
 }

@@ -5,6 +5,7 @@
  */
 import type { Delivery } from '../../amqp/index.js';
 import type { AmqpContext } from '../consuming/amqp-context.js';
+import { isKeptFromHandler } from '../consuming/policy.js';
 import { runForNone } from '../consuming/current-delivery.js';
 import type { ConsumerRun, RunVerdict } from '../consuming/consumer-run.js';
 import { Ending } from '../consuming/ending.js';
@@ -133,7 +134,10 @@ export class BatchRun implements ConsumerRun {
   }
 }
 
-/** Never rejects: each of them learns its result. */
+/**
+ * Never rejects: each of them learns its result. What a guard or a pipe kept from the handler is tried one by one, so that the
+ * others do not fail with the one that it meant.
+ */
 async function runSeated(handler: BatchHandler, seated: readonly Seated[], ending: Ending): Promise<void> {
   const [first, ...others] = seated;
   if (!first) return;
@@ -150,6 +154,17 @@ async function runSeated(handler: BatchHandler, seated: readonly Seated[], endin
   } finally {
     if (deadline) deadlines?.end(deadline);
     context.end();
+  }
+  if (failure && others.length > 0 && !ending.reason && isKeptFromHandler(failure.error)) {
+    for (const one of seated) {
+      // With a time limit of its own.
+      const own = new Ending();
+      ending.onEnd = (reason) => {
+        own.end(reason);
+      };
+      await runSeated(handler, [one], own);
+    }
+    return;
   }
   for (const [index, one] of seated.entries()) {
     if (context.failures.has(index)) one.reject(context.failures.get(index));
