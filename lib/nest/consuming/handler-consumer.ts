@@ -10,7 +10,10 @@ import { consumerTimeoutOf, handlerFor, type ConsumerPlan, type HandlerPlan } fr
 import { DeliveryRun, type RunTarget } from './delivery-run.js';
 import type { HandlerInvoker, Invoke } from './handler-invoker.js';
 import { MessageConsumer } from './message-consumer.js';
-import { Parking } from './parking.js';
+import { originOf } from '../retrying/message-copy.js';
+import { Parking } from '../retrying/parking.js';
+import { Retries } from '../retrying/retries.js';
+import type { FailureHost } from '../retrying/failure-settler.js';
 
 const defaultDrainTimeout = 10_000;
 
@@ -22,7 +25,12 @@ export function handlerConsumer(plan: ConsumerPlan, invoker: HandlerInvoker): Me
   const prepare = (one: HandlerPlan): Invoke => invoker.prepare(one.handler, hasGlobals, plan.batch !== undefined);
   for (const one of plan.handlers) if (!plan.batch) targets.set(one, target(one, prepare(one)));
   const { parkingQueue } = plan;
-  const parking = new Parking(() => connection.publishChannel('for parking'), parkingQueue && (() => parkingQueue));
+  const failures: FailureHost = {
+    logger,
+    parking: new Parking(() => connection.publishChannel('for parking'), parkingQueue && (() => parkingQueue)),
+    retries: new Retries(() => connection.publishChannel('for retries'), connection.delayQueues),
+    waitsInMemory: plan.isOrderedOverRetries,
+  };
   return new MessageConsumer({
     logger,
     title,
@@ -36,9 +44,10 @@ export function handlerConsumer(plan: ConsumerPlan, invoker: HandlerInvoker): Me
     openChannel: () => connection.connection.openChannel(),
     createLine: (onReady) => createLine(plan, targets, prepare, onReady),
     createRun: (channel, delivery, onStale) => {
-      const handler = handlerFor(plan, delivery.routingKey);
+      const origin = originOf(delivery, queue);
+      const handler = handlerFor(plan, origin.routingKey);
       const target = handler && targets.get(handler);
-      return new DeliveryRun({ plan, target, parking, channel, delivery, logger, onStale });
+      return new DeliveryRun({ plan, target, origin, failures, channel, delivery, logger, onStale });
     },
   });
 }
@@ -53,7 +62,7 @@ function deadlinesOf({ timeout }: HandlerPlan): Deadlines | undefined {
 
 /** With batches the messages of a handler call its line in its place, and know no time limit of their own. */
 function createLine(
-  { batch, ordered, handlers }: ConsumerPlan,
+  { batch, ordered, handlers, queue }: ConsumerPlan,
   targets: Map<HandlerPlan, RunTarget>,
   prepare: (one: HandlerPlan) => Invoke,
   onReady: () => void,
@@ -71,5 +80,5 @@ function createLine(
     targets.set(one, target({ ...one, timeout: undefined }, line.invoke));
     return line;
   }
-  return ordered ? new Lanes(keyReader(ordered)) : new PlainLine();
+  return ordered ? new Lanes(keyReader(ordered, () => queue)) : new PlainLine();
 }

@@ -1,12 +1,13 @@
 /** Which messages are to be handled one after the other: the options `ordered`, and the key that they make of a delivery. */
 import type { Delivery } from '../../amqp/index.js';
 import { describeError, OrderKeyError } from '../errors.js';
+import { originOf } from '../retrying/message-copy.js';
 import { faultsOf, isFilledName, isOneOf, isRecord, type Check } from '../option-checks.js';
 
 /**
  * What the messages that must not overtake each other have in common: their routing key, their correlation id, a header, or
  * what the function makes of the delivery. A header counts by its text where it is a string, a number or a boolean. Messages
- * without it (undefined) are in no order. Any other value, and a function that throws, is an OrderKeyError, with which the
+ * without it (undefined) are in no order. The routing key is the one that a message was published with first. Any other value, and a function that throws, is an OrderKeyError, with which the
  * message is settled by its policy.
  */
 export type OrderKey =
@@ -44,9 +45,10 @@ export const isOrdered: Check = (value) => {
   return faults.length > 0 ? `is wrong: ${faults.join('; ')}` : undefined;
 };
 
-export function keyReader({ by }: OrderedOptions): KeyOf {
+/** `queue`: the name of the queue that the deliveries come from. */
+export function keyReader({ by }: OrderedOptions, queue: () => string): KeyOf {
   const title = titleOf(by);
-  const read = readerOf(by);
+  const read = readerOf(by, queue);
   return (delivery) => {
     let key: unknown;
     try {
@@ -73,9 +75,10 @@ function titleOf(by: OrderKey): string {
   return typeof by === 'string' ? by : `the header "${by.header}"`;
 }
 
-function readerOf(by: OrderKey): (delivery: Delivery) => unknown {
+function readerOf(by: OrderKey, queue: () => string): (delivery: Delivery) => unknown {
   if (typeof by === 'function') return by;
-  if (by === 'routingKey') return (delivery) => delivery.routingKey;
+  // One that comes from a delay queue has the key that it was published with first.
+  if (by === 'routingKey') return (delivery) => originOf(delivery, queue()).routingKey;
   if (by === 'correlationId') return (delivery) => delivery.properties.correlationId;
   const { header } = by;
   return ({ headers }) => (Object.hasOwn(headers, header) ? headers[header] : undefined);

@@ -14,8 +14,8 @@ import {
 } from '@nestjs/microservices';
 import { WrongStateError, type Channel, type Connection, type ConnectionParameters } from '../../amqp/index.js';
 import type { RegisteredConsumer } from '../consuming/consumer-registry.js';
+import { hearNestsFilter } from '../consuming/error-notes.js';
 import { MessageConsumer } from '../consuming/message-consumer.js';
-import { Parking, parkingQueue } from '../consuming/parking.js';
 import { planParkingQueue } from '../consuming/queue-plan.js';
 import { transportConsumerKey, type TransportConsumer } from '../consuming/transport-consumer.js';
 import { brokerLimit } from '../flow/broker-limit.js';
@@ -24,6 +24,9 @@ import { Lanes } from '../flow/lanes.js';
 import { keyReader } from '../flow/ordering.js';
 import { timeoutWarnings } from '../flow/plan.js';
 import { PlainLine } from '../flow/waiting-line.js';
+import { DelayQueues } from '../retrying/delay-queues.js';
+import { Parking, parkingQueue } from '../retrying/parking.js';
+import { Retries } from '../retrying/retries.js';
 import { connectWithin } from '../starting/connecting.js';
 import { untilItWorks } from '../starting/in-background.js';
 import { Shared } from '../requests/shared.js';
@@ -63,7 +66,10 @@ export class AmqpServer
   readonly #policies: HandlerPolicies;
   readonly #routes = new Map<string, string>();
   /** The channel of replies and parked copies. */
-  readonly #outbox = new Shared((onEnd) => this.#openOutbox(onEnd));
+  readonly #outbox = new Shared((onEnd) => this.#openOutbox(onEnd, 'replies'));
+  /** That of messages to be tried again: a delay queue that is gone closes it, and harms no reply. */
+  readonly #retryOutbox = new Shared((onEnd) => this.#openOutbox(onEnd, 'retries'));
+  readonly #delayQueues = new DelayQueues(() => this.unwrap());
   readonly #consumer: MessageConsumer;
   #connectionParameters: ConnectionParameters;
   #connection: Connection | undefined;
@@ -78,6 +84,7 @@ export class AmqpServer
    */
   constructor(options: AmqpServerOptions = {}) {
     super();
+    hearNestsFilter();
     this.#options = options;
     this.#transport = resolveTransport(options, 'AmqpServer');
     this.#connectionParameters = this.#transport.connection;
@@ -130,6 +137,8 @@ export class AmqpServer
     this.#connection = undefined;
     this.#namedQueue = undefined;
     this.#outbox.forget();
+    this.#retryOutbox.forget();
+    this.#delayQueues.forgetAll();
     await connection.close();
     this._status$.next('disconnected');
   }
@@ -171,12 +180,8 @@ export class AmqpServer
     if (this.#ending && !this.#ending.signal.aborted) throw new WrongStateError('AmqpServer listens already');
     if (this.#ending) this.#consumer.prepare();
     const ending = (this.#ending = new AbortController());
-    this.#warnOfRetries();
-    const timed = {
-      title: this.registered.name,
-      timeout: this.#options.timeout,
-      consumerTimeout: this.#consumerTimeout(),
-    };
+    const consumerTimeout = this.#consumerTimeout();
+    const timed = { title: this.registered.name, timeout: this.#options.timeout, consumerTimeout };
     for (const warning of timeoutWarnings([timed])) this.logger.warn(warning);
     const start = (): Promise<void> => this.#start(ending);
     if (this.#options.start !== 'background') {
@@ -252,13 +257,6 @@ export class AmqpServer
     await channel.close();
   }
 
-  #warnOfRetries(): void {
-    const retrying = this.#registry.all.filter(([, handler]) => this.#policies.ofEvent(handler).asksForRetry);
-    if (retrying.length === 0) return;
-    const patterns = [...new Set(retrying.map(([pattern]) => `"${pattern}"`))].join(', ');
-    this.logger.warn(`@Ack retry is not done yet: a failed message goes straight to "then" (${patterns})`);
-  }
-
   #consumerTimeout(version?: unknown): number {
     const { noAssert } = this.#transport;
     const declared = noAssert === true ? undefined : transportQueue(this.#transport).arguments;
@@ -285,7 +283,7 @@ export class AmqpServer
       drainTimeout,
       isAutoStarted: true,
       autoPause,
-      createLine: () => (ordered ? new Lanes(keyReader(ordered)) : new PlainLine()),
+      createLine: () => (ordered ? new Lanes(keyReader(ordered, currentQueue)) : new PlainLine()),
       consumerTimeout: () => (noAck ? Infinity : this.#consumerTimeout(this.unwrap().serverProperties['version'])),
       consumeOptions: { noAck, consumerTag, ...(isGlobalPrefetchCount ? {} : { prefetch: limit }) },
       get queue() {
@@ -305,21 +303,24 @@ export class AmqpServer
     const currentQueue = (): string => this.#consumer.queue;
     const openOutbox = (): Promise<Channel> => this.#outbox.get();
     const { timeout, ordered } = this.#options;
+    const isDeclaring = this.#transport.noAssert !== true;
     return {
       logger: this.logger,
       registry: this.#registry,
       policies: this.#policies,
-      parking: new Parking(
-        openOutbox,
-        this.#transport.noAssert === true ? undefined : (queue) => planParkingQueue(queue, false),
-      ),
+      failures: {
+        logger: this.logger,
+        parking: new Parking(openOutbox, isDeclaring ? (queue) => planParkingQueue(queue, false) : undefined),
+        // Declared when they are first needed: at its start a server declares what Nest's own would, and no more.
+        retries: new Retries(() => this.#retryOutbox.get(), isDeclaring ? this.#delayQueues : undefined),
+        waitsInMemory: ordered?.retries === 'wait',
+      },
       hasWildcards: this.#transport.hasWildcards,
       get queue() {
         return currentQueue();
       },
       timeout,
       deadlines: timeout === undefined ? undefined : new Deadlines(timeout),
-      isOrderedOverRetries: ordered?.retries === 'wait',
       connectionName: this.#connectionParameters.connectionName ?? AmqpServer.name,
       requiresJson: this.#options.deserializer === undefined,
       deserialize: (value, properties) => this.deserializer.deserialize(value, properties),
@@ -340,10 +341,10 @@ export class AmqpServer
     return route;
   }
 
-  async #openOutbox(onEnd: () => void): Promise<Channel> {
+  async #openOutbox(onEnd: () => void, purpose: string): Promise<Channel> {
     const channel = await this.unwrap().openChannel({ confirm: true });
     return channel.on('closed', onEnd).on('lost', ({ cause }) => {
-      this.logger.warn(`The channel of the replies was closed by RabbitMQ: ${cause.message}. Reopening it.`);
+      this.logger.warn(`The channel of the ${purpose} was closed by RabbitMQ: ${cause.message}. Reopening it.`);
     });
   }
 

@@ -5,7 +5,8 @@
  *        -> event   -> all its handlers -> ack, or, when one failed, as its policy says
  *        -> unreadable, or nobody handles it -> as the server's own policy says; a request is answered, and done with
  *
- * Nothing in here rejects: a message that cannot be handled never stops the queue.
+ * What is tried again is read again, and goes to all its handlers again. Nothing in here rejects: a message that cannot be
+ * handled never stops the queue.
  */
 import { HttpException, type LoggerService } from '@nestjs/common';
 import type { MessageHandler } from '@nestjs/microservices';
@@ -14,12 +15,10 @@ import type { Channel, Delivery, SettlementResult } from '../../amqp/index.js';
 import { AmqpContext } from '../consuming/amqp-context.js';
 import { runFor } from '../consuming/current-delivery.js';
 import { Ending } from '../consuming/ending.js';
-import { noteOf } from '../consuming/error-notes.js';
+import { noteOf, originalError } from '../consuming/error-notes.js';
 import type { ConsumerRun, RunVerdict } from '../consuming/consumer-run.js';
-import { parkingQueue, requeueDelay, type Parking } from '../consuming/parking.js';
-import { noteRefusal, outcomeOf, reasonOf, verdictOf, type SettlementPolicy } from '../consuming/policy.js';
+import { noteRefusal, planFor, verdictOf, type FailurePlan, type SettlementPolicy } from '../consuming/policy.js';
 import { Settlement } from '../consuming/settlement.js';
-import type { Deadlines } from '../flow/deadlines.js';
 import {
   describeError,
   excerpt,
@@ -30,8 +29,10 @@ import {
   tamed,
   UnreadableBodyError,
 } from '../errors.js';
-import type { FailureOutcome } from '../decorators/ack-policy.js';
-import { wait } from '../waiting.js';
+import type { Deadlines } from '../flow/deadlines.js';
+import { isTriedAgain, settleFailure, type FailureHost } from '../retrying/failure-settler.js';
+import { originOf, type FailedMessage, type MessageOrigin } from '../retrying/message-copy.js';
+import { Pause } from '../waiting.js';
 import type { HandlerPolicies } from './handler-policy.js';
 import type { HandlerRegistry } from './handler-registry.js';
 import { patternText, readBody, toOutgoing } from './packet.js';
@@ -43,7 +44,7 @@ export interface ServerDeliveryHost {
   readonly logger: LoggerService;
   readonly registry: HandlerRegistry;
   readonly policies: HandlerPolicies;
-  readonly parking: Parking;
+  readonly failures: FailureHost;
   readonly hasWildcards: boolean;
   /** The queue's name at this moment. */
   readonly queue: string;
@@ -52,8 +53,6 @@ export interface ServerDeliveryHost {
   readonly timeout: number | undefined;
   /** Of `timeout`. */
   readonly deadlines: Deadlines | undefined;
-  /** True: what is tried again holds its delivery, so that none of its key overtakes it. */
-  readonly isOrderedOverRetries: boolean;
   /** False: the deserialiser is the user's own and may read other bodies than JSON. */
   readonly requiresJson: boolean;
   deserialize(value: unknown, properties: Delivery['properties']): unknown;
@@ -87,6 +86,8 @@ const hiddenByNest = 'Internal server error';
 const refusedByGuard = 'Forbidden resource';
 /** Of Nest's own transport, word for word. */
 const noMessageHandler = 'There is no matching message handler defined in the remote service.';
+/** Milliseconds before a message whose failure could not be settled goes back: without them it would come again at once. */
+const requeueDelay = 1_000;
 /** Characters of a pattern in the log and in headers. */
 const longestName = 200;
 
@@ -96,8 +97,11 @@ export class ServerDelivery implements ConsumerRun {
   readonly #channel: Channel;
   readonly #onStale: () => void;
   readonly #settlement: Settlement;
-  readonly #ending = new Ending();
-  #hurrying: AbortController | undefined;
+  readonly #origin: MessageOrigin;
+  readonly #pause = new Pause();
+  #ending = new Ending();
+  /** Runs of this delivery that failed, and after which it waited in memory. */
+  #failedRuns = 0;
   #isRunning = false;
   #pattern = '';
   /** The pattern as the log may hold it: it comes from outside. */
@@ -105,15 +109,19 @@ export class ServerDelivery implements ConsumerRun {
   /** Why it is not to be handled. */
   #refusal: Error | undefined;
   #verdict: RunVerdict;
+  #isExpired = false;
 
   constructor(host: ServerDeliveryHost, channel: Channel, delivery: Delivery, onStale: () => void) {
     this.#host = host;
     this.#channel = channel;
     this.delivery = delivery;
     this.#onStale = onStale;
-    this.#settlement = new Settlement(delivery, (reason, error) =>
-      host.parking.park({ delivery, queue: host.queue, handler: this.#name, reason, error }),
-    );
+    this.#origin = originOf(delivery, host.queue);
+    const { parking, retries } = host.failures;
+    this.#settlement = new Settlement(delivery, {
+      park: (reason, error) => parking.park(this.#message(reason, error)),
+      retry: (delay, reason, error) => retries.wait(this.#message(reason, error), delay),
+    });
   }
 
   get isOver(): boolean {
@@ -130,20 +138,34 @@ export class ServerDelivery implements ConsumerRun {
 
   async run(): Promise<void> {
     this.#isRunning = true;
+    while (await this.#runOnce()) {
+      this.#failedRuns += 1;
+      this.#ending = new Ending();
+    }
+    this.#isRunning = false;
+  }
+
+  /** Answers whether it is to run again. */
+  async #runOnce(): Promise<boolean> {
     const { deadlines, timeout = 0 } = this.#host;
-    const deadline = deadlines?.begin(() => this.#ending.end(new HandlerTimeoutError(this.title, timeout)));
+    const ending = this.#ending;
+    const deadline = deadlines?.begin(() => {
+      ending.end(new HandlerTimeoutError(this.title, timeout));
+    });
     try {
-      await this.#handle();
+      return await this.#handle();
     } catch (error) {
       // Its channel is gone: the broker delivers it again. Settled: by the handler itself.
-      if (this.delivery.isStale || this.delivery.isSettled) return;
-      this.#host.parking.reportFailure(this.#host.logger, `Queue "${this.#host.queue}"`, error);
-      this.#hurrying = new AbortController();
-      await wait(requeueDelay, this.#hurrying.signal);
+      if (this.delivery.isStale || this.delivery.isSettled) return false;
+      const { name, message } = describeError(error);
+      this.#host.logger.error(
+        `Queue "${this.#host.queue}": a failure could not be settled: ${name}: ${message}; requeued`,
+      );
+      await this.#pause.wait(requeueDelay);
       this.giveBack();
+      return false;
     } finally {
       if (deadline) deadlines?.end(deadline);
-      this.#isRunning = false;
     }
   }
 
@@ -163,33 +185,42 @@ export class ServerDelivery implements ConsumerRun {
   }
 
   expire(error: HandlerTimeoutError): void {
-    if (this.#ending.reason) return;
+    if (this.#isExpired) return;
+    this.#isExpired = true;
     this.#ending.end(error);
     this.hurry();
     // To be settled by hand, by a handler that is done.
-    if (!this.#isRunning)
-      void this.#fail(this.title, [{ error, policy: this.#host.policies.ofNobody }]).catch(() => undefined);
+    if (!this.#isRunning) {
+      this.#fail(this.title, [{ error, policy: this.#host.policies.ofNobody }]).catch((failure: unknown) => {
+        this.#host.logger.error(`${this.title}: ${describeError(failure).message}`);
+        this.giveBack();
+      });
+    }
   }
 
   hurry(): void {
-    this.#hurrying?.abort();
+    this.#pause.cut();
   }
 
-  /** Rejects only when the message could not be parked. */
-  async #handle(): Promise<void> {
+  /** Runs that failed, the one at hand included where it did. */
+  get #attempts(): number {
+    return this.#origin.attempts + this.#failedRuns + 1;
+  }
+
+  async #handle(): Promise<boolean> {
     let packet: IncomingPacket;
     let replyTo: string | undefined;
     try {
       packet = await this.#read();
       ({ replyTo } = this.delivery.properties);
     } catch (error) {
-      await this.#fail('A message', [{ error: tamed(error), policy: this.#host.policies.ofNobody }]);
-      return;
+      return await this.#fail('A message', [{ error: tamed(error), policy: this.#host.policies.ofNobody }]);
     }
     this.#pattern = patternText(packet.pattern);
     this.#name = excerpt(this.#pattern, longestName);
-    if (packet.id !== undefined && replyTo !== undefined) await this.#handleRequest(packet, replyTo);
-    else await this.#handleEvent(packet);
+    return packet.id !== undefined && replyTo !== undefined
+      ? await this.#handleRequest(packet, replyTo)
+      : await this.#handleEvent(packet);
   }
 
   async #read(): Promise<IncomingPacket> {
@@ -203,13 +234,12 @@ export class ServerDelivery implements ConsumerRun {
 
   // --- events -------------------------------------------------------------------------------------
 
-  async #handleEvent(packet: IncomingPacket): Promise<void> {
+  async #handleEvent(packet: IncomingPacket): Promise<boolean> {
     const host = this.#host;
     const name = `Event "${this.#name}"`;
     const handlers = host.registry.forEvent(host.routeOf(this.#pattern), host.hasWildcards);
     if (handlers.length === 0) {
-      await this.#fail(name, [{ error: new NoHandlerError(this.#name), policy: host.policies.ofNobody }]);
-      return;
+      return await this.#fail(name, [{ error: new NoHandlerError(this.#name), policy: host.policies.ofNobody }]);
     }
     const runs = handlers.map((handler) => ({
       handler,
@@ -237,17 +267,18 @@ export class ServerDelivery implements ConsumerRun {
       );
     } catch (error) {
       // No time was left for it, and its message went back.
-      if (error instanceof ShutdownError && error === this.#ending.reason) return;
+      if (error instanceof ShutdownError && error === this.#ending.reason) return false;
       failures = [{ error, policy: first.policy }];
     }
     this.#noteVerdict(failures[0]);
-    if (failures.length > 0) await this.#fail(name, failures);
-    else if (!runs.some(({ policy }) => policy.when === 'manual')) this.#acknowledge();
+    if (failures.length > 0) return await this.#fail(name, failures);
+    if (!runs.some(({ policy }) => policy.when === 'manual')) this.#acknowledge();
+    return false;
   }
 
   // --- requests -----------------------------------------------------------------------------------
 
-  async #handleRequest(packet: IncomingPacket, replyTo: string): Promise<void> {
+  async #handleRequest(packet: IncomingPacket, replyTo: string): Promise<boolean> {
     const host = this.#host;
     const handler = host.registry.forRequest(host.routeOf(this.#pattern), host.hasWildcards);
     const respond = (reply: ReplyPacket): Promise<void> => this.#reply(replyTo, reply);
@@ -258,44 +289,59 @@ export class ServerDelivery implements ConsumerRun {
       if (handler && policy) {
         const context = this.#context();
         await host.runBetweenHooks(context, async () => {
-          const failed = await runFor(context, () =>
-            runReplies(() => this.#call(handler, packet.data, context), respond, this.#ending),
+          // Who asked hears of the last failure only.
+          const isTold = (error: unknown): boolean => {
+            failure = failureOf(error, context, policy);
+            return this.#isLast(failure);
+          };
+          await runFor(context, () =>
+            runReplies(() => this.#call(handler, packet.data, context), respond, this.#ending, isTold),
           );
-          failure = failed && failureOf(failed.error, context, policy);
         });
       } else {
         host.logger.warn(`Request "${this.#name}": there is no handler.`);
         await respond({ id: packet.id, err: noMessageHandler, status: 'error' });
       }
-      this.#noteVerdict(failure && isAnswer(failure) ? undefined : failure);
+      this.#noteVerdict(failure);
     } catch (error) {
       if (policy && error instanceof HandlerTimeoutError && error === this.#ending.reason) {
         failure = { error, policy };
         this.#noteVerdict(failure);
-        await this.#tellOfTimeout(failure, respond);
+        if (this.#isLast(failure)) await this.#tellOfTimeout(error, respond);
       }
       // Where its channel is gone the broker delivers it again, and the reply goes out then.
       if (!this.delivery.isStale && !this.#ending.reason) {
         host.logger.error(`Request "${this.#name}": the reply was lost: ${describeError(error).message}`);
       }
     }
-    // Whoever asked knows of it. What else is to be done only its own policy says.
-    if (failure && !this.#settlement.isSettled && outcome(failure) !== 'drop') {
-      await this.#fail(`Request "${this.#name}"`, [failure]);
-      return;
+    if (failure && !this.#settlement.isSettled) {
+      const plan = planOf(failure);
+      // Whoever asked knows of it. What else is to be done only its own policy says.
+      if (plan.then !== 'drop' || isTriedAgain(plan, this.#attempts)) {
+        return await this.#fail(`Request "${this.#name}"`, [failure]);
+      }
     }
     // Also when the reply was lost: to run the handler again would help nobody.
     if (policy?.when !== 'manual' || failure) this.#acknowledge();
+    return false;
   }
 
-  async #tellOfTimeout(failure: Failure, respond: (reply: ReplyPacket) => Promise<void>): Promise<void> {
+  /** Whether nothing more is tried after it: who asked is to be told. */
+  #isLast(failure: Failure): boolean {
+    return this.#settlement.isSettled || !isTriedAgain(planOf(failure), this.#attempts);
+  }
+
+  async #tellOfTimeout(error: Error, respond: (reply: ReplyPacket) => Promise<void>): Promise<void> {
     if (this.delivery.isStale) return;
-    if (outcome(failure) === 'drop') {
-      this.#host.logger.error(`Request: ${describeError(failure.error).message} (who asked was told)`);
-    }
-    await respond({ err: { status: 'error', message: hiddenByNest }, isDisposed: true }).catch((error: unknown) => {
-      this.#host.logger.error(`Request "${this.#name}": the reply was lost: ${describeError(error).message}`);
+    this.#host.logger.error(`Request: ${error.message} (who asked was told)`);
+    await respond({ err: { status: 'error', message: hiddenByNest }, isDisposed: true }).catch((failure: unknown) => {
+      this.#host.logger.error(`Request "${this.#name}": the reply was lost: ${describeError(failure).message}`);
     });
+  }
+
+  #call(handler: MessageHandler, data: unknown, context: AmqpContext): unknown {
+    if (this.#refusal) throw this.#refusal;
+    return handler(data, context);
   }
 
   async #reply(replyTo: string, reply: ReplyPacket): Promise<void> {
@@ -325,16 +371,12 @@ export class ServerDelivery implements ConsumerRun {
     }
   }
 
-  #call(handler: MessageHandler, data: unknown, context: AmqpContext): unknown {
-    if (this.#refusal) throw this.#refusal;
-    return handler(data, context);
-  }
-
   // --- the end ------------------------------------------------------------------------------------
 
+  /** What a handler tells who asked is no failure of its own. */
   #noteVerdict(failure: Failure | undefined): void {
-    if (this.#refusal || this.delivery.isStale) return;
-    this.#verdict = failure ? verdictOf(failure.error, failure.origin) : 'done';
+    if (this.delivery.isStale) return;
+    this.#verdict = failure && !isAnswer(failure) ? verdictOf(failure.error, failure.origin) : 'done';
   }
 
   #context(): AmqpContext {
@@ -342,6 +384,8 @@ export class ServerDelivery implements ConsumerRun {
       delivery: this.delivery,
       channel: this.#channel,
       queue: this.#host.queue,
+      origin: this.#origin,
+      attempts: this.#attempts,
       handler: this.#pattern,
       pattern: this.#pattern,
       connection: this.#host.connectionName,
@@ -358,46 +402,38 @@ export class ServerDelivery implements ConsumerRun {
     if (result === 'stale') this.#onStale();
   }
 
-  /** Logs the failures once, and settles by the policy of the first, unless a handler has settled, or nobody can any more. */
-  async #fail(name: string, failures: readonly Failure[]): Promise<void> {
+  #message(reason: string, error: unknown): FailedMessage {
+    const { delivery } = this;
+    return { delivery, queue: this.#host.queue, handler: this.#name, reason, error, attempts: this.#attempts };
+  }
+
+  /** Logs the failures once, and settles by the policy of the first; answers whether its handlers are to run again. */
+  async #fail(name: string, failures: readonly Failure[]): Promise<boolean> {
     const [first] = failures;
-    if (!first) return;
-    const { queue } = this.#host;
-    const log = (consequence: string): void => {
-      const messages = failures.map((failure) => describeError(errorOf(failure)).message);
-      this.#log(`${name}: ${messages.join('; ')} (${consequence})`, failures);
-    };
-    if (this.delivery.isStale) {
-      log('the connection was lost meanwhile, so the message comes again');
-      this.#note('stale');
-      return;
-    }
-    if (this.#settlement.isSettled) {
-      log('the message was settled before');
-      return;
-    }
-    switch (outcome(first)) {
-      case 'park':
-        log(`parked in "${parkingQueue(queue)}"`);
-        this.#note(await this.#settlement.park(reasonOf(first.error, first.origin), errorOf(first)));
-        return;
-      case 'dead-letter':
-        log('dead-lettered');
-        this.#note(this.#settlement.deadLetter());
-        return;
-      case 'requeue':
-        log(`back to "${queue}"`);
-        this.#note(this.#settlement.requeue());
-        return;
-      case 'drop':
-        log('dropped');
-        this.#note(this.#settlement.drop());
-    }
+    if (!first) return false;
+    return await settleFailure(this.#host.failures, {
+      delivery: this.delivery,
+      settlement: this.#settlement,
+      queue: this.#host.queue,
+      title: name,
+      policy: first.policy,
+      error: errorOf(first),
+      origin: first.origin,
+      attempts: this.#attempts,
+      pause: this.#pause,
+      tell: (consequence, isFinal) => {
+        const messages = failures.map((failure) => describeError(errorOf(failure)).message);
+        this.#log(`${name}: ${messages.join('; ')} (${consequence})`, failures, isFinal);
+      },
+      onStale: () => {
+        this.#note('stale');
+      },
+    });
   }
 
   /** An error that Nest's filter has logged is not logged a second time, only what becomes of the message. */
-  #log(text: string, failures: readonly Failure[]): void {
-    if (failures.every(isLoggedByNest)) this.#host.logger.warn(text);
+  #log(text: string, failures: readonly Failure[], isFinal: boolean): void {
+    if (!isFinal || failures.every(isLoggedByNest)) this.#host.logger.warn(text);
     else this.#host.logger.error(text, stackOf(failures.map(({ error }) => error).find(isUnexpected)));
   }
 }
@@ -407,11 +443,11 @@ function failureOf(thrown: unknown, context: AmqpContext, policy: SettlementPoli
   const note = noteOf(context);
   // Nest says so of a guard that answered false. A handler that throws the same was reached first.
   if (!note && !(error instanceof Error) && messageOf(error) === refusedByGuard) noteRefusal(error);
-  return { error, origin: tamed(note?.error), policy };
+  return { error, origin: tamed(originalError(context)), policy };
 }
 
-function outcome({ error, origin, policy }: Failure): FailureOutcome {
-  return outcomeOf(policy, error, origin);
+function planOf({ error, origin, policy }: Failure): FailurePlan {
+  return planFor(policy, error, origin);
 }
 
 /** What went wrong, in its own words. */
@@ -419,7 +455,7 @@ function errorOf({ error, origin }: Failure): unknown {
   return messageOf(error) === hiddenByNest && origin !== undefined ? origin : error;
 }
 
-/** What a handler of requests tells who asked, which is no failure of its own: an RpcException. */
+/** What a handler throws for who asked, which Nest's filter has made an object of: an RpcException. */
 function isAnswer({ error }: Failure): boolean {
   return !(error instanceof Error) && messageOf(error) !== hiddenByNest;
 }

@@ -59,7 +59,7 @@ describeOnBrokers('batches', (broker) => {
     @Injectable()
     class Orders {
       @Consume({ queue, batch: { size: 5, wait: 50 }, ...options })
-      @Ack({ errors: [[RangeError, { then: 'drop' }]] })
+      @Ack({ retry: 0, errors: [[RangeError, { then: 'drop' }]] })
       async onOrders(orders: unknown[], @Ctx() batch: BatchContext): Promise<void> {
         batches.push(orders);
         await handle(orders, batch);
@@ -241,7 +241,7 @@ describeOnBrokers('batches', (broker) => {
     @Injectable()
     class Orders {
       @Consume({ queue, batch: { size: 4 }, deadLetter: { exchange: '', routingKey: dead } })
-      @Ack({ when: 'manual' })
+      @Ack({ when: 'manual', retry: 0 })
       onOrders(_orders: unknown[], @Ctx() batch: BatchContext): void {
         batch.contexts[0]?.settlement?.ack();
         batch.contexts[1]?.settlement?.deadLetter();
@@ -321,6 +321,35 @@ describeOnBrokers('batches', (broker) => {
     expect(calls.filter((call) => call === 'handler')).toHaveLength(2);
   });
 
+  test('one that failed is tried again in a later batch, after its delay; its attempts are counted', async () => {
+    const queue = broker.unique('batch');
+    const batches: (readonly [number, number])[][] = [];
+    @Injectable()
+    class Orders {
+      @Consume({ queue, batch: { size: 3, wait: 30 } })
+      @Ack({ retry: { attempts: 2, delay: 50 } })
+      onOrders(orders: { id: number }[], @Ctx() batch: BatchContext): void {
+        batches.push(batch.contexts.map(({ attempts }, index) => [orders[index]?.id ?? 0, attempts] as const));
+        orders.forEach(({ id }, index) => {
+          if (id === 2) batch.fail(index, new Error('always'));
+        });
+      }
+    }
+    await startApplication({ url: broker.url }, { providers: [Orders] });
+    for (const id of [1, 2, 3]) await bystander.send(queue, { id });
+    expect((await bystander.take(`${queue}.parked`)).json()).toEqual({ id: 2 });
+    expect(batches).toEqual([
+      [
+        [1, 1],
+        [2, 1],
+        [3, 1],
+      ],
+      [[2, 2]],
+      [[2, 3]],
+    ]);
+    await eventually(async () => expect(await bystander.count(queue)).toBe(0));
+  });
+
   test('a handler over its timeout fails with all its messages, and learns of it by its signal', async () => {
     const reasons: unknown[] = [];
     const { send, parked, isEmpty } = await start({ timeout: 50 }, async (_orders, { signal }) => {
@@ -391,6 +420,7 @@ describeOnBrokers('batches', (broker) => {
     @Injectable()
     class Orders {
       @Consume({ queue, batch: { size: 1 } })
+      @Ack({ retry: 0 })
       onOrders(_orders: unknown[], @Headers('tenant') _tenant: unknown): void {}
     }
     await startApplication({ url: broker.url }, { providers: [Orders] });

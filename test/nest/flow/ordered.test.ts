@@ -1,7 +1,7 @@
 /** Messages of one key one after the other, those of different keys at the same time. */
 import { Controller, Injectable } from '@nestjs/common';
 import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
-import { AmqpContext, Consume, ConsumerRegistry, RemoteError, type ConsumeOptions } from 'leveret';
+import { Ack, AmqpContext, Consume, ConsumerRegistry, RemoteError, type ConsumeOptions } from 'leveret';
 import type { FieldValue } from 'leveret/amqp';
 import { describeOnBrokers } from '../../support/brokers.js';
 import { Cuts } from '../../support/cuts.js';
@@ -165,7 +165,7 @@ describeOnBrokers('order by key', (broker) => {
     await bystander.send(queue, { key: 'throws', number: 1 });
     await bystander.send(queue, { key: 'anna', number: 2 }, { headers: { customer: 'anna' } });
     expect((await bystander.take(`${queue}.parked`)).properties.headers).toMatchObject({
-      'x-leveret-reason': 'error',
+      'x-leveret-reason': 'unreadable',
       'x-leveret-error': 'OrderKeyError',
       'x-leveret-error-message': expect.stringContaining('no such customer') as string,
     });
@@ -174,8 +174,8 @@ describeOnBrokers('order by key', (broker) => {
       await bystander.send(byHeader.queue, { key: 'forged', number: 1 }, { headers: { customer } });
     }
     await bystander.send(byHeader.queue, { key: 'ben', number: 3 }, { headers: { customer: 'x'.repeat(60_000) } });
-    for (const _ of forged) {
-      const { headers } = await bystander.take(`${byHeader.queue}.parked`);
+    const parked = await Promise.all(forged.map(() => bystander.take(`${byHeader.queue}.parked`)));
+    for (const { headers } of parked) {
       expect(headers['x-leveret-error']).toBe('OrderKeyError');
       expect(headers['x-leveret-error-message']).toContain('the header "customer"');
     }
@@ -226,6 +226,57 @@ describeOnBrokers('order by key', (broker) => {
     }
   });
 
+  test('retries: overtake (default): those behind a message that waits for its retry are handled meanwhile', async () => {
+    const { handled } = await startFailing({ ordered: { by: { header: 'customer' } } });
+    await eventually(() => expect(handled).toHaveLength(6));
+    expect(handled.filter((entry) => entry.startsWith('anna'))).toEqual([
+      ...['anna 1 failed', 'anna 2', 'anna 1 failed', 'anna 1', 'anna 4'],
+    ]);
+  });
+
+  test('retries: wait: those of its key wait too, those of others do not; by the routing key it is the first one', async () => {
+    for (const by of [{ header: 'customer' }, 'routingKey'] as const) {
+      const { handled, queue } = await startFailing({ ordered: { by, retries: 'wait' } });
+      await eventually(() => expect(handled).toHaveLength(6));
+      expect(handled.filter((entry) => entry.startsWith('anna'))).toEqual([
+        ...['anna 1 failed', 'anna 1 failed', 'anna 1', 'anna 2', 'anna 4'],
+      ]);
+      expect(handled.indexOf('ben 3')).toBeLessThan(handled.indexOf('anna 1'));
+      await eventually(async () => expect(await bystander.count(queue)).toBe(0));
+    }
+  });
+
+  /** `anna 1` fails twice; `anna 4` is sent once it did not. */
+  async function startFailing(options: Partial<ConsumeOptions>) {
+    const queue = broker.unique('ordered');
+    const exchange = broker.unique('steps');
+    const handled: string[] = [];
+    @Injectable()
+    class Orders {
+      @Consume({ queue, exchange, routingKey: ['anna', 'ben'], ...options })
+      @Ack({ retry: { attempts: 5, delay: 150 } })
+      async onStep({ key, number }: Step): Promise<void> {
+        const title = `${key} ${String(number)}`;
+        const isFailing = number === 1 && handled.filter((entry) => entry.startsWith(title)).length < 2;
+        handled.push(isFailing ? `${title} failed` : title);
+        if (isFailing) throw new Error('not yet');
+        await pause(1);
+      }
+    }
+    await startApplication(
+      { url: broker.url, exchanges: [{ name: exchange, type: 'direct' }] },
+      { providers: [Orders] },
+    );
+    const send = (step: Step): Promise<void> =>
+      bystander.channel.publish(exchange, step.key, JSON.stringify(step), { headers: { customer: step.key } });
+    await send({ key: 'anna', number: 1 });
+    await send({ key: 'anna', number: 2 });
+    await send({ key: 'ben', number: 3 });
+    await eventually(() => expect(handled).toContain('anna 1'));
+    await send({ key: 'anna', number: 4 });
+    return { handled, queue };
+  }
+
   test('AmqpServer has it too; a request whose key cannot be read is answered', async () => {
     const queue = broker.unique('server');
     const course = new Course();
@@ -237,7 +288,7 @@ describeOnBrokers('order by key', (broker) => {
       }
       @MessagePattern('who')
       who(@Payload() name: string, @Ctx() context: AmqpContext): string {
-        return `${name} ${String(context.getHeaders()['customer'] ?? '')}`;
+        return `${name} of ${context.getPattern()}`;
       }
     }
     await bench.serve([Orders], {
@@ -253,7 +304,7 @@ describeOnBrokers('order by key', (broker) => {
       },
     });
     const client = bench.client({ queue });
-    expect(await client.request('who', 'anna')).toBe('anna ');
+    expect(await client.request('who', 'anna')).toBe('anna of who');
     expect(await rejection(client.request('who', 'nobody'))).toBeInstanceOf(RemoteError);
     for (const step of steps(40)) await bystander.send(queue, { pattern: 'step', data: step });
     await eventually(() => expect(course.done).toHaveLength(40));
