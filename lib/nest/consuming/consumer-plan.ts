@@ -16,6 +16,7 @@ import type { ConfiguredHandler } from './configured-handlers.js';
 import type { HandlerDefinition } from './handler-definition.js';
 import { parkingQueue } from '../retrying/parking.js';
 import { resolvePolicy, resolveRequestPolicy, retryDelaysOf, type SettlementPolicy } from './policy.js';
+import { totalDelay } from '../retrying/retry-schedule.js';
 import { isQuorum, mergeQueue, planParkingQueue, planQueue } from './queue-plan.js';
 import { keysOf, mergedOptions, refuseHalves, refuseOverlaps } from './shared-queue.js';
 
@@ -200,10 +201,11 @@ export function planWarnings(plans: readonly ConsumerPlan[]): string[] {
       );
     }
   }
-  const timed = handlers.map(({ plan, handler, timeout }) => ({
+  const timed = handlers.map(({ plan, handler, timeout, policy }) => ({
     title: handler.name,
     timeout,
     consumerTimeout: consumerTimeoutOf(plan),
+    held: plan.isOrderedOverRetries ? totalDelay(policy.retry, consumerTimeoutOf(plan)) : 0,
   }));
   return [...warnings, ...timeoutWarnings(timed)];
 }

@@ -2,7 +2,7 @@
  * How long the deliveries of a channel are out, to a twentieth of a limit and at no cost for each: the broker numbers them in
  * their order, so the highest number that was there some ticks ago tells all that are older than that.
  */
-const ticksOfLimit = 20;
+export const ticksOfLimit = 20;
 
 /** Of which a delivery is so old: a part of the limit, in whole twentieths. */
 export class DeliveryAges {

@@ -1,4 +1,5 @@
 /** What `batch`, `ordered`, `timeout` and `consumerTimeout` mean for the consumer of a queue: checks and numbers. Pure. */
+import { ticks, ticksOfLimit } from './delivery-ages.js';
 import { mostPrefetched, type BatchOptions } from './batch-options.js';
 
 /**
@@ -36,15 +37,24 @@ export interface TimedHandler {
   readonly timeout: number | undefined;
   /** Milliseconds; Infinity: without limit. */
   readonly consumerTimeout: number;
+  /** Milliseconds that its retries hold a message in memory, together. */
+  readonly held: number;
 }
 
 /** What an operator should know before a handler meets the broker's limit. */
 export function timeoutWarnings(handlers: readonly TimedHandler[]): string[] {
-  return handlers
-    .filter(({ timeout = 0, consumerTimeout }) => timeout > consumerTimeout * 0.85)
-    .map(
-      ({ title, timeout, consumerTimeout }) =>
-        `${title}: its timeout of ${String(timeout)} ms is longer than the broker lets a message be unsettled ` +
-        `(${String(consumerTimeout)} ms, consumerTimeout), shortly before which it ends`,
-    );
+  return handlers.flatMap(({ title, timeout = 0, consumerTimeout, held }) => {
+    // The message is settled, or goes back, a little before it.
+    const limit = consumerTimeout * (ticks.expire / ticksOfLimit);
+    const allowed = `longer than the broker lets a message be unsettled (${String(consumerTimeout)} ms, consumerTimeout)`;
+    const warnings: string[] = [];
+    if (timeout > limit)
+      warnings.push(`${title}: its timeout of ${String(timeout)} ms is ${allowed}: it ends before that`);
+    if (held > limit) {
+      warnings.push(
+        `${title}: its retries wait in memory, ${allowed}: the message goes back, and its retries begin anew`,
+      );
+    }
+    return warnings;
+  });
 }

@@ -27,6 +27,7 @@ import { PlainLine } from '../flow/waiting-line.js';
 import { DelayQueues } from '../retrying/delay-queues.js';
 import { Parking, parkingQueue } from '../retrying/parking.js';
 import { Retries } from '../retrying/retries.js';
+import { totalDelay } from '../retrying/retry-schedule.js';
 import { connectWithin } from '../starting/connecting.js';
 import { untilItWorks } from '../starting/in-background.js';
 import { Shared } from '../requests/shared.js';
@@ -181,8 +182,15 @@ export class AmqpServer
     if (this.#ending) this.#consumer.prepare();
     const ending = (this.#ending = new AbortController());
     const consumerTimeout = this.#consumerTimeout();
-    const timed = { title: this.registered.name, timeout: this.#options.timeout, consumerTimeout };
-    for (const warning of timeoutWarnings([timed])) this.logger.warn(warning);
+    const { timeout, ordered } = this.#options;
+    const title = this.registered.name;
+    const timed = this.#registry.all.map(([pattern, handler]) => {
+      const { retry } = this.#policies.ofEvent(handler);
+      const held = ordered?.retries === 'wait' ? totalDelay(retry, consumerTimeout) : 0;
+      return { title: `${title} ("${pattern}")`, timeout: undefined, consumerTimeout, held };
+    });
+    const own = { title, timeout, consumerTimeout, held: 0 };
+    for (const warning of timeoutWarnings([own, ...timed])) this.logger.warn(warning);
     const start = (): Promise<void> => this.#start(ending);
     if (this.#options.start !== 'background') {
       await start().catch((error: unknown) => {

@@ -205,11 +205,29 @@ describeOnBrokers('time limits', (broker) => {
   test('a timeout over the broker’s limit is warned of at start, and options that are wrong end it', async () => {
     const { log } = await start({ timeout: 5_000 }, { consumerTimeout: 4_000 }, () => Promise.resolve());
     expect(log.texts('warn').filter((line) => line.includes('longer than the broker lets'))).toHaveLength(1);
+    const ordered = { by: 'routingKey', retries: 'wait' } as const;
+    const held = await start({ ordered }, { consumerTimeout: 4_000 }, () => Promise.resolve(), {
+      retry: { attempts: 4, delay: 1_000 },
+    });
+    expect(held.log.texts('warn').filter((line) => line.includes('its retries wait in memory'))).toHaveLength(1);
     for (const consumerTimeout of [0, 999, 1.5, '30m', true, NaN, Infinity, -1]) {
       const error = await rejection(start({}, { consumerTimeout } as never, () => Promise.resolve()));
       expect(error).toBeInstanceOf(ConfigurationError);
       expect(error.message).toContain('option "consumerTimeout" must be milliseconds');
     }
+  });
+
+  test('a retry that waits in memory goes back before the limit', async () => {
+    const ordered = { by: 'routingKey', retries: 'wait' } as const;
+    const { queue, seen } = await start(
+      { ordered },
+      { consumerTimeout: 1_000 },
+      (_payload, { delivery }) => (delivery.redelivered ? Promise.resolve() : Promise.reject(new Error('once'))),
+      { retry: { attempts: 1, delay: 60_000 } },
+    );
+    await bystander.send(queue, '1');
+    await eventually(() => expect(seen.map(({ redelivered }) => redelivered)).toEqual([false, true]));
+    await eventually(async () => expect(await bystander.count(queue)).toBe(0));
   });
 
   test('AmqpServer: a timeout settles events by policy, and tells who asked', async () => {
