@@ -31,6 +31,9 @@ export interface RunTarget extends HandlerPlan {
   readonly deadlines: Deadlines | undefined;
 }
 
+/** Errors whose stack was logged: what fails a batch fails many messages. */
+const withStack = new WeakSet<Error>();
+
 /** What a delivery's handling needs. */
 export interface DeliveryRunParts {
   readonly plan: ConsumerPlan;
@@ -279,7 +282,8 @@ export class DeliveryRun implements ConsumerRun {
     const { name, message } = describeError(error);
     const line = `${this.title}: ${name}: ${message} (${consequence})`;
     if (!isFinal) this.#parts.logger.warn(line);
-    else if (reasonOf(error) === 'error' && error instanceof Error) {
+    else if (reasonOf(error) === 'error' && error instanceof Error && !withStack.has(error)) {
+      withStack.add(error);
       this.#parts.logger.error(line, stackOf(error));
     } else this.#parts.logger.error(line);
   }

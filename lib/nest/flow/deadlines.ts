@@ -18,6 +18,8 @@ export class Deadlines {
   #first: Deadline | undefined;
   #last: Deadline | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** Some end at this moment: the timer is set for what is left after them. */
+  #isLooking = false;
 
   /** `limit`: milliseconds. */
   constructor(limit: number) {
@@ -32,7 +34,7 @@ export class Deadlines {
     else this.#first = deadline;
     this.#last = deadline;
     if (this.#timer) this.#timer.ref();
-    else this.#wait(this.#limit);
+    else if (!this.#isLooking) this.#wait(this.#limit);
     return deadline;
   }
 
@@ -51,16 +53,18 @@ export class Deadlines {
 
   #look(): void {
     this.#timer = undefined;
+    this.#isLooking = true;
     const now = performance.now();
     // Timers may come a little early.
     for (let first = this.#first; first && first.at <= now + 1; first = this.#first) {
       this.end(first);
       first.onTime();
     }
+    this.#isLooking = false;
     if (this.#first) this.#wait(this.#first.at - now);
   }
 
   #wait(milliseconds: number): void {
-    this.#timer ??= setTimeout(() => this.#look(), Math.max(1, milliseconds));
+    this.#timer = setTimeout(() => this.#look(), Math.max(1, milliseconds));
   }
 }

@@ -141,7 +141,7 @@ describeOnBrokers('batches', (broker) => {
   });
 
   test('a throw fails all that were not marked; what was marked keeps its own error', async () => {
-    const { send, parked, isEmpty } = await start({}, (_orders, batch) => {
+    const { send, parked, isEmpty, log } = await start({}, (_orders, batch) => {
       batch.fail(0, new RangeError('dropped'));
       throw new TypeError('all others');
     });
@@ -151,6 +151,10 @@ describeOnBrokers('batches', (broker) => {
       expect.arrayContaining([2, 3, 4, 5].map((id) => ({ id }))),
     );
     expect(messages.map(({ headers }) => headers['x-leveret-error'])).toEqual(Array(4).fill('TypeError'));
+    // A line for each message, and the stack once.
+    const lines = log.texts('error').filter((line) => line.includes('all others'));
+    expect(lines).toHaveLength(4);
+    expect(lines.filter((line) => line.includes('batch.test.ts'))).toHaveLength(1);
     await isEmpty();
     expect(await bystander.count(`${messages[0]?.headers['x-leveret-queue'] as string}.parked`)).toBe(0);
   });
