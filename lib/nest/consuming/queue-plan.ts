@@ -51,8 +51,14 @@ export function planQueue(name: string, queue: QueueOptions, isParked: boolean):
 }
 
 /**
- * A parking queue. To look at what is in it counts as a delivery, so a quorum queue has no limit of these: past the default of
- * RabbitMQ 4 (20) it would drop what is parked.
+ * So many deliveries as no message has. RabbitMQ 4 means "without limit" by -1, 3.10 that the first message to be given back
+ * is dropped.
+ */
+const practicallyUnlimited = 0x7fff_ffff;
+
+/**
+ * A parking queue. To look at what is in it counts as a delivery, so a quorum queue is told to bear any number of these: past
+ * the default of RabbitMQ 4 (20) it would drop what is parked.
  */
 export function planParkingQueue(queue: string, isQuorumQueue: boolean): QueueWish {
   return {
@@ -60,6 +66,6 @@ export function planParkingQueue(queue: string, isQuorumQueue: boolean): QueueWi
     durable: true,
     exclusive: false,
     autoDelete: false,
-    arguments: isQuorumQueue ? { 'x-queue-type': 'quorum', 'x-delivery-limit': -1 } : {},
+    arguments: isQuorumQueue ? { 'x-queue-type': 'quorum', 'x-delivery-limit': practicallyUnlimited } : {},
   };
 }

@@ -5,6 +5,7 @@
  *   x-leveret-attempts       runs that failed so far
  *   x-leveret-history        the last of them: time, reason, error, message, handler
  *   x-leveret-exchange, x-leveret-routing-key      where the message was published first
+ *   x-leveret-replay         which replay put it back
  *   x-leveret-user-id, -expiration, -cc, -death    what a copy may not have under its own name
  *
  * Anybody can send such headers. They count only on what came straight to the queue (by the default exchange), as our copies
@@ -35,6 +36,8 @@ export const attemptsHeader = 'x-leveret-attempts';
 export const historyHeader = 'x-leveret-history';
 export const exchangeHeader = 'x-leveret-exchange';
 export const routingKeyHeader = 'x-leveret-routing-key';
+/** The replay that it was put back by. */
+export const replayHeader = 'x-leveret-replay';
 const userIdHeader = 'x-leveret-user-id';
 const expirationHeader = 'x-leveret-expiration';
 const copiesHeader = 'x-leveret-cc';
@@ -145,6 +148,15 @@ export function failureHeaders(message: FailedMessage): FieldTable {
   };
 }
 
+/** Of what is replayed: where it was published first, and nothing of why it was parked but its history. */
+export function replayHeaders(delivery: Delivery, replay: string): FieldTable {
+  const { headers = {} } = readable(delivery);
+  const [exchange, routingKey] = [headers[exchangeHeader], headers[routingKeyHeader]];
+  const isKnown = typeof exchange === 'string' && typeof routingKey === 'string';
+  const origin = isKnown ? { [exchangeHeader]: exchange, [routingKeyHeader]: routingKey } : {};
+  return { [replayHeader]: replay, ...origin };
+}
+
 /** Of what was parked: why, beside its history. */
 export function reasonHeaders({ queue, handler, reason, error }: FailedMessage): FieldTable {
   const headers: FieldTable = {
@@ -165,7 +177,7 @@ export interface CopyTarget {
 }
 
 /**
- * Publishes a copy with these headers beside its own, persistent and mandatory. Resolves when the broker confirmed it;
+ * Publishes a copy with these headers beside its own that are not left out, persistent and mandatory. Resolves when the broker confirmed it;
  * rejects with a PublishError when it is not there.
  */
 export async function publishCopy(
@@ -173,6 +185,7 @@ export async function publishCopy(
   delivery: Delivery,
   { exchange, routingKey }: CopyTarget,
   ours: FieldTable,
+  isLeftOut: (name: string) => boolean = () => false,
 ): Promise<void> {
   const { userId, expiration, headers, ...properties } = readable(delivery);
   const put = (copyHeaders: FieldTable): Promise<void> =>
@@ -188,7 +201,7 @@ export async function publishCopy(
   if (userId !== undefined) kept[userIdHeader] = userId;
   if (expiration !== undefined) kept[expirationHeader] = expiration;
   try {
-    await put({ ...carriedHeaders(headers), ...ours, ...kept });
+    await put({ ...carriedHeaders(headers, isLeftOut), ...ours, ...kept });
   } catch (error) {
     if (!(error instanceof ArgumentError)) throw error;
     // Headers that fill a frame by themselves leave no room for ours: these are kept, and that the others are left out.
@@ -200,9 +213,10 @@ export async function publishCopy(
  * Carried on, CC would make the broker put further copies into the queues that it names, and x-death would make it believe
  * (up to 3.13) that the message goes round in a circle and may be dropped. The mark of a mandatory publish has served.
  */
-function carriedHeaders(headers: FieldTable = {}): FieldTable {
+function carriedHeaders(headers: FieldTable = {}, isLeftOut: (name: string) => boolean): FieldTable {
   const { CC: copies, BCC: _hidden, 'x-death': death, [sequenceHeader]: _sequence, ...others } = headers;
-  const carried = Object.fromEntries(Object.entries(others).filter(([name]) => !/^x-(first|last)-death-/.test(name)));
+  const isCarried = (name: string): boolean => !/^x-(first|last)-death-/.test(name) && !isLeftOut(name);
+  const carried = Object.fromEntries(Object.entries(others).filter(([name]) => isCarried(name)));
   if (copies !== undefined) carried[copiesHeader] = copies;
   if (death !== undefined && carried[deathHeader] === undefined && !isOfDelay(death)) carried[deathHeader] = death;
   return carried;
