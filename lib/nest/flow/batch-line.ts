@@ -18,7 +18,8 @@ export interface BatchLineParts {
 export class BatchLine implements WaitingLine {
   readonly #parts: BatchLineParts;
   readonly #runs = new Fifo<ConsumerRun>();
-  readonly #seats = new WeakMap<Delivery, Seat>();
+  /** Of the messages of batches at work. */
+  readonly #seats = new Map<Delivery, Seat>();
   /** The first of them waited for long enough. */
   #isDue = false;
   #timer: NodeJS.Timeout | undefined;
@@ -56,8 +57,8 @@ export class BatchLine implements WaitingLine {
     return first && new BatchRun(handler, [first, ...others]);
   }
 
-  done(): void {
-    // Nobody waits for another.
+  done(run: ConsumerRun): void {
+    if (run instanceof BatchRun) for (const delivery of run.deliveries) this.#seats.delete(delivery);
   }
 
   takeAll(): readonly ConsumerRun[] {

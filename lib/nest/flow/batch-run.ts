@@ -75,6 +75,10 @@ export class BatchRun implements ConsumerRun {
     this.delivery = members[0].run.delivery;
   }
 
+  get deliveries(): readonly Delivery[] {
+    return this.#members.map(({ run }) => run.delivery);
+  }
+
   get isOver(): boolean {
     return this.#members.every(({ run }) => run.isOver);
   }
