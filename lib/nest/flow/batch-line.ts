@@ -22,6 +22,8 @@ export class BatchLine implements WaitingLine {
   readonly #seats = new Map<Delivery, Seat>();
   /** The first of them waited for long enough. */
   #isDue = false;
+  /** When it will have; as performance.now() tells it. */
+  #dueAt = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(parts: BatchLineParts) {
@@ -62,23 +64,33 @@ export class BatchLine implements WaitingLine {
   }
 
   takeAll(): readonly ConsumerRun[] {
-    const runs = this.#runs.takeAll();
-    this.#await();
-    return runs;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#isDue = false;
+    return this.#runs.takeAll();
   }
 
   get oldestTag(): number | undefined {
     return this.#runs.head?.delivery.deliveryTag;
   }
 
-  /** From now on for the one that is first now. */
+  /** From now on for the one that is first now. A timer that runs already serves: it looks again where it is too early. */
   #await(): void {
-    clearTimeout(this.#timer);
     this.#isDue = false;
     if (this.#runs.size === 0) return;
-    this.#timer = setTimeout(() => {
+    this.#dueAt = performance.now() + this.#parts.wait;
+    this.#timer ??= setTimeout(() => this.#look(), this.#parts.wait);
+  }
+
+  #look(): void {
+    this.#timer = undefined;
+    if (this.#runs.size === 0) return;
+    const left = this.#dueAt - performance.now();
+    // Timers may come a little early.
+    if (left > 1) this.#timer = setTimeout(() => this.#look(), left);
+    else {
       this.#isDue = true;
       this.#parts.onReady();
-    }, this.#parts.wait);
+    }
   }
 }
