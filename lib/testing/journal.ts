@@ -14,7 +14,7 @@ export type SettledOutcome = 'ack' | 'park' | 'dead-letter' | 'drop';
 /** The end of a message in a queue. */
 export interface SettledMessage {
   readonly outcome: SettledOutcome;
-  /** Deliveries, those that were requeued or lost with their connection included; 0 where there was none. */
+  /** Deliveries, those that were requeued, retried, or lost with their connection included; 0 where there was none. */
   readonly attempts: number;
 }
 
@@ -35,6 +35,10 @@ export class Journal {
   readonly #published: PublishedMessage[] = [];
   /** Copies in parking queues whose originals are not acknowledged yet. */
   readonly #parked: PublishedEvent[] = [];
+  /** Copies on their way to another try whose originals are not acknowledged yet. */
+  readonly #retried: PublishedEvent[] = [];
+  /** Deliveries of messages before they were moved for another try, by queue and id. */
+  readonly #earlier = new Map<string, number>();
   /** Ids of messages that the test itself publishes. */
   readonly #foreign = new Set<string>();
 
@@ -68,6 +72,10 @@ export class Journal {
     const { exchange, routingKey, message, queues } = event;
     if (this.#foreign.delete(message.properties.messageId ?? '')) return;
     if (exchange === '' && routingKey.endsWith('.parked')) this.#parked.push(event);
+    if (isRetry(event)) {
+      this.#retried.push(event);
+      return;
+    }
     this.#published.push({
       exchange,
       routingKey,
@@ -80,23 +88,42 @@ export class Journal {
   #onSettled({ queue, message, attempts, outcome, isDeadLettered }: SettledEvent): void {
     // Not an end: it is delivered again.
     if (outcome === 'requeue') return;
+    const key = JSON.stringify([queue, message.properties.messageId]);
+    const all = attempts + (this.#earlier.get(key) ?? 0);
+    if (outcome === 'ack' && this.#wasMoved(this.#retried, queue, message)) {
+      this.#earlier.set(key, all);
+      return;
+    }
+    this.#earlier.delete(key);
     const settled = this.#settled.get(queue) ?? [];
     this.#settled.set(queue, settled);
-    if (outcome === 'ack') settled.push({ outcome: this.#wasParked(queue, message) ? 'park' : 'ack', attempts });
-    else settled.push({ outcome: isDeadLettered ? 'dead-letter' : 'drop', attempts });
+    if (outcome === 'ack') {
+      const isParked = this.#wasMoved(this.#parked, `${queue}.parked`, message);
+      settled.push({ outcome: isParked ? 'park' : 'ack', attempts: all });
+    } else settled.push({ outcome: isDeadLettered ? 'dead-letter' : 'drop', attempts: all });
   }
 
-  /** Whoever parks publishes the copy first, with the same id and body, and acknowledges the original then. */
-  #wasParked(queue: string, { properties, body }: Message): boolean {
-    const index = this.#parked.findIndex(
+  /** Whoever moves a message publishes the copy first, with the same id and body, and acknowledges the original then. */
+  #wasMoved(copies: PublishedEvent[], routingKeyOfCopy: string, { properties, body }: Message): boolean {
+    const index = copies.findIndex(
       ({ routingKey, message }) =>
-        routingKey === `${queue}.parked` &&
+        routingKey === routingKeyOfCopy &&
         message.properties.messageId === properties.messageId &&
         message.body.equals(body),
     );
-    if (index >= 0) this.#parked.splice(index, 1);
+    if (index >= 0) copies.splice(index, 1);
     return index >= 0;
   }
+}
+
+/** A copy that is to be tried again: into a delay queue, or straight back. */
+function isRetry({ exchange, message }: PublishedEvent): boolean {
+  const isOnTheWay = exchange === '' || /^leveret\.delay\.\d+$/.test(exchange);
+  return isOnTheWay && message.properties.headers?.['x-leveret-attempts'] !== undefined && !isParked(message);
+}
+
+function isParked({ properties }: Message): boolean {
+  return properties.headers?.['x-leveret-reason'] !== undefined;
 }
 
 function payloadOf({ body }: Message): unknown {

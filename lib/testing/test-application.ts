@@ -159,9 +159,9 @@ export class TestApplication {
   }
 
   /**
-   * Waits until the queue is empty and nothing delivered from it is unsettled, and answers how its messages ended, in
-   * that order, since the start or the last call. A message that was requeued has not ended; its deliveries count as
-   * attempts. Rejects with TimeoutError after `timeout` milliseconds (default 5 000), WrongStateError for a queue that
+   * Waits until the queue is empty, nothing delivered from it is unsettled, and nothing that failed waits to be tried
+   * again, and answers how its messages ended, in that order, since the start or the last call. A message that was
+   * requeued or is tried again has not ended; its deliveries count as attempts. Rejects with TimeoutError after `timeout` milliseconds (default 5 000), WrongStateError for a queue that
    * is not there.
    */
   async settled(queue: string, options: { timeout?: number | undefined } = {}): Promise<SettledMessage[]> {
@@ -170,17 +170,26 @@ export class TestApplication {
     for (;;) {
       const info = this.broker.inspect.queue(queue, this.#virtualHost);
       if (!info) throw new WrongStateError(`there is no queue "${queue}"`);
-      if (info.messageCount === 0 && info.unackedCount === 0) return this.#journal.takeSettled(queue);
+      const waiting = this.#waitingForRetry(queue);
+      if (info.messageCount + info.unackedCount + waiting === 0) return this.#journal.takeSettled(queue);
       if (performance.now() >= deadline) {
         const { messageCount, unackedCount, consumerCount } = info;
         throw new TimeoutError(
           `settling "${queue}" (${String(messageCount)} ready, ${String(unackedCount)} delivered, ` +
-            `${String(consumerCount)} consumers)`,
+            `${waiting > 0 ? `${String(waiting)} to be tried again, ` : ''}${String(consumerCount)} consumers)`,
           timeout,
         );
       }
       await new Promise((resolve) => setTimeout(resolve, lookInterval));
     }
+  }
+
+  /** Messages in the delay queues that go back to a queue. */
+  #waitingForRetry(queue: string): number {
+    const { inspect } = this.broker;
+    const delays = inspect.queues(this.#virtualHost).filter(({ name }) => /^leveret\.delay\.\d+$/.test(name));
+    const waiting = delays.flatMap(({ name }) => inspect.messages(name, this.#virtualHost));
+    return waiting.filter(({ routingKey }) => routingKey === queue).length;
   }
 
   /** What the application published since it was made, to one exchange or to all. The test's own are left out. */

@@ -13,6 +13,8 @@ export interface Order {
 export class OutOfStock extends Error {}
 export class Unpayable extends Error {}
 
+export class Unreachable extends Error {}
+
 @Injectable()
 export class Orders {
   readonly seen: Order[] = [];
@@ -23,10 +25,12 @@ export class Orders {
 
   @Consume({ exchange: 'shop', routingKey: 'order.created', queue: 'orders', deadLetter: { exchange: 'dead' } })
   @Ack({
+    retry: 0,
     then: 'park',
     errors: [
       [OutOfStock, { then: 'dead-letter' }],
       [Unpayable, { then: 'requeue' }],
+      [Unreachable, { retry: { attempts: 2, delay: 50 } }],
     ],
   })
   async onOrder(order: Order): Promise<void> {

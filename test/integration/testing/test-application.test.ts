@@ -10,7 +10,7 @@ import { UnroutableError } from 'leveret/amqp';
 import { testApplication, type TestApplication, type TestApplicationOptions } from 'leveret/testing';
 import { nestMajor, programOptions } from '../../support/nest-version.js';
 import { rejection, until } from '../../support/waiting.js';
-import { Orders, OutOfStock, ShopModule, Stock, Unpayable } from './shop.module.js';
+import { Orders, OutOfStock, ShopModule, Stock, Unpayable, Unreachable } from './shop.module.js';
 
 describe('an application module on a private broker', () => {
   const open: TestApplication[] = [];
@@ -69,6 +69,19 @@ describe('an application module on a private broker', () => {
     orders.work = () => (failures-- > 0 ? Promise.reject(new Unpayable()) : undefined);
     await app.publish('shop', 'order.created', { id: 'c', amount: 1 });
     expect(await app.settled('orders')).toEqual([{ outcome: 'ack', attempts: 3 }]);
+  });
+
+  test('waits for what is tried again, and counts its runs', async () => {
+    const app = await start();
+    const orders = app.get(Orders);
+    let failures = 2;
+    orders.work = () => (failures-- > 0 ? Promise.reject(new Unreachable()) : undefined);
+    await app.publish('shop', 'order.created', { id: 'a', amount: 1 });
+    expect(await app.settled('orders')).toEqual([{ outcome: 'ack', attempts: 3 }]);
+    failures = 9;
+    await app.publish('shop', 'order.created', { id: 'b', amount: 1 });
+    expect(await app.settled('orders')).toEqual([{ outcome: 'park', attempts: 3 }]);
+    expect(app.published('shop')).toHaveLength(1);
   });
 
   test('a body that is no JSON goes as it is', async () => {

@@ -3,6 +3,21 @@ import { describe, expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { typeFaults } from '../../support/type-check.js';
 
+/** What the guides of the NestJS side use without saying where it is from. */
+const nestNames: Readonly<Record<string, string>> = {
+  Ack: "import { Ack } from 'leveret';",
+  AmqpContext: "import { AmqpContext } from 'leveret';",
+  Consume: "import { Consume } from 'leveret';",
+  Ctx: "import { Ctx } from '@nestjs/microservices';",
+  InjectPublisher: "import { InjectPublisher } from 'leveret';",
+  ParkedMessages: "import { ParkedMessages } from 'leveret';",
+  Publisher: "import { Publisher } from 'leveret';",
+  Settlement: "import type { Settlement } from 'leveret';",
+  Order: 'interface Order { readonly id: string }',
+  Job: 'interface Job { readonly id: string }',
+  isBusy: 'declare function isBusy(): boolean;',
+};
+
 /** How many snippets a page has at least, and what a snippet takes from elsewhere. */
 const pages: Readonly<Record<string, { readonly atLeast: number; readonly given: Readonly<Record<string, string>> }>> =
   {
@@ -15,6 +30,8 @@ const pages: Readonly<Record<string, { readonly atLeast: number; readonly given:
       },
     },
     'flow.md': { atLeast: 3, given: {} },
+    'delay.md': { atLeast: 1, given: nestNames },
+    'retry.md': { atLeast: 3, given: nestNames },
     'migration-nest.md': { atLeast: 2, given: { AppModule: 'class AppModule { readonly name = 1; }' } },
   };
 
