@@ -25,7 +25,7 @@ export class OrdersConsumer {
     deadLetter: { exchange: names.deadLetterExchange },
     parking: false,
   })
-  @Ack({ then: 'dead-letter' })
+  @Ack({ retry: 0, then: 'dead-letter' })
   async onOrder(order: OrderDto): Promise<void> {
     this.#unsettled += 1;
     try {
