@@ -2,6 +2,7 @@
 export * from './consuming/index.js';
 export * from './decorators/index.js';
 export {
+  BodyTooLargeError,
   ConfigurationError,
   HandlerTimeoutError,
   NoHandlerError,
@@ -13,6 +14,7 @@ export {
   UnreadableBodyError,
   type PublishBatchFailure,
 } from './errors.js';
+export * from './formats/index.js';
 export * from './module/index.js';
 export { Publisher, PublisherFactory, type BatchMessage, type MessageOptions } from './publishing/index.js';
 export * from './recovery/index.js';

@@ -5,14 +5,23 @@
 import type { ConsumeOptions } from '../decorators/consume-options.js';
 import { ConfigurationError } from '../errors.js';
 import type { NamedConnection } from '../module/named-connection.js';
-import { topicMatches } from '../topic-pattern.js';
+import { BodyReader } from '../formats/body-reader.js';
+import { handlerFormats } from '../formats/formats.js';
+import { queueLayout, type QueueLayout } from '../formats/message-layout.js';
 import type { QueueWish } from '../starting/wishes.js';
 import type { ConfiguredHandler } from './configured-handlers.js';
 import type { HandlerDefinition } from './handler-definition.js';
 import { parkingQueue } from './parking.js';
 import { resolvePolicy, resolveRequestPolicy, type SettlementPolicy } from './policy.js';
 import { isQuorum, mergeQueue, planParkingQueue, planQueue } from './queue-plan.js';
-import { keysOf, mergedOptions, refuseHalves, refuseOverlaps } from './shared-queue.js';
+import {
+  keysOf,
+  mergedOptions,
+  patternsOfHandler,
+  refuseHalves,
+  refuseOverlaps,
+  refuseUselessPatterns,
+} from './shared-queue.js';
 
 const defaultPrefetch = 20;
 
@@ -22,6 +31,9 @@ export interface HandlerPlan {
   readonly options: ConsumeOptions;
   readonly exchange: string | undefined;
   readonly routingKeys: readonly string[];
+  /** With a layout; undefined: it says none. */
+  readonly patterns: readonly string[] | undefined;
+  readonly reader: BodyReader;
   readonly policy: SettlementPolicy;
   /** For messages whose sender is told of the error. */
   readonly requestPolicy: SettlementPolicy;
@@ -47,22 +59,12 @@ export interface ConsumerPlan {
   readonly prefetch: number;
   /** Infinity: without limit. */
   readonly concurrency: number;
-  /** Where there are several, their routing keys tell whose a message is. */
+  /** Where pattern and payload stand; undefined: pattern is the routing key, payload the body. */
+  readonly layout: QueueLayout | undefined;
+  /** Where there are several, routing key or pattern tell whose a message is. */
   readonly handlers: readonly HandlerPlan[];
   /** For messages that are nobody's. */
   readonly policy: SettlementPolicy;
-}
-
-/** Whose a message with that routing key is; undefined: nobody's. */
-export function handlerFor({ handlers }: ConsumerPlan, routingKey: string): HandlerPlan | undefined {
-  const [only] = handlers;
-  if (handlers.length === 1 && only && !isChosenByKey(only)) return only;
-  return handlers.find(({ routingKeys }) => routingKeys.some((pattern) => topicMatches(pattern, routingKey)));
-}
-
-/** A queue that is taken as it is may hold more than what its handler wants. */
-function isChosenByKey({ options }: HandlerPlan): boolean {
-  return options.declare === false && options.routingKey !== undefined;
 }
 
 /** Without those whose role this process has not. Throws ConfigurationError naming both sides of a contradiction. */
@@ -85,8 +87,9 @@ function planConsumer(all: readonly ConfiguredHandler[]): ConsumerPlan | undefin
   const sharing = [first, ...others];
   refuseHalves(sharing, all);
   const options = mergedOptions(first, others);
+  refuseUselessPatterns(sharing, options);
   refuseOverlaps(sharing);
-  const handlers = sharing.map(planHandler);
+  const handlers = sharing.map((one) => planHandler(one, options));
   const { handler, connection } = first;
   const defaults = connection.options.defaults ?? {};
   const concurrency = options.concurrency ?? defaults.concurrency ?? Infinity;
@@ -104,18 +107,27 @@ function planConsumer(all: readonly ConfiguredHandler[]): ConsumerPlan | undefin
     parkingQueue: isParked ? planParkingQueue(options.queue, isQuorum(queue)) : undefined,
     prefetch: prefetch === 0 || concurrency === Infinity ? prefetch : Math.max(prefetch, concurrency),
     concurrency,
+    layout: queueLayout(options.layout),
     handlers,
     policy: resolvePolicy({}, defaults.ack ?? {}, false),
   };
 }
 
-function planHandler({ handler, options, connection }: ConfiguredHandler): HandlerPlan {
+function planHandler({ handler, options, connection }: ConfiguredHandler, ofQueue: ConsumeOptions): HandlerPlan {
   const shared = connection.options.defaults?.ack ?? {};
+  // A pattern in the body is read before anybody knows whose the message is.
+  const { formats, contentType, maxDecompressedSize } = ofQueue.layout ? ofQueue : options;
   return {
     handler,
     options,
     exchange: options.exchange,
     routingKeys: keysOf(options),
+    patterns: patternsOfHandler(options),
+    reader: new BodyReader({
+      formats: handlerFormats(formats, connection.formats),
+      maxDecompressedSize: maxDecompressedSize ?? connection.options.maxDecompressedSize,
+      contentType,
+    }),
     policy: resolvePolicy(handler.ack, shared, handler.isByHand),
     requestPolicy: resolveRequestPolicy(handler.ack, handler.isByHand),
     timeout: options.timeout,

@@ -6,11 +6,12 @@ import type { Logger } from '@nestjs/common';
 import { RpcException } from '@nestjs/microservices';
 import type { Channel, Delivery, SettlementResult } from '../../amqp/index.js';
 import { describeError, HandlerTimeoutError, NoHandlerError, ShutdownError, stackOf, tamed } from '../errors.js';
+import type { MessageIn } from '../formats/body-reader.js';
+import { payloadOf } from '../formats/message-layout.js';
 import { errorReply, valueReply, type PlainReply } from '../requests/plain-reply.js';
 import { sendReply, type Asked } from '../requests/replying.js';
 import { wait } from '../waiting.js';
 import { AmqpContext } from './amqp-context.js';
-import { readBody } from './body.js';
 import type { ConsumerPlan, HandlerPlan } from './consumer-plan.js';
 import { runFor } from './current-delivery.js';
 import { Ending } from './ending.js';
@@ -20,11 +21,23 @@ import { parkingQueue, requeueDelay, type Parking } from './parking.js';
 import { outcomeOf, reasonOf, type SettlementPolicy } from './policy.js';
 import { Settlement } from './settlement.js';
 
+export type DeliveryTarget = HandlerPlan & { readonly invoke: Invoke };
+
+/** What a layout tells of a delivery. */
+export interface ChosenTarget {
+  readonly target: DeliveryTarget | undefined;
+  readonly pattern: string | undefined;
+  /** Set where the body was read for it. */
+  readonly body: { readonly value: unknown } | undefined;
+}
+
 /** What a delivery's handling needs. */
 export interface DeliveryRunParts {
   readonly plan: ConsumerPlan;
   /** Whose message it is; undefined: nobody's. */
-  readonly target: (HandlerPlan & { readonly invoke: Invoke }) | undefined;
+  readonly target: DeliveryTarget | undefined;
+  /** Set where its layout tells whose it is, in place of `target`. Rejects with UnreadableBodyError. */
+  readonly choose?: ((delivery: Delivery) => Promise<ChosenTarget>) | undefined;
   readonly parking: Parking;
   readonly channel: Channel;
   readonly delivery: Delivery;
@@ -36,11 +49,13 @@ export class DeliveryRun implements ConsumerRun {
   readonly delivery: Delivery;
   readonly #parts: DeliveryRunParts;
   /** `Class.method`. */
-  readonly #title: string;
-  readonly #policy: SettlementPolicy;
+  #title: string;
+  #policy: SettlementPolicy;
   readonly #settlement: Settlement;
   /** Who waits for a reply. */
-  readonly #replyTo: string | undefined;
+  #replyTo: string | undefined;
+  #target: DeliveryTarget | undefined;
+  #chosen: ChosenTarget | undefined;
   readonly #ending = new Ending();
   #isRunning = false;
   #hurrying: AbortController | undefined;
@@ -49,11 +64,17 @@ export class DeliveryRun implements ConsumerRun {
     const { plan, target, delivery } = parts;
     this.#parts = parts;
     this.delivery = delivery;
-    this.#title = target?.handler.name ?? plan.title;
-    this.#replyTo = target?.options.reply === true ? replyToOf(delivery) : undefined;
-    const policy = this.#replyTo === undefined ? target?.policy : target?.requestPolicy;
-    this.#policy = policy ?? plan.policy;
+    this.#title = plan.title;
+    this.#policy = plan.policy;
+    if (target) this.#aimAt(target);
     this.#settlement = new Settlement(delivery, (reason, error) => this.#parkCopy(reason, error));
+  }
+
+  #aimAt(target: DeliveryTarget): void {
+    this.#target = target;
+    this.#title = target.handler.name;
+    this.#replyTo = target.options.reply === true ? replyToOf(this.delivery) : undefined;
+    this.#policy = this.#replyTo === undefined ? target.policy : target.requestPolicy;
   }
 
   /** True when nothing is to be waited for: settled or stale, and its handler is done. */
@@ -65,14 +86,19 @@ export class DeliveryRun implements ConsumerRun {
   async run(): Promise<void> {
     this.#isRunning = true;
     try {
+      const { choose } = this.#parts;
+      if (choose) {
+        this.#chosen = await choose(this.delivery);
+        if (this.#chosen.target) this.#aimAt(this.#chosen.target);
+      }
       if (this.#policy.when === 'before') this.#note(this.#settlement.ack());
       const value = await this.#handle();
-      if (this.#replyTo !== undefined) await this.#reply(this.#replyTo, () => valueReply(value));
+      if (this.#replyTo !== undefined) await this.#reply(this.#replyTo, (as) => valueReply(value, as));
       if (this.#policy.when === 'after' && !this.#settlement.isSettled) this.#note(this.#settlement.ack());
     } catch (thrown) {
       const error = tamed(thrown);
       if (this.#replyTo !== undefined && !this.#isAbandoned(error)) {
-        await this.#reply(this.#replyTo, () => errorReply(error));
+        await this.#reply(this.#replyTo, (as) => errorReply(error, as));
       }
       await this.#failSafely(error);
     } finally {
@@ -104,15 +130,23 @@ export class DeliveryRun implements ConsumerRun {
   }
 
   async #handle(): Promise<unknown> {
-    const { plan, target, channel } = this.#parts;
-    if (!target) throw new NoHandlerError(this.delivery.routingKey);
-    const { handler, options, timeout, invoke } = target;
-    const payload = options.body === 'bytes' ? this.delivery.body : readBody(this.delivery);
+    const { plan, channel } = this.#parts;
+    const target = this.#target;
+    if (!target) throw new NoHandlerError(this.#chosen ? (this.#chosen.pattern ?? '') : this.delivery.routingKey);
+    const { handler, timeout, invoke } = target;
+    let body = this.#read(target);
+    if (body instanceof Promise) body = (await body) as unknown;
+    if (plan.layout) body = payloadOf(plan.layout.payloadFrom, body, this.delivery);
+    // While it was read, its time may have run out, or its connection been lost: then it comes again.
+    if (this.#ending.reason) throw this.#ending.reason;
+    if (this.delivery.isStale) return undefined;
+    const payload = body;
     const context = new AmqpContext({
       delivery: this.delivery,
       channel,
       queue: plan.queue,
       handler: handler.name,
+      pattern: this.#chosen?.pattern,
       connection: plan.connection.name,
       ending: this.#ending,
       settlement: this.#settlement,
@@ -132,6 +166,12 @@ export class DeliveryRun implements ConsumerRun {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** The value in the body, or its bytes; a promise where it is decompressed. Throws UnreadableBodyError. */
+  #read({ options, reader }: DeliveryTarget): unknown {
+    if (this.#chosen?.body) return this.#chosen.body.value;
+    return options.body === 'bytes' ? reader.bytes(this.delivery) : reader.read(this.delivery);
   }
 
   /** What was thrown may itself throw when it is looked at: the message is settled all the same. */
@@ -186,7 +226,7 @@ export class DeliveryRun implements ConsumerRun {
   }
 
   /** Never rejects: to run the handler again over a reply that did not arrive would help nobody. */
-  async #reply(replyTo: string, make: () => PlainReply): Promise<void> {
+  async #reply(replyTo: string, make: (as: MessageIn | undefined) => PlainReply): Promise<void> {
     const { plan, channel, logger } = this.#parts;
     const asked: Asked = {
       delivery: this.delivery,
@@ -208,11 +248,16 @@ export class DeliveryRun implements ConsumerRun {
     }
   }
 
-  #made(make: () => PlainReply): PlainReply {
+  /** In the format of the request. */
+  #made(make: (as: MessageIn | undefined) => PlainReply): PlainReply {
+    const as = this.#target?.reader.formatOf(this.delivery);
     try {
-      return make();
+      return make(as);
     } catch (error) {
-      this.#parts.logger.error(`${this.#title}: the reply cannot be written as JSON: ${describeError(error).message}`);
+      const name = as ? `"${as.contentType}"` : 'JSON';
+      this.#parts.logger.error(
+        `${this.#title}: the reply cannot be written as ${name}: ${describeError(error).message}`,
+      );
       return errorReply(error);
     }
   }

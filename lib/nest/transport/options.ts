@@ -11,6 +11,8 @@ import type {
 import type { ConnectionParameters, FieldTable } from '../../amqp/index.js';
 import { ackPolicyFaults, type AckPolicy } from '../decorators/ack-policy.js';
 import { ConfigurationError } from '../errors.js';
+import { readingFormatChecks, type ReadingFormatOptions } from '../formats/format-options.js';
+import { isLayout, type MessageLayout } from '../formats/message-layout.js';
 import { startChecks, type ConflictChoice, type StartChoice } from '../starting/start-options.js';
 import {
   faultsOf,
@@ -46,7 +48,7 @@ export interface TransportQueueOptions {
   noAssert?: boolean | undefined;
 }
 
-export interface AmqpTransportOptions extends ConnectionParameters {
+export interface AmqpTransportOptions extends ConnectionParameters, ReadingFormatOptions {
   /** As `url`, and objects by amqplib's names. */
   urls?: string | readonly (string | NestEndpoint)[] | undefined;
   socketOptions?: NestSocketOptions | undefined;
@@ -89,6 +91,10 @@ export interface AmqpTransportOptions extends ConnectionParameters {
   headers?: FieldTable | undefined;
   /** Client only. Milliseconds that `request()` waits for its reply. Default 30 000. */
   requestTimeout?: number | undefined;
+  /** Client only. Chooses among `formats` how packets are written. Default `application/json`. */
+  contentType?: string | undefined;
+  /** Server only. Where pattern and payload stand. Default: the packet's `pattern` and `data`, where Nest puts them. */
+  layout?: MessageLayout | undefined;
 }
 
 export interface AmqpServerOptions extends AmqpTransportOptions {
@@ -180,6 +186,9 @@ const transportChecks: Record<
   replyQueue: isName,
   headers: isTable,
   requestTimeout: isMilliseconds,
+  ...readingFormatChecks,
+  contentType: isFilledName,
+  layout: isLayout,
   serializer: hasMethod('serialize'),
   deserializer: hasMethod('deserialize'),
 };
