@@ -8,6 +8,7 @@ import { decoded, defaultMaxDecompressedSize } from './content-encoding.js';
 import { charsetOf } from './content-type.js';
 import { Formats } from './formats.js';
 import type { AboutMessage, MessageFormat } from './message-format.js';
+import { isThenable } from './thenable.js';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
@@ -123,15 +124,6 @@ function decoderOf(charset: string): typeof utf8 {
 
 function sizeOf(body: Buffer, contentType: string | undefined): string {
   return `${String(body.length)} bytes, content type ${contentType ?? 'not given'}`;
-}
-
-function isThenable(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  try {
-    return typeof (value as { then?: unknown }).then === 'function';
-  } catch {
-    return true;
-  }
 }
 
 function propertiesOf(delivery: Delivery): Delivery['properties'] {

@@ -1,6 +1,7 @@
 /** From a value to a body: by a format, or as JSON. */
 import { ArgumentError } from '../../amqp/index.js';
 import { describeError } from '../errors.js';
+import { isThenable } from './thenable.js';
 import { isConcrete } from './content-type.js';
 import { rangesOf, type AboutMessage, type MessageFormat } from './message-format.js';
 
@@ -20,7 +21,7 @@ export function writeFormat(format: MessageFormat, value: unknown, about: AboutM
     throw new ArgumentError('payload', `${name} cannot write it: ${kind}: ${message}`);
   }
   if (typeof body === 'string' || body instanceof Uint8Array) return body;
-  const given = body instanceof Promise ? 'a promise' : typeof body;
+  const given = isThenable(body) ? 'a promise' : typeof body;
   throw new ArgumentError('payload', `${name} gave ${given}, and not bytes or text`);
 }
 

@@ -1,6 +1,6 @@
 /** Compresses what is published: small bodies at once, larger ones off the event loop. */
 import zlib from 'node:zlib';
-import { promisify } from 'node:util';
+import { called, type Callback } from './node-callback.js';
 import { faultsOf, isOneOf, isRecord, isWhole, type Check } from '../option-checks.js';
 
 /** As a content encoding calls it. `zstd` where the version of Node has it: since 22.15. */
@@ -34,51 +34,52 @@ interface Compression {
   async(body: Uint8Array, level: number | undefined): Promise<Buffer>;
 }
 
-type Run<Result> = (body: Uint8Array, options: object) => Result;
+interface NodeCompression {
+  readonly levels: Compression['levels'];
+  readonly options: (level: number | undefined) => object;
+  readonly sync: (body: Uint8Array, options: object) => Buffer;
+  readonly async: (body: Uint8Array, options: object, callback: Callback) => void;
+}
 
-function leveled(
-  levels: Compression['levels'],
-  sync: Run<Buffer>,
-  async: Run<Promise<Buffer>>,
-  options: (level: number | undefined) => object,
-): Compression {
+function compression({ levels, options, sync, async }: NodeCompression): Compression {
   return {
     levels,
     sync: (body, level) => sync(body, options(level)),
-    async: (body, level) => async(body, options(level)),
+    async: (body, level) =>
+      called((callback) => {
+        async(body, options(level), callback);
+      }),
   };
 }
 
-const plainLevel = (level: number | undefined): object => (level === undefined ? {} : { level });
-const parameter =
-  (key: number, standard: number) =>
-  (level = standard): object => ({ params: { [key]: level } });
-
 /** What newer versions of Node have. */
 interface ZstdModule {
-  readonly zstdCompressSync: Run<Buffer>;
-  readonly zstdCompress: (...values: never[]) => void;
+  readonly zstdCompressSync: NodeCompression['sync'];
+  readonly zstdCompress: NodeCompression['async'];
   readonly constants: { readonly ZSTD_c_compressionLevel: number };
 }
 
 function zstd(): Compression | undefined {
-  const { zstdCompressSync, zstdCompress, constants } = zlib as unknown as Partial<ZstdModule>;
+  const { zstdCompressSync: sync, zstdCompress: async, constants } = zlib as unknown as Partial<ZstdModule>;
   const key = constants?.ZSTD_c_compressionLevel;
-  if (!zstdCompressSync || !zstdCompress || key === undefined) return undefined;
-  const compress = promisify(zstdCompress) as unknown as Run<Promise<Buffer>>;
-  return leveled([1, 22], zstdCompressSync, compress, parameter(key, 3));
+  if (!sync || !async || key === undefined) return undefined;
+  return compression({ levels: [1, 22], options: (level = 3) => ({ params: { [key]: level } }), sync, async });
 }
 
-const zlibLevels = [1, 9] as const;
+const ofZlib = {
+  levels: [1, 9],
+  options: (level: number | undefined) => (level === undefined ? {} : { level }),
+} as const;
+
 const compressions: Readonly<Record<CompressionEncoding, Compression | undefined>> = {
-  gzip: leveled(zlibLevels, zlib.gzipSync, promisify(zlib.gzip), plainLevel),
-  deflate: leveled(zlibLevels, zlib.deflateSync, promisify(zlib.deflate), plainLevel),
-  br: leveled(
-    [0, 11],
-    zlib.brotliCompressSync,
-    promisify(zlib.brotliCompress),
-    parameter(zlib.constants.BROTLI_PARAM_QUALITY, 4),
-  ),
+  gzip: compression({ ...ofZlib, sync: zlib.gzipSync, async: zlib.gzip }),
+  deflate: compression({ ...ofZlib, sync: zlib.deflateSync, async: zlib.deflate }),
+  br: compression({
+    levels: [0, 11],
+    options: (level = 4) => ({ params: { [zlib.constants.BROTLI_PARAM_QUALITY]: level } }),
+    sync: zlib.brotliCompressSync,
+    async: zlib.brotliCompress,
+  }),
   zstd: zstd(),
 };
 
@@ -112,10 +113,10 @@ export function compressed(
   const { encoding, level, minimumSize = defaultMinimumSize } = options;
   const size = Buffer.byteLength(body);
   if (size < minimumSize) return undefined;
-  const compression = compressions[encoding];
-  if (!compression) return undefined;
+  const chosen = compressions[encoding];
+  if (!chosen) return undefined;
   const bytes = typeof body === 'string' ? Buffer.from(body, 'utf8') : body;
   const better = (result: Buffer): CompressedBody =>
     result.length < size ? { body: result, contentEncoding: encoding } : { body: bytes, contentEncoding: undefined };
-  return size <= smallBody ? better(compression.sync(bytes, level)) : compression.async(bytes, level).then(better);
+  return size <= smallBody ? better(chosen.sync(bytes, level)) : chosen.async(bytes, level).then(better);
 }

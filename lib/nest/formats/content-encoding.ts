@@ -3,8 +3,8 @@
  * out to be, off the event loop.
  */
 import zlib from 'node:zlib';
-import { promisify } from 'node:util';
 import { BodyTooLargeError, UnreadableBodyError } from '../errors.js';
+import { called, type Callback } from './node-callback.js';
 
 /** Bytes of a body that is decompressed at once, and that it may become so. */
 const smallBody = 4 * 1024;
@@ -18,33 +18,25 @@ type Options = Readonly<Record<string, unknown>> & { readonly maxOutputLength: n
 
 interface Decompression {
   sync(body: Uint8Array, options: Options): Buffer;
-  async(body: Uint8Array, options: Options): Promise<Buffer>;
+  async(body: Uint8Array, options: Options, callback: Callback): void;
 }
 
-const inflate: Decompression = { sync: zlib.inflateSync, async: promisify(zlib.inflate) };
-const inflateRaw: Decompression = {
-  sync: zlib.inflateRawSync,
-  async: promisify(zlib.inflateRaw),
-};
-const gunzip: Decompression = { sync: zlib.gunzipSync, async: promisify(zlib.gunzip) };
-const brotli: Decompression = {
-  sync: zlib.brotliDecompressSync,
-  async: promisify(zlib.brotliDecompress),
-};
+const inflate: Decompression = { sync: zlib.inflateSync, async: zlib.inflate };
+const inflateRaw: Decompression = { sync: zlib.inflateRawSync, async: zlib.inflateRaw };
+const gunzip: Decompression = { sync: zlib.gunzipSync, async: zlib.gunzip };
+const brotli: Decompression = { sync: zlib.brotliDecompressSync, async: zlib.brotliDecompress };
 
 /** What newer versions of Node have: since 22.15. */
 interface ZstdModule {
   readonly zstdDecompressSync: Decompression['sync'];
-  readonly zstdDecompress: (...values: never[]) => void;
+  readonly zstdDecompress: Decompression['async'];
   readonly constants: { readonly ZSTD_d_windowLogMax: number };
 }
 
 function zstd(): Decompression | undefined {
-  const found = zlib as unknown as Partial<ZstdModule>;
-  const { zstdDecompressSync, zstdDecompress } = found;
-  const parameter = found.constants?.ZSTD_d_windowLogMax;
+  const { zstdDecompressSync, zstdDecompress, constants } = zlib as unknown as Partial<ZstdModule>;
+  const parameter = constants?.ZSTD_d_windowLogMax;
   if (!zstdDecompressSync || !zstdDecompress || parameter === undefined) return undefined;
-  const decompress = promisify(zstdDecompress) as unknown as Decompression['async'];
   // A frame says how much memory its window takes, before there is anything in it: no more than the limit, and the 8 MiB
   // that every decoder is to bear.
   const within = (options: Options): Options => {
@@ -53,7 +45,9 @@ function zstd(): Decompression | undefined {
   };
   return {
     sync: (body, options) => zstdDecompressSync(body, within(options)),
-    async: (body, options) => decompress(body, within(options)),
+    async: (body, options, callback) => {
+      zstdDecompress(body, within(options), callback);
+    },
   };
 }
 
@@ -123,7 +117,7 @@ function undone(body: Buffer, encodings: readonly string[], limit: number): Buff
       if (limit <= smallResult) throw new BodyTooLargeError(limit);
     }
   }
-  return decompression.async(body, { maxOutputLength: limit }).then(
+  return called((callback) => decompression.async(body, { maxOutputLength: limit }, callback)).then(
     (result) => undone(result, rest, limit),
     (error: unknown) => {
       throw asUnreadable(error, encoding, limit);
@@ -132,12 +126,17 @@ function undone(body: Buffer, encodings: readonly string[], limit: number): Buff
 }
 
 function isTooLarge(error: unknown): boolean {
-  return error instanceof RangeError && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE';
+  return codeOf(error) === 'ERR_BUFFER_TOO_LARGE';
 }
 
 function asUnreadable(error: unknown, encoding: string, limit: number): Error {
   if (error instanceof UnreadableBodyError) return error;
   if (isTooLarge(error)) return new BodyTooLargeError(limit);
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
-  return new UnreadableBodyError(`it is not ${encoding}, as its content encoding says, or is broken off (${code})`);
+  return new UnreadableBodyError(
+    `it is not ${encoding}, as its content encoding says, or is broken off (${codeOf(error)})`,
+  );
+}
+
+function codeOf(error: unknown): string {
+  return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : 'unknown';
 }

@@ -40,8 +40,7 @@ export const isFormat: Check = (value) => {
   if (!isRecord(value)) return 'must be a format: { contentTypes, serialize, deserialize }';
   const given = value['contentTypes'];
   const ranges: readonly unknown[] = Array.isArray(given) ? given : [given];
-  const wrong = ranges.find((range) => !isFormatRange(range));
-  if (ranges.length === 0 || wrong !== undefined || given === undefined) {
+  if (ranges.length === 0 || !ranges.every(isFormatRange)) {
     return 'must have contentTypes, each like "application/msgpack", "+cbor" or "text/*"';
   }
   const missing = ['serialize', 'deserialize'].find((name) => typeof value[name] !== 'function');

@@ -1,6 +1,7 @@
 /** Where a message's pattern and its payload stand, as a setting; and its check. */
 import type { BasicProperties, Delivery } from '../../amqp/index.js';
 import { describeError, UnreadableBodyError } from '../errors.js';
+import { isThenable } from './thenable.js';
 import { faultsOf, isFilledName, isFunction, isRecord, type Check } from '../option-checks.js';
 
 /**
@@ -98,7 +99,7 @@ export function payloadOf(place: PayloadPlace, body: unknown, delivery: Delivery
   if (place === 'body') return body;
   if (typeof place !== 'function') return fieldOf(body, place === 'data' ? 'data' : place.field);
   const payload = called(() => place(body, delivery));
-  if (payload instanceof Promise) throw new UnreadableBodyError('payloadFrom gave a promise, no value');
+  if (isThenable(payload)) throw new UnreadableBodyError('payloadFrom gave a promise, no value');
   return payload;
 }
 

@@ -214,7 +214,7 @@ describeOnBrokers('formats by content type', (broker) => {
       });
       expect(properties.contentType).toBe(contentType);
       expect(Buffer.from(kept)).toEqual(Buffer.from(body as string));
-      expect(String(properties.headers?.['x-leveret-error-message'])).not.toContain('secret');
+      expect(JSON.stringify(properties.headers)).not.toContain('secret');
     }
     await bystander.send(queue, Buffer.from('"gr\u00fc\u00df"', 'utf16le'), {
       contentType: 'text/json; charset="UTF-16LE"',
