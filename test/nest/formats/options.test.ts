@@ -1,16 +1,7 @@
 /** Options of formats, compression and layouts that are wrong: a ConfigurationError or ArgumentError that names them. */
 import zlib from 'node:zlib';
 import { Injectable } from '@nestjs/common';
-import {
-  AmqpClient,
-  AmqpServer,
-  ConfigurationError,
-  Consume,
-  InjectPublisher,
-  massTransit,
-  Publisher,
-  type ConsumeOptions,
-} from 'leveret';
+import { AmqpClient, AmqpServer, ConfigurationError, Consume, InjectPublisher, massTransit, Publisher } from 'leveret';
 import { ArgumentError } from 'leveret/amqp';
 import { describeOnBrokers } from '../../support/brokers.js';
 import { messagePack } from '../../support/message-pack.js';
