@@ -19,5 +19,6 @@ export * from './module/index.js';
 export { Publisher, PublisherFactory, type BatchMessage, type MessageOptions } from './publishing/index.js';
 export * from './recovery/index.js';
 export * from './requests/index.js';
+export * from './retrying/index.js';
 export type { ConflictChoice, StartChoice } from './starting/start-options.js';
 export * from './transport/index.js';

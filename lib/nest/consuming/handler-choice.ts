@@ -29,13 +29,18 @@ export interface Choice {
   readonly body: { readonly value: unknown } | undefined;
 }
 
-/** Rejects with UnreadableBodyError. */
-export async function chooseByLayout(plan: ConsumerPlan, layout: QueueLayout, delivery: Delivery): Promise<Choice> {
+/** `routingKey`: the one that it was published with, over all its copies. Rejects with UnreadableBodyError. */
+export async function chooseByLayout(
+  plan: ConsumerPlan,
+  layout: QueueLayout,
+  delivery: Delivery,
+  routingKey: string,
+): Promise<Choice> {
   const { handlers } = plan;
   const { patternFrom } = layout;
   const [first] = handlers;
   const body = isPatternOutside(patternFrom) || !first ? undefined : { value: await first.reader.read(delivery) };
-  const patterns = patternsOf(patternFrom, delivery, body?.value);
+  const patterns = patternsOf(patternFrom, delivery, body?.value, routingKey);
   if (handlers.length === 1 && first?.patterns === undefined) return { handler: first, pattern: patterns[0], body };
   for (const pattern of patterns) {
     const handler = handlers.find((one) => one.patterns?.some((own) => topicMatches(own, pattern)));

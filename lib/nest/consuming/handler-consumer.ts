@@ -1,12 +1,16 @@
 /** The consumer of a queue with handlers of `@Consume`, made of its plan. */
 import { Logger } from '@nestjs/common';
 import type { Delivery } from '../../amqp/index.js';
+import type { QueueLayout } from '../formats/message-layout.js';
 import type { ConsumerPlan, HandlerPlan } from './consumer-plan.js';
 import { DeliveryRun, type ChosenTarget, type DeliveryTarget } from './delivery-run.js';
 import { chooseByLayout, handlerFor } from './handler-choice.js';
 import type { HandlerInvoker } from './handler-invoker.js';
 import { MessageConsumer } from './message-consumer.js';
-import { Parking } from './parking.js';
+import { originOf } from '../retrying/message-copy.js';
+import { Parking } from '../retrying/parking.js';
+import { Retries } from '../retrying/retries.js';
+import type { FailureHost } from '../retrying/failure-settler.js';
 
 const defaultDrainTimeout = 10_000;
 
@@ -19,14 +23,17 @@ export function handlerConsumer(plan: ConsumerPlan, invoker: HandlerInvoker): Me
   );
   const targetOf = (handler: HandlerPlan | undefined): DeliveryTarget | undefined => handler && targets.get(handler);
   const { layout } = plan;
-  const choose =
-    layout &&
-    (async (delivery: Delivery): Promise<ChosenTarget> => {
-      const { handler, pattern, body } = await chooseByLayout(plan, layout, delivery);
-      return { target: targetOf(handler), pattern, body };
-    });
+  const chosen = async (given: QueueLayout, delivery: Delivery, routingKey: string): Promise<ChosenTarget> => {
+    const { handler, pattern, body } = await chooseByLayout(plan, given, delivery, routingKey);
+    return { target: targetOf(handler), pattern, body };
+  };
   const { parkingQueue } = plan;
-  const parking = new Parking(() => connection.publishChannel('for parking'), parkingQueue && (() => parkingQueue));
+  const failures: FailureHost = {
+    logger,
+    parking: new Parking(() => connection.publishChannel('for parking'), parkingQueue && (() => parkingQueue)),
+    retries: new Retries(() => connection.publishChannel('for retries'), connection.delayQueues),
+    waitsInMemory: false,
+  };
   return new MessageConsumer({
     logger,
     title,
@@ -37,8 +44,10 @@ export function handlerConsumer(plan: ConsumerPlan, invoker: HandlerInvoker): Me
     drainTimeout: connection.options.defaults?.drainTimeout ?? defaultDrainTimeout,
     openChannel: () => connection.connection.openChannel(),
     createRun: (channel, delivery, onStale) => {
-      const target = choose ? undefined : targetOf(handlerFor(plan, delivery.routingKey));
-      return new DeliveryRun({ plan, target, choose, parking, channel, delivery, logger, onStale });
+      const origin = originOf(delivery, queue);
+      const target = layout ? undefined : targetOf(handlerFor(plan, origin.routingKey));
+      const choose = layout && (() => chosen(layout, delivery, origin.routingKey));
+      return new DeliveryRun({ plan, target, choose, origin, failures, channel, delivery, logger, onStale });
     },
   });
 }

@@ -75,16 +75,21 @@ const nothing: readonly string[] = [];
 const longestPattern = 1_000;
 
 /**
- * The patterns of a message; none: it has none. `body` is not looked at where the pattern stands outside. Throws
- * UnreadableBodyError.
+ * The patterns of a message; none: it has none. `body` is not looked at where the pattern stands outside; `routingKey` is that
+ * of the message over all its copies. Throws UnreadableBodyError.
  */
-export function patternsOf(place: PatternPlace, delivery: Delivery, body: unknown): readonly string[] {
+export function patternsOf(
+  place: PatternPlace,
+  delivery: Delivery,
+  body: unknown,
+  routingKey: string,
+): readonly string[] {
   if (typeof place === 'function')
     return checked(
       called(() => place(delivery, body)),
       'what patternFrom gave',
     );
-  if (place === 'routingKey') return [delivery.routingKey];
+  if (place === 'routingKey') return [routingKey];
   if (place === 'type') return checked(propertiesOf(delivery).type, 'the type');
   if (typeof place === 'object' && 'header' in place) {
     const { headers = {} } = propertiesOf(delivery);

@@ -17,9 +17,10 @@ export function packetOf(
   { patternFrom = 'body', payloadFrom = 'data' }: MessageLayout,
   body: unknown,
   delivery: Delivery,
+  routingKey: string,
   hasHandler: (pattern: string) => boolean,
 ): IncomingPacket {
-  const patterns = patternsOf(patternFrom, delivery, body);
+  const patterns = patternsOf(patternFrom, delivery, body, routingKey);
   const pattern = patterns.find(hasHandler) ?? patterns[0] ?? '';
   const isPacket = payloadFrom === 'data' && isRecord(body) && Object.hasOwn(body, 'id');
   return { pattern, data: payloadOf(payloadFrom, body, delivery), id: isPacket ? body['id'] : undefined };
