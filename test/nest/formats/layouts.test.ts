@@ -2,7 +2,9 @@
 import { Controller, Injectable } from '@nestjs/common';
 import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
 import { encode } from '@msgpack/msgpack';
+import { gzipSync } from 'node:zlib';
 import {
+  Ack,
   AmqpContext,
   celery,
   Consume,
@@ -259,6 +261,35 @@ describeOnBrokers('layouts of messages', (broker) => {
       expect(JSON.stringify(headers)).not.toContain('secret');
     }
     expect(seen).toEqual([]);
+  });
+
+  test('what is tried again finds its handler again, by routing key and by pattern, compressed as it came', async () => {
+    const [queue, exchange] = [broker.unique('layout-retry'), broker.unique('layout-retry-exchange')];
+    const runs: string[] = [];
+    const fail = (what: string): void => {
+      runs.push(what);
+      if (runs.filter((one) => one === what).length === 1) throw new Error('on purpose');
+    };
+    @Injectable()
+    class Orders {
+      @Consume({ queue, exchange, routingKey: 'order.*', layout: { patternFrom: 'routingKey' }, pattern: 'order.paid' })
+      @Ack({ retry: { attempts: 2, delay: 50 } })
+      onPaid(order: string): void {
+        fail(`paid ${String(order.length)}`);
+      }
+      @Consume({ queue, catchAll: true })
+      @Ack({ retry: { attempts: 2, delay: 50 } })
+      onAny(order: string): void {
+        fail(`any ${String(order.length)}`);
+      }
+    }
+    const exchanges = [{ name: exchange, type: 'topic', autoDelete: true }];
+    await startApplication({ url: broker.url, exchanges }, { providers: [Orders] });
+    const body = gzipSync(JSON.stringify('hay, '.repeat(50_000)));
+    const properties = { contentEncoding: 'gzip' };
+    await bystander.channel.publish(exchange, 'order.paid', body, properties, { mandatory: true });
+    await bystander.channel.publish(exchange, 'order.gone', '"x"', {}, { mandatory: true });
+    await eventually(() => expect(runs.toSorted()).toEqual(['any 1', 'any 1', 'paid 250000', 'paid 250000']));
   });
 
   describe('AmqpServer', () => {
