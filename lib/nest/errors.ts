@@ -80,8 +80,19 @@ export class PublishBatchError extends AmqpError {
 
 /** A message's body cannot be read as what it should be. Settled by the handler's policy; the handler never sees it. */
 export class UnreadableBodyError extends AmqpError {
-  constructor(problem: string) {
-    super(`the body cannot be read: ${problem}`);
+  constructor(problem: string, options: { cause?: unknown } = {}) {
+    super(`the body cannot be read: ${problem}`, options);
+  }
+}
+
+/** A compressed body becomes larger than `maxDecompressedSize`; no more than that was ever decompressed. */
+export class BodyTooLargeError extends UnreadableBodyError {
+  /** Bytes. */
+  readonly limit: number;
+
+  constructor(limit: number) {
+    super(`decompressed it is larger than ${String(limit)} bytes (maxDecompressedSize)`);
+    this.limit = limit;
   }
 }
 

@@ -2,6 +2,7 @@
 export * from './consuming/index.js';
 export * from './decorators/index.js';
 export {
+  BodyTooLargeError,
   ConfigurationError,
   HandlerTimeoutError,
   NoHandlerError,
@@ -15,6 +16,7 @@ export {
   type PublishBatchFailure,
 } from './errors.js';
 export * from './flow/index.js';
+export * from './formats/index.js';
 export * from './module/index.js';
 export { Publisher, PublisherFactory, type BatchMessage, type MessageOptions } from './publishing/index.js';
 export * from './recovery/index.js';

@@ -10,7 +10,9 @@ import type { BatchOptions } from '../flow/batch-options.js';
 import { brokerLimit } from '../flow/broker-limit.js';
 import type { OrderedOptions } from '../flow/ordering.js';
 import { batchProblem, raisedPrefetch, timeoutWarnings } from '../flow/plan.js';
-import { topicMatches } from '../topic-pattern.js';
+import { BodyReader } from '../formats/body-reader.js';
+import { handlerFormats } from '../formats/formats.js';
+import { queueLayout, type QueueLayout } from '../formats/message-layout.js';
 import type { QueueWish } from '../starting/wishes.js';
 import type { ConfiguredHandler } from './configured-handlers.js';
 import type { HandlerDefinition } from './handler-definition.js';
@@ -18,7 +20,14 @@ import { parkingQueue } from '../retrying/parking.js';
 import { resolvePolicy, resolveRequestPolicy, retryDelaysOf, type SettlementPolicy } from './policy.js';
 import { totalDelay } from '../retrying/retry-schedule.js';
 import { isQuorum, mergeQueue, planParkingQueue, planQueue } from './queue-plan.js';
-import { keysOf, mergedOptions, refuseHalves, refuseOverlaps } from './shared-queue.js';
+import {
+  keysOf,
+  mergedOptions,
+  patternsOfHandler,
+  refuseHalves,
+  refuseOverlaps,
+  refuseUselessPatterns,
+} from './shared-queue.js';
 
 const defaultPrefetch = 20;
 
@@ -28,6 +37,9 @@ export interface HandlerPlan {
   readonly options: ConsumeOptions;
   readonly exchange: string | undefined;
   readonly routingKeys: readonly string[];
+  /** With a layout; undefined: it says none. */
+  readonly patterns: readonly string[] | undefined;
+  readonly reader: BodyReader;
   readonly policy: SettlementPolicy;
   /** For messages whose sender is told of the error. */
   readonly requestPolicy: SettlementPolicy;
@@ -59,7 +71,9 @@ export interface ConsumerPlan {
   readonly batch: BatchOptions | undefined;
   /** Undefined: it never pauses by itself. */
   readonly autoPause: AutoPauseOptions | undefined;
-  /** Where there are several, their routing keys tell whose a message is. */
+  /** Where pattern and payload stand; undefined: pattern is the routing key, payload the body. */
+  readonly layout: QueueLayout | undefined;
+  /** Where there are several, routing key or pattern tell whose a message is. */
   readonly handlers: readonly HandlerPlan[];
   /** For messages that are nobody's. */
   readonly policy: SettlementPolicy;
@@ -68,18 +82,6 @@ export interface ConsumerPlan {
    * overtakes it; or since its queue goes with its connection, which no message may outlive.
    */
   readonly waitsInMemory: boolean;
-}
-
-/** Whose a message with that routing key is; undefined: nobody's. */
-export function handlerFor({ handlers }: ConsumerPlan, routingKey: string): HandlerPlan | undefined {
-  const [only] = handlers;
-  if (handlers.length === 1 && only && !isChosenByKey(only)) return only;
-  return handlers.find(({ routingKeys }) => routingKeys.some((pattern) => topicMatches(pattern, routingKey)));
-}
-
-/** A queue that is taken as it is may hold more than what its handler wants. */
-function isChosenByKey({ options }: HandlerPlan): boolean {
-  return options.declare === false && options.routingKey !== undefined;
 }
 
 /** Without those whose role this process has not. Throws ConfigurationError naming both sides of a contradiction. */
@@ -102,8 +104,9 @@ function planConsumer(all: readonly ConfiguredHandler[]): ConsumerPlan | undefin
   const sharing = [first, ...others];
   refuseHalves(sharing, all);
   const options = mergedOptions(first, others);
+  refuseUselessPatterns(sharing, options);
   refuseOverlaps(sharing);
-  const handlers = sharing.map(planHandler);
+  const handlers = sharing.map((one) => planHandler(one, options));
   const { handler, connection } = first;
   const defaults = connection.options.defaults ?? {};
   const concurrency = options.concurrency ?? defaults.concurrency ?? Infinity;
@@ -134,19 +137,28 @@ function planConsumer(all: readonly ConfiguredHandler[]): ConsumerPlan | undefin
     ordered,
     batch,
     autoPause,
+    layout: queueLayout(options.layout),
     handlers,
     policy: resolvePolicy({}, defaults.ack ?? {}, false),
     waitsInMemory: ordered?.retries === 'wait' || queue.exclusive === true || queue.autoDelete === true,
   };
 }
 
-function planHandler({ handler, options, connection }: ConfiguredHandler): HandlerPlan {
+function planHandler({ handler, options, connection }: ConfiguredHandler, ofQueue: ConsumeOptions): HandlerPlan {
   const shared = connection.options.defaults?.ack ?? {};
+  // A pattern in the body is read before anybody knows whose the message is.
+  const { formats, contentType, maxDecompressedSize } = ofQueue.layout ? ofQueue : options;
   return {
     handler,
     options,
     exchange: options.exchange,
     routingKeys: keysOf(options),
+    patterns: patternsOfHandler(options),
+    reader: new BodyReader({
+      formats: handlerFormats(formats, connection.formats),
+      maxDecompressedSize: maxDecompressedSize ?? connection.options.maxDecompressedSize,
+      contentType,
+    }),
     policy: resolvePolicy(handler.ack, shared, handler.isByHand),
     requestPolicy: resolveRequestPolicy(handler.ack, handler.isByHand),
     timeout: options.timeout,

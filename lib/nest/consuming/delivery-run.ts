@@ -7,19 +7,28 @@ import { RpcException } from '@nestjs/microservices';
 import type { Channel, Delivery, SettlementResult } from '../../amqp/index.js';
 import type { Deadlines } from '../flow/deadlines.js';
 import { describeError, HandlerTimeoutError, NoHandlerError, ShutdownError, stackOf, tamed } from '../errors.js';
+import type { MessageIn } from '../formats/body-reader.js';
+import { payloadOf } from '../formats/message-layout.js';
 import { errorReply, valueReply, type PlainReply } from '../requests/plain-reply.js';
 import { sendReply, type Asked } from '../requests/replying.js';
 import { isTriedAgain, settleFailure, type FailureHost } from '../retrying/failure-settler.js';
 import type { FailedMessage, MessageOrigin } from '../retrying/message-copy.js';
 import { Pause } from '../waiting.js';
 import { AmqpContext } from './amqp-context.js';
-import { readBody } from './body.js';
 import type { ConsumerPlan, HandlerPlan } from './consumer-plan.js';
 import { runFor } from './current-delivery.js';
 import { Ending } from './ending.js';
 import type { ConsumerRun, RunVerdict } from './consumer-run.js';
 import { planFor, reasonOf, verdictOf, type SettlementPolicy } from './policy.js';
 import { Settlement } from './settlement.js';
+
+/** What a layout tells of a delivery. */
+export interface ChosenTarget {
+  readonly target: RunTarget | undefined;
+  readonly pattern: string | undefined;
+  /** Set where the body was read for it. */
+  readonly body: { readonly value: unknown } | undefined;
+}
 
 /** Milliseconds before a message whose failure could not be settled goes back: without them it would come again at once. */
 const requeueDelay = 1_000;
@@ -39,6 +48,8 @@ export interface DeliveryRunParts {
   readonly plan: ConsumerPlan;
   /** Whose message it is; undefined: nobody's. */
   readonly target: RunTarget | undefined;
+  /** Set where its layout tells whose it is, in place of `target`. Rejects with UnreadableBodyError. */
+  readonly choose?: (() => Promise<ChosenTarget>) | undefined;
   /** Where it came from, over all its copies. */
   readonly origin: MessageOrigin;
   readonly failures: FailureHost;
@@ -52,11 +63,13 @@ export class DeliveryRun implements ConsumerRun {
   readonly delivery: Delivery;
   readonly #parts: DeliveryRunParts;
   /** `Class.method`. */
-  readonly title: string;
-  readonly #policy: SettlementPolicy;
+  #title: string;
+  #policy: SettlementPolicy;
   readonly #settlement: Settlement;
   /** Who waits for a reply. */
-  readonly #replyTo: string | undefined;
+  #replyTo: string | undefined;
+  #target: RunTarget | undefined;
+  #chosen: ChosenTarget | undefined;
   readonly #pause = new Pause();
   #ending = new Ending();
   #isRunning = false;
@@ -71,10 +84,9 @@ export class DeliveryRun implements ConsumerRun {
     const { plan, target, delivery } = parts;
     this.#parts = parts;
     this.delivery = delivery;
-    this.title = target?.handler.name ?? plan.title;
-    this.#replyTo = target?.options.reply === true ? replyToOf(delivery) : undefined;
-    const policy = this.#replyTo === undefined ? target?.policy : target?.requestPolicy;
-    this.#policy = policy ?? plan.policy;
+    this.#title = plan.title;
+    this.#policy = plan.policy;
+    if (target) this.#aimAt(target);
     const { parking, retries } = parts.failures;
     this.#settlement = new Settlement(delivery, {
       park: (reason, error) => parking.park(this.#message(reason, error)),
@@ -82,9 +94,20 @@ export class DeliveryRun implements ConsumerRun {
     });
   }
 
+  #aimAt(target: RunTarget): void {
+    this.#target = target;
+    this.#title = target.handler.name;
+    this.#replyTo = target.options.reply === true ? replyToOf(this.delivery) : undefined;
+    this.#policy = this.#replyTo === undefined ? target.policy : target.requestPolicy;
+  }
+
   /** True when nothing is to be waited for: settled or stale, and its handler is done. */
   get isOver(): boolean {
     return !this.#isRunning && (this.delivery.isSettled || this.delivery.isStale);
+  }
+
+  get title(): string {
+    return this.#title;
   }
 
   get verdict(): RunVerdict {
@@ -94,7 +117,6 @@ export class DeliveryRun implements ConsumerRun {
   /** Resolves when the handler is done or given up, and the delivery is settled where that is ours. Never rejects. */
   async run(): Promise<void> {
     this.#isRunning = true;
-    if (this.#policy.when === 'before') this.#note(this.#settlement.ack());
     while (await this.#runOnce()) {
       this.#failedRuns += 1;
       this.#ending = new Ending();
@@ -105,9 +127,15 @@ export class DeliveryRun implements ConsumerRun {
   /** Answers whether it is to run again. */
   async #runOnce(): Promise<boolean> {
     try {
+      const { choose } = this.#parts;
+      if (choose && !this.#chosen) {
+        this.#chosen = await choose();
+        if (this.#chosen.target) this.#aimAt(this.#chosen.target);
+      }
+      if (this.#policy.when === 'before' && !this.#settlement.isSettled) this.#note(this.#settlement.ack());
       const value = await this.#handle();
       this.#verdict = 'done';
-      if (this.#replyTo !== undefined) await this.#reply(this.#replyTo, () => valueReply(value));
+      if (this.#replyTo !== undefined) await this.#reply(this.#replyTo, (as) => valueReply(value, as));
       if (this.#policy.when === 'after' && !this.#settlement.isSettled) this.#note(this.#settlement.ack());
       return false;
     } catch (thrown) {
@@ -129,7 +157,7 @@ export class DeliveryRun implements ConsumerRun {
 
   /** No time is left: the handler is told, and the message goes back. Answers how many did. */
   abandon(limit: number): number {
-    this.#ending.end(new ShutdownError(this.title, limit));
+    this.#ending.end(new ShutdownError(this.#title, limit));
     if (this.delivery.isSettled || this.delivery.isStale) return 0;
     this.giveBack();
     return 1;
@@ -168,11 +196,18 @@ export class DeliveryRun implements ConsumerRun {
   }
 
   async #handle(): Promise<unknown> {
-    const { plan, target, channel } = this.#parts;
+    const { plan, channel } = this.#parts;
     if (this.#refusal) throw this.#refusal;
-    if (!target) throw new NoHandlerError(this.#parts.origin.routingKey);
-    const { handler, options, timeout, deadlines, invoke } = target;
-    const payload = options.body === 'bytes' ? this.delivery.body : readBody(this.delivery);
+    const target = this.#target;
+    if (!target) throw new NoHandlerError(this.#chosen ? (this.#chosen.pattern ?? '') : this.#parts.origin.routingKey);
+    const { handler, timeout, deadlines, invoke } = target;
+    let body = this.#read(target);
+    if (body instanceof Promise) body = (await body) as unknown;
+    if (plan.layout) body = payloadOf(plan.layout.payloadFrom, body, this.delivery);
+    // While it was read, its time may have run out, or its connection been lost: then it comes again.
+    if (this.#ending.reason) throw this.#ending.reason;
+    if (this.delivery.isStale) return undefined;
+    const payload = body;
     const context = new AmqpContext({
       delivery: this.delivery,
       channel,
@@ -180,6 +215,7 @@ export class DeliveryRun implements ConsumerRun {
       origin: this.#parts.origin,
       attempts: this.#attempts,
       handler: handler.name,
+      pattern: this.#chosen?.pattern,
       connection: plan.connection.name,
       ending: this.#ending,
       settlement: this.#settlement,
@@ -195,6 +231,12 @@ export class DeliveryRun implements ConsumerRun {
     }
   }
 
+  /** The value in the body, or its bytes; a promise where it is decompressed. Throws UnreadableBodyError. */
+  #read({ options, reader }: RunTarget): unknown {
+    if (this.#chosen?.body) return this.#chosen.body.value;
+    return options.body === 'bytes' ? reader.bytes(this.delivery) : reader.read(this.delivery);
+  }
+
   /** What was thrown may itself throw when it is looked at: the message is settled all the same. */
   async #failSafely(error: unknown): Promise<boolean> {
     try {
@@ -202,7 +244,7 @@ export class DeliveryRun implements ConsumerRun {
       return await this.#fail(error);
     } catch (failure) {
       const { name, message } = describeError(failure);
-      this.#parts.logger.error(`${this.title}: its failure could not be settled: ${name}: ${message}; requeued`);
+      this.#parts.logger.error(`${this.#title}: its failure could not be settled: ${name}: ${message}; requeued`);
       await this.#pause.wait(requeueDelay);
       if (!this.delivery.isSettled) this.giveBack();
       return false;
@@ -213,13 +255,14 @@ export class DeliveryRun implements ConsumerRun {
     const policy = this.#policy;
     const attempts = this.#attempts;
     const plan = planFor(policy, error);
-    const isAsked = this.#replyTo !== undefined;
-    if (isAsked && !isTriedAgain(plan, attempts)) await this.#reply(this.#replyTo, () => errorReply(error));
+    const replyTo = this.#replyTo;
+    const isAsked = replyTo !== undefined;
+    if (isAsked && !isTriedAgain(plan, attempts)) await this.#reply(replyTo, (as) => errorReply(error, as));
     return await settleFailure(this.#parts.failures, {
       delivery: this.delivery,
       settlement: this.#settlement,
       queue: this.#parts.plan.queue,
-      title: this.title,
+      title: this.#title,
       policy,
       error,
       attempts,
@@ -237,7 +280,7 @@ export class DeliveryRun implements ConsumerRun {
   }
 
   /** Never rejects: to run the handler again over a reply that did not arrive would help nobody. */
-  async #reply(replyTo: string, make: () => PlainReply): Promise<void> {
+  async #reply(replyTo: string, make: (as: MessageIn | undefined) => PlainReply): Promise<void> {
     const { plan, channel, logger } = this.#parts;
     const asked: Asked = {
       delivery: this.delivery,
@@ -248,29 +291,34 @@ export class DeliveryRun implements ConsumerRun {
         if (!this.#settlement.isSettled) this.#note(this.#settlement.ack());
       },
       onNobody: () => {
-        logger.warn(`${this.title}: nobody waits for the reply any more`);
+        logger.warn(`${this.#title}: nobody waits for the reply any more`);
       },
     };
     try {
       const { body, properties } = this.#made(make);
       await sendReply(await plan.connection.publishChannel('of replies'), asked, body, properties);
     } catch (error) {
-      if (!this.delivery.isStale) logger.error(`${this.title}: the reply was lost: ${describeError(error).message}`);
+      if (!this.delivery.isStale) logger.error(`${this.#title}: the reply was lost: ${describeError(error).message}`);
     }
   }
 
-  #made(make: () => PlainReply): PlainReply {
+  /** In the format of the request. */
+  #made(make: (as: MessageIn | undefined) => PlainReply): PlainReply {
+    const as = this.#target?.reader.formatOf(this.delivery);
     try {
-      return make();
+      return make(as);
     } catch (error) {
-      this.#parts.logger.error(`${this.title}: the reply cannot be written as JSON: ${describeError(error).message}`);
+      const name = as ? `"${as.contentType}"` : 'JSON';
+      this.#parts.logger.error(
+        `${this.#title}: the reply cannot be written as ${name}: ${describeError(error).message}`,
+      );
       return errorReply(error);
     }
   }
 
   #message(reason: string, error: unknown): FailedMessage {
     const { queue } = this.#parts.plan;
-    return { delivery: this.delivery, queue, handler: this.title, reason, error, attempts: this.#attempts };
+    return { delivery: this.delivery, queue, handler: this.#title, reason, error, attempts: this.#attempts };
   }
 
   #note(result: SettlementResult): void {
@@ -280,7 +328,7 @@ export class DeliveryRun implements ConsumerRun {
   /** Once for each failure; the stack of what is tried again, or expected of bad input, helps nobody. */
   #report(error: unknown, consequence: string, isFinal: boolean): void {
     const { name, message } = describeError(error);
-    const line = `${this.title}: ${name}: ${message} (${consequence})`;
+    const line = `${this.#title}: ${name}: ${message} (${consequence})`;
     if (!isFinal) this.#parts.logger.warn(line);
     else if (reasonOf(error) === 'error' && error instanceof Error && !withStack.has(error)) {
       withStack.add(error);

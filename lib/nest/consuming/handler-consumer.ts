@@ -1,13 +1,16 @@
 /** The consumer of a queue with handlers of `@Consume`, made of its plan. */
 import { Logger } from '@nestjs/common';
+import type { Delivery } from '../../amqp/index.js';
 import { BatchLine } from '../flow/batch-line.js';
 import { defaultBatchWait } from '../flow/batch-options.js';
 import { Deadlines } from '../flow/deadlines.js';
 import { Lanes } from '../flow/lanes.js';
 import { keyReader } from '../flow/ordering.js';
 import { PlainLine, type WaitingLine } from '../flow/waiting-line.js';
-import { consumerTimeoutOf, handlerFor, type ConsumerPlan, type HandlerPlan } from './consumer-plan.js';
-import { DeliveryRun, type RunTarget } from './delivery-run.js';
+import type { QueueLayout } from '../formats/message-layout.js';
+import { consumerTimeoutOf, type ConsumerPlan, type HandlerPlan } from './consumer-plan.js';
+import { DeliveryRun, type ChosenTarget, type RunTarget } from './delivery-run.js';
+import { chooseByLayout, handlerFor } from './handler-choice.js';
 import type { HandlerInvoker, Invoke } from './handler-invoker.js';
 import { MessageConsumer } from './message-consumer.js';
 import { originOf } from '../retrying/message-copy.js';
@@ -24,6 +27,12 @@ export function handlerConsumer(plan: ConsumerPlan, invoker: HandlerInvoker): Me
   const targets = new Map<HandlerPlan, RunTarget>();
   const prepare = (one: HandlerPlan): Invoke => invoker.prepare(one.handler, hasGlobals, plan.batch !== undefined);
   for (const one of plan.handlers) if (!plan.batch) targets.set(one, target(one, prepare(one)));
+  const targetOf = (handler: HandlerPlan | undefined): RunTarget | undefined => handler && targets.get(handler);
+  const { layout } = plan;
+  const chosen = async (given: QueueLayout, delivery: Delivery, routingKey: string): Promise<ChosenTarget> => {
+    const { handler, pattern, body } = await chooseByLayout(plan, given, delivery, routingKey);
+    return { target: targetOf(handler), pattern, body };
+  };
   const { parkingQueue } = plan;
   const failures: FailureHost = {
     logger,
@@ -45,9 +54,9 @@ export function handlerConsumer(plan: ConsumerPlan, invoker: HandlerInvoker): Me
     createLine: (onReady) => createLine(plan, targets, prepare, onReady),
     createRun: (channel, delivery, onStale) => {
       const origin = originOf(delivery, queue);
-      const handler = handlerFor(plan, origin.routingKey);
-      const target = handler && targets.get(handler);
-      return new DeliveryRun({ plan, target, origin, failures, channel, delivery, logger, onStale });
+      const target = layout ? undefined : targetOf(handlerFor(plan, origin.routingKey));
+      const choose = layout && (() => chosen(layout, delivery, origin.routingKey));
+      return new DeliveryRun({ plan, target, choose, origin, failures, channel, delivery, logger, onStale });
     },
   });
 }

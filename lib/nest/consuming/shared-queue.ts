@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { queueOptionNames, type ConsumeOptions } from '../decorators/consume-options.js';
 import { ConfigurationError } from '../errors.js';
+import { isPatternOutside } from '../formats/message-layout.js';
 import { topicsOverlap } from '../topic-pattern.js';
 import type { ConfiguredHandler } from './configured-handlers.js';
 
@@ -9,16 +10,21 @@ import type { ConfiguredHandler } from './configured-handlers.js';
 const consumerOptionNames = [
   ...queueOptionNames,
   ...(['prefetch', 'concurrency', 'name', 'role', 'autoStart', 'declare', 'parking', 'assumeDeadLetter'] as const),
-  ...(['ordered', 'batch', 'autoPause'] as const),
+  ...(['ordered', 'batch', 'autoPause', 'layout'] as const),
 ] as const;
+
+/** Of the queue, too, where a layout tells whose a message is. */
+const readingOptionNames = ['formats', 'contentType', 'maxDecompressedSize'] as const;
 
 /** What one of them cannot leave to the others. */
 const saidByAll: readonly string[] = ['role', 'declare'];
 
 /** The options of all of them together. Throws ConfigurationError where they differ in what concerns the queue. */
 export function mergedOptions(first: ConfiguredHandler, others: readonly ConfiguredHandler[]): ConsumeOptions {
+  const hasLayout = [first, ...others].some(({ options }) => options.layout !== undefined);
+  const names = hasLayout ? [...consumerOptionNames, ...readingOptionNames] : consumerOptionNames;
   return others.reduce((merged, next) => {
-    const differing = consumerOptionNames.filter((name) => {
+    const differing = names.filter((name) => {
       const [one, other] = [merged[name], next.options[name]];
       const isLeft = !saidByAll.includes(name) && (one === undefined || other === undefined);
       return !isLeft && !isDeepStrictEqual(one, other);
@@ -61,13 +67,39 @@ export function refuseOverlaps(handlers: readonly ConfiguredHandler[]): void {
   }
 }
 
+/** Throws ConfigurationError for a pattern that nothing is held against, and for bytes in which a layout finds nothing. */
+export function refuseUselessPatterns(handlers: readonly ConfiguredHandler[], { layout }: ConsumeOptions): void {
+  for (const { handler, options } of handlers) {
+    if (!layout && options.pattern !== undefined) {
+      throw new ConfigurationError(handler.name, 'option "pattern" needs a layout that says where patterns stand');
+    }
+    const { patternFrom = 'routingKey', payloadFrom = 'body' } = layout ?? {};
+    if (options.body === 'bytes' && !(isPatternOutside(patternFrom) && payloadFrom === 'body')) {
+      throw new ConfigurationError(
+        handler.name,
+        "body: 'bytes' leaves the layout nothing to read pattern or payload in",
+      );
+    }
+  }
+}
+
 /** What two handlers have in common; undefined: nothing. */
 function commonOf(first: ConfiguredHandler, next: ConfiguredHandler): string | undefined {
-  for (const { handler, options } of [first, next]) {
-    if (options.routingKey === undefined) return `${handler.name} has no routing key to be told apart by`;
+  const both = [first, next];
+  const catchAlls = both.filter(({ options }) => options.catchAll === true);
+  if (catchAlls.length === 2) return 'both are catchAll';
+  const hasLayout = both.some(({ options }) => options.layout !== undefined || options.pattern !== undefined);
+  const [what, partsOf] = hasLayout
+    ? ['pattern', (options: ConsumeOptions) => patternsOfHandler(options)]
+    : ['routing key', (options: ConsumeOptions) => (options.routingKey === undefined ? undefined : keysOf(options))];
+  for (const { handler, options } of both) {
+    if (options.catchAll !== true && partsOf(options) === undefined) {
+      return `${handler.name} has no ${what} to be told apart by`;
+    }
   }
-  for (const one of keysOf(first.options)) {
-    const other = keysOf(next.options).find((key) => topicsOverlap(one, key));
+  if (catchAlls.length === 1) return undefined;
+  for (const one of partsOf(first.options) ?? []) {
+    const other = partsOf(next.options)?.find((key) => topicsOverlap(one, key));
     if (other !== undefined) return one === other ? `both take "${one}"` : `"${one}" and "${other}" overlap`;
   }
   return undefined;
@@ -76,6 +108,11 @@ function commonOf(first: ConfiguredHandler, next: ConfiguredHandler): string | u
 /** The routing keys of a handler. */
 export function keysOf({ routingKey = '' }: ConsumeOptions): readonly string[] {
   return typeof routingKey === 'string' ? [routingKey] : routingKey;
+}
+
+/** The patterns of a handler; undefined: it has none. */
+export function patternsOfHandler({ pattern }: ConsumeOptions): readonly string[] | undefined {
+  return typeof pattern === 'string' ? [pattern] : pattern;
 }
 
 function overlap(first: ConfiguredHandler, second: ConfiguredHandler, common: string): string {

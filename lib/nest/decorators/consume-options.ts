@@ -4,6 +4,7 @@ import type { FieldTable } from '../../amqp/index.js';
 import { isAutoPause, type AutoPauseOptions } from '../flow/auto-pause-options.js';
 import { batchContradictions, isBatch, type BatchOptions } from '../flow/batch-options.js';
 import { isOrdered, type OrderedOptions } from '../flow/ordering.js';
+import { consumeFormatChecks, type ConsumeFormatOptions } from '../formats/format-options.js';
 import {
   faultsOf,
   isBoolean,
@@ -35,7 +36,7 @@ export interface QueueOptions {
   arguments?: FieldTable | undefined;
 }
 
-export interface ConsumeOptions extends QueueOptions {
+export interface ConsumeOptions extends QueueOptions, ConsumeFormatOptions {
   /** The queue. It is declared unless `declare: false`. */
   queue: string;
   /** The exchange that the queue is bound to. It must exist: declare it in the module's `exchanges`. */
@@ -62,7 +63,10 @@ export interface ConsumeOptions extends QueueOptions {
   batch?: BatchOptions | undefined;
   /** Pauses the consumer by itself after failures in a row, or while a probe says no. Default: it never does. */
   autoPause?: AutoPauseOptions | undefined;
-  /** What the payload is: the value in the JSON body, or the body's bytes as they came, a Buffer. Default `json`. */
+  /**
+   * What the payload is: the value in the body, or its bytes, a Buffer, without their compression (as they came where the
+   * content encoding is not known). Default `json`: the value, as JSON unless `formats` say otherwise.
+   */
   body?: 'json' | 'bytes' | undefined;
   /**
    * True: who asked (a message with reply-to) is sent what the handler returned, its promise or observable gave last, as JSON,
@@ -150,6 +154,7 @@ const consumeChecks: Readonly<Record<keyof ConsumeOptions, Check>> = {
   parking: isBoolean,
   assumeDeadLetter: isBoolean,
   ...queueOptionChecks,
+  ...consumeFormatChecks,
 };
 
 /** What stands in contradiction to itself in the declaration of a queue. */
@@ -189,6 +194,9 @@ export function consumeFaults(given: unknown, isComplete = isRecord(given) && gi
     const names = ['exchange', 'durable', 'exclusive', 'autoDelete', 'deadLetter', 'arguments'];
     const idle = names.filter((name) => given[name] !== undefined);
     if (idle.length > 0) faults.push(`declare: false takes the queue as it is, so ${idle.join(', ')} has no effect`);
+  }
+  if (given['catchAll'] === true && given['pattern'] !== undefined) {
+    faults.push("catchAll: true takes what is nobody else's, so pattern has no effect");
   }
   return [...faults, ...queueContradictions(given), ...batchContradictions(given)];
 }

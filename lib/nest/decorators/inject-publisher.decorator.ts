@@ -8,11 +8,12 @@
 import { Inject } from '@nestjs/common';
 import { ConfigurationError } from '../errors.js';
 import type { FieldTable } from '../../amqp/index.js';
+import { writingFormatChecks, type WritingFormatOptions } from '../formats/format-options.js';
 import { faultsOf, isBoolean, isFilledName, isMilliseconds, isName, isTable, isWhole } from '../option-checks.js';
 import { publishersKey } from './metadata.js';
 
 /** What holds for all messages of a publisher that do not say otherwise. */
-export interface MessageDefaults {
+export interface MessageDefaults extends WritingFormatOptions {
   /** Those of a message are added. */
   headers?: FieldTable | undefined;
   /** A message that no queue takes rejects with UnroutableError. Default: true for the default exchange, else false. */
@@ -56,6 +57,7 @@ export function publisherFaults(options: unknown): string[] {
     priority: isWhole(0, 255),
     type: isName,
     appId: isName,
+    ...writingFormatChecks,
   });
 }
 

@@ -9,6 +9,7 @@ import {
   type QueueOptions,
 } from '../decorators/consume-options.js';
 import { ConfigurationError } from '../errors.js';
+import { readingFormatChecks, type ReadingFormatOptions } from '../formats/format-options.js';
 import {
   faultsOf,
   isBoolean,
@@ -81,7 +82,7 @@ export interface ConsumerDefaults {
 }
 
 /** The connection parameters of the client, and what the application has on this connection. */
-export interface AmqpModuleOptions extends ConnectionParameters, TopologyDefinitions {
+export interface AmqpModuleOptions extends ConnectionParameters, TopologyDefinitions, ReadingFormatOptions {
   defaults?: ConsumerDefaults | undefined;
   /**
    * False: the application's global guards, pipes, interceptors and filters, which may know of HTTP alone, do not run on the
@@ -181,6 +182,7 @@ export function checkModuleOptions(connection: string, options: unknown): assert
   if (options['defaults'] !== undefined) faults.push(...faultsOf(options['defaults'], defaultsChecks, 'defaults.'));
   for (const [name, check] of Object.entries({
     ...startChecks,
+    ...readingFormatChecks,
     globalEnhancers: isBoolean,
     consumerTimeout: isConsumerTimeout,
   })) {
@@ -259,6 +261,7 @@ function listFaults(
 const ownOptions: readonly string[] = [
   ...['exchanges', 'queues', 'bindings', 'defaults', 'globalEnhancers', 'consumers', 'roles', 'consumerTimeout'],
   ...Object.keys(startChecks),
+  ...Object.keys(readingFormatChecks),
 ];
 
 /** The part of the options that the client takes. */

@@ -9,6 +9,8 @@
 import { Logger } from '@nestjs/common';
 import { AmqpError, ParametersError, WrongStateError, type Channel, type Connection } from '../../amqp/index.js';
 import { ConfigurationError, describeError } from '../errors.js';
+import { BodyReader } from '../formats/body-reader.js';
+import { Formats } from '../formats/formats.js';
 import type { RecoveryService } from '../recovery/index.js';
 import { connectWithin } from '../starting/connecting.js';
 import { DelayQueues } from '../retrying/delay-queues.js';
@@ -46,6 +48,8 @@ export class NamedConnection {
   readonly #waiting = new WaitingPublishes();
   readonly #requests = new Shared((onEnd) => this.#openRequestChannel(onEnd));
   #options: AmqpModuleOptions;
+  #formats: Formats;
+  #replyReader: BodyReader | undefined;
   #connection: Connection | undefined;
   #isReady = false;
 
@@ -57,11 +61,23 @@ export class NamedConnection {
   ) {
     checkModuleOptions(name, options);
     this.#options = options;
+    this.#formats = new Formats(options.formats ?? []);
     this.#recovery = recovery;
   }
 
   get options(): AmqpModuleOptions {
     return this.#options;
+  }
+
+  /** How bodies are written and read here. */
+  get formats(): Formats {
+    return this.#formats;
+  }
+
+  /** Reads replies. */
+  get replyReader(): BodyReader {
+    const { maxDecompressedSize } = this.#options;
+    return (this.#replyReader ??= new BodyReader({ formats: this.#formats, maxDecompressedSize }));
   }
 
   /** What the module and the features want on the broker. */
@@ -80,6 +96,8 @@ export class NamedConnection {
     if (this.#connection) throw new WrongStateError(`connection "${this.name}" is open already`);
     checkModuleOptions(this.name, options);
     this.#options = options;
+    this.#formats = new Formats(options.formats ?? []);
+    this.#replyReader = undefined;
   }
 
   /** The client's connection. Throws WrongStateError before the application started and after it closed. */

@@ -1,8 +1,9 @@
 /** What a publish may be given beside key and payload, and its check. */
 import { ArgumentError, type FieldTable } from '../../amqp/index.js';
+import { writingFormatChecks, type WritingFormatOptions } from '../formats/format-options.js';
 import { faultsOf, isBoolean, isMilliseconds, isName, isTable, isWhole, type Check } from '../option-checks.js';
 
-export interface MessageOptions {
+export interface MessageOptions extends WritingFormatOptions {
   headers?: FieldTable | undefined;
   /** A message that no queue takes rejects with UnroutableError. Default: the publisher's. */
   mandatory?: boolean | undefined;
@@ -25,8 +26,6 @@ export interface MessageOptions {
   expiration?: number | undefined;
   /** 0 to 255, for queues with `x-max-priority`. */
   priority?: number | undefined;
-  /** Default `application/json`, for bytes `application/octet-stream`. */
-  contentType?: string | undefined;
   type?: string | undefined;
   appId?: string | undefined;
   /** Seconds are sent. Default: now. */
@@ -51,12 +50,12 @@ const checks: Readonly<Record<keyof MessageOptions, Check>> = {
   at: isDate,
   expiration: isMilliseconds,
   priority: isWhole(0, 255),
-  contentType: isName,
   type: isName,
   appId: isName,
   timestamp: isDate,
   signal: (value) => (value instanceof AbortSignal ? undefined : 'must be an AbortSignal'),
   timeout: isMilliseconds,
+  ...writingFormatChecks,
 };
 
 function isDate(value: unknown): string | undefined {

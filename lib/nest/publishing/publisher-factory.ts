@@ -48,6 +48,12 @@ export class PublisherFactory {
         },
         channel: async (bytes, signal, limit) =>
           connections.get(connection, where).channelWithin(purposeOf(exchange), bytes, signal, limit),
+        get formats() {
+          return connections.get(connection, where).formats;
+        },
+        get replyReader() {
+          return connections.get(connection, where).replyReader;
+        },
         onUnheard: (message) => {
           this.#logger.error(message);
         },

@@ -9,8 +9,13 @@ import {
   type PublishProperties,
 } from '../../amqp/index.js';
 import { carriedOn } from '../consuming/current-delivery.js';
+import type { CompressedBody } from '../formats/compression.js';
+import type { BodyReader } from '../formats/body-reader.js';
+import type { Formats } from '../formats/formats.js';
+import { outgoingBody } from '../formats/outgoing-body.js';
+import { SendingInTurn } from '../formats/sending-in-turn.js';
 import type { MessageDefaults } from '../decorators/inject-publisher.decorator.js';
-import { describeError, PublishBatchError, UnreadableBodyError } from '../errors.js';
+import { describeError, PublishBatchError } from '../errors.js';
 import { HeardPromise } from '../heard-promise.js';
 import { mergedHeaders } from '../merged-headers.js';
 import { isList } from '../option-checks.js';
@@ -39,6 +44,9 @@ export interface PublisherHost {
   delayChannel(bytes: number, signal: AbortSignal | undefined, timeout: number | undefined): Promise<Channel>;
   /** The channel of requests of its connection. */
   requestChannel(): Promise<RequestChannel>;
+  /** How its connection writes bodies, and reads replies. */
+  readonly formats: Formats;
+  readonly replyReader: BodyReader;
   /** Is told of a failure that nobody awaited. */
   onUnheard(message: string): void;
 }
@@ -64,6 +72,8 @@ interface PreparedMessage {
   readonly routingKey: string;
   readonly body: string | Uint8Array;
   readonly properties: PublishProperties;
+  /** Set where compressing the body takes its time. */
+  readonly compressing: Promise<CompressedBody> | undefined;
   readonly mandatory: boolean;
   /** Milliseconds that it is to wait on the broker. */
   readonly delay: number;
@@ -78,6 +88,7 @@ interface PreparedMessage {
 export class Publisher<Events extends object = Record<string, unknown>> {
   readonly #host: PublisherHost;
   readonly #settings: PublisherSettings;
+  readonly #sending = new SendingInTurn();
 
   /** Made by PublisherFactory, for `@InjectPublisher`. */
   constructor(host: PublisherHost, settings: PublisherSettings) {
@@ -138,28 +149,21 @@ export class Publisher<Events extends object = Record<string, unknown>> {
     if (replyTo !== undefined) throw new ArgumentError('replyTo', 'is where the reply to this request comes');
     const prepared = this.#prepare(routingKey, payload, { ...options, mandatory, persistent, timeout });
     return requestPromise<Reply>({ pattern: routingKey, timeout, signal: options.signal }, (resolve, reject) => {
-      const request: OutgoingRequest = {
-        correlationId,
-        pattern: routingKey,
-        exchange: this.#settings.exchange,
-        routingKey,
-        body: prepared.body,
-        properties: prepared.properties,
-        isMandatory: prepared.mandatory,
+      const { exchange } = this.#settings;
+      const request = ({ body, properties, mandatory: isMandatory }: PreparedMessage): OutgoingRequest => {
+        return { correlationId, pattern: routingKey, exchange, routingKey, body, properties, isMandatory };
       };
       const onReply = (delivery: Delivery): void => {
-        try {
-          resolve(readReply(routingKey, delivery) as Reply);
-        } catch (error) {
-          reject(error instanceof SyntaxError ? new UnreadableBodyError('the reply is no JSON') : error);
-        }
+        readReply(routingKey, delivery, this.#host.replyReader).then((reply) => {
+          resolve(reply as Reply);
+        }, reject);
       };
       let isOver = false;
       let giveUp = (): void => {
         isOver = true;
       };
-      this.#requestChannel(prepared).then((channel) => {
-        if (!isOver) giveUp = channel.send(request, { onReply, onFailure: reject });
+      Promise.all([this.#requestChannel(prepared), prepared.compressing]).then(([channel, compressed]) => {
+        if (!isOver) giveUp = channel.send(request(withBody(prepared, compressed)), { onReply, onFailure: reject });
       }, reject);
       return () => {
         giveUp();
@@ -208,19 +212,35 @@ export class Publisher<Events extends object = Record<string, unknown>> {
   #prepare(routingKey: string, payload: unknown, options: MessageOptions): PreparedMessage {
     const { exchange, defaults } = this.#settings;
     checkMessageOptions(options);
-    const isBytes = payload instanceof Uint8Array;
-    const body = isBytes ? payload : toJson(payload);
+    const headers = options.headers ?? defaults.headers;
+    const type = options.type ?? defaults.type;
+    const { body, contentType, contentEncoding, compressing } = outgoingBody(
+      payload,
+      {
+        // What a message says goes over what its publisher says: the format by itself, or by its content type.
+        format: options.format ?? (options.contentType === undefined ? defaults.format : undefined),
+        contentType: options.contentType ?? defaults.contentType,
+        compress: options.compress ?? defaults.compress,
+        exchange,
+        routingKey,
+        type,
+        headers,
+      },
+      this.#host.formats,
+    );
     const carried = carriedOn();
     const expiration = options.expiration ?? defaults.expiration;
     return {
       routingKey,
       body,
+      compressing,
       mandatory: options.mandatory ?? defaults.mandatory ?? exchange === '',
       delay: delayOf(options, expiration),
       signal: options.signal,
       timeout: options.timeout ?? defaults.timeout,
       properties: {
-        contentType: options.contentType ?? (isBytes ? 'application/octet-stream' : 'application/json'),
+        contentType,
+        contentEncoding,
         headers: mergedHeaders(carried?.headers, defaults.headers, options.headers),
         persistent: options.persistent ?? defaults.persistent ?? true,
         priority: options.priority ?? defaults.priority,
@@ -229,13 +249,25 @@ export class Publisher<Events extends object = Record<string, unknown>> {
         expiration: expiration === undefined ? undefined : String(expiration),
         messageId: options.messageId ?? randomUUID(),
         timestamp: options.timestamp ?? new Date(),
-        type: options.type ?? defaults.type,
+        type,
         appId: options.appId ?? defaults.appId,
       },
     };
   }
 
-  async #send(message: PreparedMessage): Promise<void> {
+  #send(message: PreparedMessage): Promise<void> {
+    if (!message.compressing && !this.#sending.isBusy) return this.#sendNow(message);
+    const start = performance.now();
+    const { routingKey, compressing, timeout } = message;
+    const { exchange } = this.#settings;
+    const waiting = { exchange, routingKey, bytes: Buffer.byteLength(message.body), compressing };
+    return this.#sending.send(waiting, (compressed) => {
+      const left = timeout === undefined ? undefined : Math.max(1, timeout - Math.round(performance.now() - start));
+      return this.#sendNow(withBody({ ...message, timeout: left }, compressed));
+    });
+  }
+
+  async #sendNow(message: PreparedMessage): Promise<void> {
     if (message.delay > 0) {
       await this.#sendDelayed(message);
       return;
@@ -282,15 +314,9 @@ export class Publisher<Events extends object = Record<string, unknown>> {
   }
 }
 
-function toJson(payload: unknown): string {
-  let text: unknown;
-  try {
-    text = JSON.stringify(payload);
-  } catch (error) {
-    throw new ArgumentError('payload', `cannot be written as JSON: ${describeError(error, 200).message}`);
-  }
-  // What JSON.stringify makes of undefined, functions and symbols.
-  if (typeof text !== 'string')
-    throw new ArgumentError('payload', `cannot be written as JSON: it is ${typeof payload}`);
-  return text;
+/** Once it is compressed. */
+function withBody(message: PreparedMessage, compressed: CompressedBody | undefined): PreparedMessage {
+  if (!compressed) return message;
+  const { body, contentEncoding } = compressed;
+  return { ...message, body, properties: { ...message.properties, contentEncoding } };
 }

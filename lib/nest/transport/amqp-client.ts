@@ -23,7 +23,8 @@ import { isMilliseconds } from '../option-checks.js';
 import { ClientConnection } from './client-connection.js';
 import { RemoteError } from '../requests/errors.js';
 import { resolveTransport, type AmqpClientOptions, type ResolvedTransport } from './options.js';
-import { patternText, readBody, RecordSerializer, toOutgoing, type OutgoingPacket } from './packet.js';
+import { TransportReader } from './transport-reader.js';
+import { patternText, RecordSerializer, toOutgoing, type OutgoingPacket } from './packet.js';
 import { closedMeanwhile, type OutgoingRequest, type RequestChannel } from '../requests/request-channel.js';
 import { requestPromise } from '../requests/request-promise.js';
 import type { AmqpStatus, AmqpTransportEvents } from './status.js';
@@ -48,6 +49,7 @@ export class AmqpClient extends ClientProxy<AmqpTransportEvents> implements OnAp
   readonly #options: AmqpClientOptions;
   readonly #transport: ResolvedTransport;
   readonly #connection: ClientConnection;
+  readonly #reader: TransportReader;
 
   /**
    * `{ url, queue, ... }`, and the options of Nest's own RabbitMQ transport by their names.
@@ -57,6 +59,7 @@ export class AmqpClient extends ClientProxy<AmqpTransportEvents> implements OnAp
     super();
     this.#options = options;
     this.#transport = resolveTransport(options, 'AmqpClient');
+    this.#reader = new TransportReader(options);
     this.#connection = new ClientConnection(options, this.#transport, this.#logger, (status) => {
       this._status$.next(status);
     });
@@ -250,7 +253,7 @@ export class AmqpClient extends ClientProxy<AmqpTransportEvents> implements OnAp
   }
 
   async #read(delivery: Delivery): Promise<WritePacket> {
-    const { value } = readBody(delivery.body);
+    const { value } = await this.#reader.read(delivery);
     const reply: { err?: unknown; response?: unknown; isDisposed?: boolean } =
       await this.deserializer.deserialize(value);
     const { err, response, isDisposed } = reply;
@@ -261,7 +264,8 @@ export class AmqpClient extends ClientProxy<AmqpTransportEvents> implements OnAp
   // --- messages -----------------------------------------------------------------------------------
 
   async #pack(packet: ReadPacket, headers: FieldTable | undefined): Promise<OutgoingPacket> {
-    const outgoing = toOutgoing(await (this.serializer.serialize(packet as never) as unknown));
+    const serialized: unknown = await (this.serializer.serialize(packet as never) as unknown);
+    const outgoing = toOutgoing(serialized, this.#reader.formats, this.#options.contentType);
     const { body, isMandatory, properties } = outgoing;
     // Of the delivery at hand, where a handler sends this. A request has a correlation id of its own.
     const carried = carriedOn();

@@ -38,6 +38,7 @@ import { HandlerRegistry } from './handler-registry.js';
 import { resolveTransport, type AmqpServerOptions, type ResolvedTransport } from './options.js';
 import { RecordSerializer } from './packet.js';
 import { ServerDelivery, type ServerDeliveryHost } from './server-delivery.js';
+import { TransportReader } from './transport-reader.js';
 import { reportConnection, TransportListeners, type AmqpStatus, type AmqpTransportEvents } from './status.js';
 
 /** Handlers that name a transport (`@EventPattern('x', AMQP_TRANSPORT)`) are served by AmqpServer with this one. */
@@ -332,6 +333,8 @@ export class AmqpServer
       timeout,
       deadlines: timeout === undefined ? undefined : new Deadlines(timeout),
       connectionName: this.#connectionParameters.connectionName ?? AmqpServer.name,
+      reader: new TransportReader(this.#options),
+      layout: this.#options.layout,
       requiresJson: this.#options.deserializer === undefined,
       deserialize: (value, properties) => this.deserializer.deserialize(value, properties),
       serialize: (packet) => this.serializer.serialize(packet as never) as unknown,

@@ -1,5 +1,6 @@
 /** Which handlers a pattern has. Nest keeps one chain for requests and events; here each knows what it is. */
 import type { MessageHandler } from '@nestjs/microservices';
+import { ANY_PATTERN } from '../formats/any-pattern.js';
 import { DuplicateHandlerError } from './errors.js';
 import { isTopicPattern, topicMatches } from '../topic-pattern.js';
 
@@ -32,20 +33,29 @@ export class HandlerRegistry {
     );
   }
 
+  /** But that of catch-alls, which binds nothing. */
   get patterns(): readonly string[] {
-    return [...this.#handlers.keys()];
+    return [...this.#handlers.keys()].filter((pattern) => pattern !== ANY_PATTERN);
   }
 
-  /** The handler that replies. As with Nest, an event handler answers where the pattern has no other. */
+  /** Whether a pattern has a handler of its own. */
+  has(route: string, hasWildcards: boolean): boolean {
+    return this.#find(route, hasWildcards) !== undefined;
+  }
+
+  /**
+   * The handler that replies. As with Nest, an event handler answers where the pattern has no other. A catch-all takes what is
+   * left: of requests one with @MessagePattern only, since an event handler has no answer to what it does not know.
+   */
   forRequest(route: string, hasWildcards: boolean): MessageHandler | undefined {
     const entry = this.#find(route, hasWildcards);
-    return entry?.request ?? entry?.events[0];
+    return entry ? (entry.request ?? entry.events[0]) : this.#handlers.get(ANY_PATTERN)?.request;
   }
 
-  /** All handlers of an event. As with Nest, a request handler takes it where the pattern has no other. */
+  /** All handlers of an event. As with Nest, a request handler takes it where the pattern has no other; catch-alls last. */
   forEvent(route: string, hasWildcards: boolean): readonly MessageHandler[] {
     const entry = this.#find(route, hasWildcards);
-    if (!entry) return [];
+    if (!entry) return this.#handlers.get(ANY_PATTERN)?.events ?? [];
     return entry.events.length === 0 && entry.request ? [entry.request] : entry.events;
   }
 

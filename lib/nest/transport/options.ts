@@ -14,6 +14,8 @@ import { ConfigurationError } from '../errors.js';
 import { isAutoPause, type AutoPauseOptions } from '../flow/auto-pause-options.js';
 import { isConsumerTimeout } from '../flow/broker-limit.js';
 import { isOrdered, type OrderedOptions } from '../flow/ordering.js';
+import { readingFormatChecks, type ReadingFormatOptions } from '../formats/format-options.js';
+import { isLayout, type MessageLayout } from '../formats/message-layout.js';
 import { startChecks, type ConflictChoice, type StartChoice } from '../starting/start-options.js';
 import {
   faultsOf,
@@ -49,7 +51,7 @@ export interface TransportQueueOptions {
   noAssert?: boolean | undefined;
 }
 
-export interface AmqpTransportOptions extends ConnectionParameters {
+export interface AmqpTransportOptions extends ConnectionParameters, ReadingFormatOptions {
   /** As `url`, and objects by amqplib's names. */
   urls?: string | readonly (string | NestEndpoint)[] | undefined;
   socketOptions?: NestSocketOptions | undefined;
@@ -92,6 +94,10 @@ export interface AmqpTransportOptions extends ConnectionParameters {
   headers?: FieldTable | undefined;
   /** Client only. Milliseconds that `request()` waits for its reply. Default 30 000. */
   requestTimeout?: number | undefined;
+  /** Client only. Chooses among `formats` how packets are written. Default `application/json`. */
+  contentType?: string | undefined;
+  /** Server only. Where pattern and payload stand. Default: the packet's `pattern` and `data`, where Nest puts them. */
+  layout?: MessageLayout | undefined;
 }
 
 export interface AmqpServerOptions extends AmqpTransportOptions {
@@ -198,6 +204,9 @@ const transportChecks: Record<
   replyQueue: isName,
   headers: isTable,
   requestTimeout: isMilliseconds,
+  ...readingFormatChecks,
+  contentType: isFilledName,
+  layout: isLayout,
   serializer: hasMethod('serialize'),
   deserializer: hasMethod('deserialize'),
 };

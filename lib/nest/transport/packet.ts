@@ -3,6 +3,10 @@
  * without `id` for events, `{response, isDisposed, err}` for replies.
  */
 import { RmqRecord } from '@nestjs/microservices';
+import type { PublishProperties } from '../../amqp/index.js';
+import { aboutMessage } from '../formats/body-reader.js';
+import { writeFormat } from '../formats/body-writer.js';
+import { jsonType, type Formats } from '../formats/formats.js';
 import { AmqpRecord } from './amqp-record.js';
 import { toOutgoingOptions, type OutgoingOptions } from './outgoing-options.js';
 
@@ -22,16 +26,6 @@ export function patternText(pattern: unknown): string {
   }
 }
 
-/** The body as JSON; `isJson` is false, and the value the text itself, where it is none. */
-export function readBody(body: Buffer): { readonly value: unknown; readonly isJson: boolean } {
-  const text = body.toString('utf8');
-  try {
-    return { value: JSON.parse(text) as unknown, isJson: true };
-  } catch {
-    return { value: text, isJson: false };
-  }
-}
-
 /** Unpacks records, whose options go beside the packet; the default of both sides. */
 export class RecordSerializer {
   serialize(packet: object): object {
@@ -42,14 +36,33 @@ export class RecordSerializer {
   }
 }
 
-/** What a serialiser gave as a message: its `options` become properties, the rest JSON. */
-export function toOutgoing(serialized: unknown): OutgoingPacket {
+/**
+ * What a serialiser gave as a message: its `options` become properties; the rest is written by the format of their content
+ * type, else of the given one, or as JSON. Throws ArgumentError for what the format cannot write.
+ */
+export function toOutgoing(serialized: unknown, formats: Formats, contentType?: string): OutgoingPacket {
   if (typeof serialized !== 'object' || serialized === null || !('options' in serialized)) {
-    return { body: Buffer.from(JSON.stringify(serialized), 'utf8'), properties: {}, isMandatory: undefined };
+    return { ...written(serialized, {}, formats, contentType), isMandatory: undefined };
   }
   const { options, ...packet } = serialized;
   const { properties, isMandatory } = toOutgoingOptions(options);
-  return { body: Buffer.from(JSON.stringify(packet), 'utf8'), properties, isMandatory };
+  return { ...written(packet, properties, formats, properties.contentType ?? contentType), isMandatory };
+}
+
+function written(
+  packet: unknown,
+  properties: PublishProperties,
+  formats: Formats,
+  contentType: string | undefined,
+): { readonly body: Buffer; readonly properties: PublishProperties } {
+  const format = formats.find(contentType);
+  if (!format) {
+    const body = Buffer.from(JSON.stringify(packet), 'utf8');
+    return { body, properties: contentType === undefined ? properties : { ...properties, contentType } };
+  }
+  const own = { ...properties, contentType: contentType ?? jsonType };
+  const about = aboutMessage({ exchange: '', routingKey: '' }, own);
+  return { body: Buffer.from(writeFormat(format, packet, about)), properties: own };
 }
 
 function isRecord(value: unknown): value is AmqpRecord | RmqRecord<unknown> {

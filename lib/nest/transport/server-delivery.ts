@@ -30,14 +30,18 @@ import {
   UnreadableBodyError,
 } from '../errors.js';
 import type { Deadlines } from '../flow/deadlines.js';
+import { Formats } from '../formats/formats.js';
+import type { MessageLayout } from '../formats/message-layout.js';
 import { isTriedAgain, settleFailure, type FailureHost } from '../retrying/failure-settler.js';
 import { originOf, type FailedMessage, type MessageOrigin } from '../retrying/message-copy.js';
 import { Pause } from '../waiting.js';
 import type { HandlerPolicies } from './handler-policy.js';
 import type { HandlerRegistry } from './handler-registry.js';
-import { patternText, readBody, toOutgoing } from './packet.js';
+import { packetOf, type IncomingPacket } from './layout-packet.js';
+import { patternText, toOutgoing } from './packet.js';
 import { sendReply, type Asked } from '../requests/replying.js';
 import { runReplies, type ReplyPacket } from './reply-stream.js';
+import type { TransportReader } from './transport-reader.js';
 
 /** What the handling of deliveries needs of its server. */
 export interface ServerDeliveryHost {
@@ -53,6 +57,9 @@ export interface ServerDeliveryHost {
   readonly timeout: number | undefined;
   /** Of `timeout`. */
   readonly deadlines: Deadlines | undefined;
+  readonly reader: TransportReader;
+  /** Where pattern and payload stand; undefined: where Nest puts them. */
+  readonly layout: MessageLayout | undefined;
   /** False: the deserialiser is the user's own and may read other bodies than JSON. */
   readonly requiresJson: boolean;
   deserialize(value: unknown, properties: Delivery['properties']): unknown;
@@ -72,12 +79,6 @@ interface Failure {
   /** What the handler threw, where that is known. */
   readonly origin?: unknown;
   readonly policy: SettlementPolicy;
-}
-
-interface IncomingPacket {
-  readonly pattern: unknown;
-  readonly data: unknown;
-  readonly id: unknown;
 }
 
 /** What Nest's filter makes of an error that is no RpcException. */
@@ -224,12 +225,24 @@ export class ServerDelivery implements ConsumerRun {
   }
 
   async #read(): Promise<IncomingPacket> {
-    const { value, isJson } = readBody(this.delivery.body);
-    if (!isJson && this.#host.requiresJson) throw new UnreadableBodyError('it is not JSON');
-    const packet: unknown = await this.#host.deserialize(value, this.delivery.properties);
+    const host = this.#host;
+    const reading = host.reader.read(this.delivery);
+    const { value, isRead } = reading instanceof Promise ? await reading : reading;
+    if (!isRead && host.requiresJson) throw new UnreadableBodyError('it is not JSON');
+    if (host.layout && host.requiresJson) return this.#packetOf(host.layout, value);
+    const packet: unknown = await host.deserialize(value, this.delivery.properties);
+    if (host.layout) return this.#packetOf(host.layout, packet);
     if (typeof packet !== 'object' || packet === null) throw new UnreadableBodyError('it holds no packet');
     const { pattern, data, id } = packet as Partial<IncomingPacket>;
     return { pattern, data, id };
+  }
+
+  #packetOf(layout: MessageLayout, body: unknown): IncomingPacket {
+    const { registry, hasWildcards } = this.#host;
+    const { routingKey } = this.#origin;
+    return packetOf(layout, body, this.delivery, routingKey, (pattern) =>
+      registry.has(this.#host.routeOf(pattern), hasWildcards),
+    );
   }
 
   // --- events -------------------------------------------------------------------------------------
@@ -362,12 +375,15 @@ export class ServerDelivery implements ConsumerRun {
   }
 
   async #pack(reply: ReplyPacket): Promise<ReturnType<typeof toOutgoing>> {
+    const { reader } = this.#host;
     try {
-      return toOutgoing(await this.#host.serialize(reply));
+      // In the format of the request.
+      const contentType = reader.formatOf(this.delivery)?.contentType;
+      return toOutgoing(await this.#host.serialize(reply), reader.formats, contentType);
     } catch (error) {
       const { message } = describeError(error);
       this.#host.logger.error(`Request "${this.#name}": the reply cannot be serialised: ${message}`);
-      return toOutgoing({ err: { status: 'error', message: hiddenByNest }, isDisposed: true });
+      return toOutgoing({ err: { status: 'error', message: hiddenByNest }, isDisposed: true }, Formats.none);
     }
   }
 

@@ -32,6 +32,26 @@ const pages: Readonly<Record<string, { readonly atLeast: number; readonly given:
     'flow.md': { atLeast: 3, given: {} },
     'delay.md': { atLeast: 1, given: nestNames },
     'retry.md': { atLeast: 3, given: nestNames },
+    'formats.md': {
+      atLeast: 6,
+      given: {
+        AmqpModule: "import { AmqpModule } from 'leveret';",
+        AmqpServer: "import { AmqpServer } from 'leveret';",
+        AmqpContext: "import { type AmqpContext } from 'leveret';",
+        ANY_PATTERN: "import { ANY_PATTERN } from 'leveret';",
+        celery: "import { celery } from 'leveret';",
+        CeleryTask: "import { type CeleryTask } from 'leveret';",
+        Consume: "import { Consume } from 'leveret';",
+        InjectPublisher: "import { InjectPublisher } from 'leveret';",
+        MessageLayout: "import { type MessageLayout } from 'leveret';",
+        Publisher: "import { Publisher } from 'leveret';",
+        Ctx: "import { Ctx } from '@nestjs/microservices';",
+        EventPattern: "import { EventPattern } from '@nestjs/microservices';",
+        messagePack: "declare const messagePack: import('leveret').MessageFormat;",
+        shop: "declare const shop: import('leveret').Publisher;",
+        order: 'declare const order: object;',
+      },
+    },
     'migration-nest.md': { atLeast: 2, given: { AppModule: 'class AppModule { readonly name = 1; }' } },
   };
 
