@@ -1,7 +1,7 @@
 /**
  * What became of a handler of the transport before Nest's own filter had it: that filter makes "Internal server error" of
- * every error that is no RpcException, and a policy by error class would never see the class. `@Ack` puts this interceptor
- * on its method, and AmqpServer reads the note off the context that it gave the handler.
+ * every error that is no RpcException, and a policy by error class would never see the class. `@Ack` and `@Idempotent` put this
+ * interceptor on their method, and AmqpServer reads the note off the context that it gave the handler.
  */
 import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/common';
 import { tap, type Observable } from 'rxjs';
@@ -27,8 +27,8 @@ export const errorNotes: NestInterceptor = {
   intercept(host: ExecutionContext, next: CallHandler): Observable<unknown> {
     const context: unknown = host.getType() === 'rpc' ? host.switchToRpc().getContext() : undefined;
     if (typeof context !== 'object' || context === null) return next.handle();
-    const note: ErrorNote = {};
-    (context as NotedContext)[noteKey] = note;
+    // Where it stands twice, the outer one has the last word: between the two is `@Idempotent`.
+    const note = ((context as NotedContext)[noteKey] ??= {});
     return next.handle().pipe(
       tap({
         error: (error: unknown) => {

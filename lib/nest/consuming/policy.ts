@@ -1,6 +1,7 @@
 /** From a handler's policy and an error to what becomes of the message. Pure. */
 import { BadRequestException } from '@nestjs/common';
 import type { AckPolicy, ErrorClass, FailureOutcome } from '../decorators/ack-policy.js';
+import { KeyInUseError, MissingMessageIdError } from '../idempotency/errors.js';
 import { HandlerTimeoutError, NoHandlerError, UnreadableBodyError } from '../errors.js';
 
 export interface SettlementPolicy {
@@ -90,6 +91,8 @@ export function outcomeOf(policy: SettlementPolicy, error: unknown, origin?: unk
     const match = policy.errors.find(({ errorClass }) => isInstance(link, errorClass));
     if (match) return match.then;
   }
+  // To park or drop it would lose it, should the one who works on it fail.
+  if (chain.some((link) => isInstance(link, KeyInUseError))) return 'requeue';
   return chain.some(isRefusal) ? policy.refused : policy.then;
 }
 
@@ -102,7 +105,7 @@ export function reasonOf(
     if (isRefusal(link)) return 'refused';
     if (isInstance(link, NoHandlerError)) return 'no-handler';
     if (isInstance(link, UnreadableBodyError)) return 'unreadable';
-    if (isInstance(link, BadRequestException)) return 'invalid';
+    if (isInstance(link, BadRequestException) || isInstance(link, MissingMessageIdError)) return 'invalid';
     if (isInstance(link, HandlerTimeoutError)) return 'timeout';
   }
   return 'error';

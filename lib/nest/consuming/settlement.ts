@@ -4,6 +4,8 @@ import { AlreadySettledError, type Delivery, type SettlementResult } from '../..
 /** What a settlement needs of the consumer: to put a copy into the parking queue. Resolves when it was confirmed. */
 export type Park = (reason: string, error: unknown) => Promise<void>;
 
+export type SettlementKind = 'ack' | 'nack' | 'reject' | 'requeue' | 'deadLetter' | 'drop' | 'park';
+
 /**
  * Settles one delivery, once: a second settlement throws AlreadySettledError. `stale` means that its channel is gone
  * and nothing was sent: the broker delivers the message again.
@@ -11,7 +13,7 @@ export type Park = (reason: string, error: unknown) => Promise<void>;
 export class Settlement {
   readonly #delivery: Delivery;
   readonly #park: Park;
-  #isClaimed = false;
+  #claimed: SettlementKind | undefined;
 
   /** Made for each delivery. */
   constructor(delivery: Delivery, park: Park) {
@@ -21,7 +23,12 @@ export class Settlement {
 
   /** True once the delivery was settled, or is being parked. */
   get isSettled(): boolean {
-    return this.#isClaimed || this.#delivery.isSettled;
+    return this.#claimed !== undefined || this.#delivery.isSettled;
+  }
+
+  /** @internal By which of these methods it was settled, or is being parked. */
+  get kind(): SettlementKind | undefined {
+    return this.#claimed;
   }
 
   /** basic.ack: done with. */
@@ -69,16 +76,16 @@ export class Settlement {
     try {
       await this.#park(reason, error);
     } catch (failure) {
-      this.#isClaimed = false;
+      this.#claimed = undefined;
       throw failure;
     }
     return this.#delivery.ack();
   }
 
-  #claim(kind: string): void {
+  #claim(kind: SettlementKind): void {
     if (this.isSettled) {
       throw new AlreadySettledError(`${kind}: delivery ${String(this.#delivery.deliveryTag)} was settled before`);
     }
-    this.#isClaimed = true;
+    this.#claimed = kind;
   }
 }
