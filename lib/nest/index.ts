@@ -16,6 +16,7 @@ export {
 export * from './idempotency/index.js';
 export * from './module/index.js';
 export { Publisher, PublisherFactory, type BatchMessage, type MessageOptions } from './publishing/index.js';
+export * from './outbox/index.js';
 export * from './recovery/index.js';
 export * from './requests/index.js';
 export type { ConflictChoice, StartChoice } from './starting/start-options.js';

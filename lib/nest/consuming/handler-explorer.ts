@@ -10,7 +10,13 @@ import {
   type ConsumeOptions,
   type NamedConsumeOptions,
 } from '../decorators/consume-options.js';
-import { ackKey, consumeKey, idempotentKey, isTransportHandler, settlementParameterKey } from '../decorators/metadata.js';
+import {
+  ackKey,
+  consumeKey,
+  idempotentKey,
+  isTransportHandler,
+  settlementParameterKey,
+} from '../decorators/metadata.js';
 import { discoverMethods } from '../discovery.js';
 import { ConfigurationError, describeError } from '../errors.js';
 import type { HandlerDefinition } from './handler-definition.js';

@@ -38,7 +38,10 @@ export class IdempotencyInterceptor implements NestInterceptor, OnModuleInit {
 
   #required(): Protection {
     if (this.#protection) return this.#protection;
-    throw new ConfigurationError('@Idempotent', 'there is no IdempotencyModule: import IdempotencyModule.forRoot({ store })');
+    throw new ConfigurationError(
+      '@Idempotent',
+      'there is no IdempotencyModule: import IdempotencyModule.forRoot({ store })',
+    );
   }
 }
 

@@ -79,7 +79,10 @@ export class IdempotencyService implements Protection, OnModuleInit, OnApplicati
 
   /** Throws ConfigurationError, naming the handler. */
   onModuleInit(): void {
-    const scopes = new Map<string, { readonly name: string; readonly owner: unknown; readonly store: IdempotencyStore }>();
+    const scopes = new Map<
+      string,
+      { readonly name: string; readonly owner: unknown; readonly store: IdempotencyStore }
+    >();
     for (const { handler, prototype, name } of discoverMethods(this.#discovery, this.#scanner)) {
       const metadata = Reflect.getOwnMetadata(idempotentKey, handler) as IdempotentMetadata | undefined;
       if (!metadata) continue;
@@ -192,7 +195,8 @@ export class IdempotencyService implements Protection, OnModuleInit, OnApplicati
         for (const store of this.#stores) await this.#forgetOld(store);
         isFailing = false;
       } catch (error) {
-        if (!isFailing) this.#logger.warn(`old keys could not be forgotten: ${describeError(error).message}; tried again`);
+        if (!isFailing)
+          this.#logger.warn(`old keys could not be forgotten: ${describeError(error).message}; tried again`);
         isFailing = true;
       }
     }

@@ -213,7 +213,9 @@ export class PostgresIdempotencyStore implements IdempotencyStore<PostgresClient
       clearInterval(renewing);
     }
     if (await this.#changeClaim(key, owner, null, keep)) return 'done';
-    throw new IdempotencyStoreError('the lease ran out while the handler ran, and somebody else may have taken the message');
+    throw new IdempotencyStoreError(
+      'the lease ran out while the handler ran, and somebody else may have taken the message',
+    );
   }
 
   /** Answers whether the claim was still there. */

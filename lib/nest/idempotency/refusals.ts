@@ -10,6 +10,9 @@ export function refuseIdempotent(name: string, when: 'after' | 'before' | 'manua
     );
   }
   if (isReplying) {
-    throw new ConfigurationError(name, '@Idempotent: it replies, and there would be no reply to a request that is repeated');
+    throw new ConfigurationError(
+      name,
+      '@Idempotent: it replies, and there would be no reply to a request that is repeated',
+    );
   }
 }

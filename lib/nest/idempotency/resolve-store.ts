@@ -9,7 +9,11 @@ export function isStore(value: unknown): value is IdempotencyStore {
 }
 
 /** Throws ConfigurationError where there is nothing under the token, or no store. */
-export function resolveStore(given: IdempotencyStore | InjectionToken, modules: ModuleRef, where: string): IdempotencyStore {
+export function resolveStore(
+  given: IdempotencyStore | InjectionToken,
+  modules: ModuleRef,
+  where: string,
+): IdempotencyStore {
   if (isStore(given)) return given;
   let found: unknown;
   try {
@@ -18,5 +22,8 @@ export function resolveStore(given: IdempotencyStore | InjectionToken, modules: 
     throw new ConfigurationError(where, `@Idempotent: ${describeError(error).message}`, { cause: error });
   }
   if (isStore(found)) return found;
-  throw new ConfigurationError(where, '@Idempotent: what its option "store" names is no store: it has no method "protect"');
+  throw new ConfigurationError(
+    where,
+    '@Idempotent: what its option "store" names is no store: it has no method "protect"',
+  );
 }
