@@ -23,7 +23,11 @@ import { EmbeddedBroker } from 'leveret/broker';
 import { closeApplications, startModule } from '../../support/nest-app.js';
 import { rejection } from '../../support/waiting.js';
 
-const pool = { connect: () => Promise.reject(new Error('nobody is to connect')) };
+const pool = {
+  connect: (): void => {
+    throw new Error('nobody is to connect');
+  },
+};
 const store = new MemoryIdempotencyStore();
 
 function thrown(action: () => unknown): Error {
