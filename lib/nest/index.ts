@@ -19,6 +19,7 @@ export { Publisher, PublisherFactory, type BatchMessage, type MessageOptions } f
 export * from './outbox/index.js';
 export * from './recovery/index.js';
 export * from './requests/index.js';
+export * from './retrying/index.js';
 export type { ConflictChoice, StartChoice } from './starting/start-options.js';
 export * from './transactions/index.js';
 export * from './transport/index.js';

@@ -34,3 +34,20 @@ export function wait(milliseconds: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted) end();
   });
 }
+
+/** Waits of one delivery, which the end of its consumer cuts short. */
+export class Pause {
+  #cutter: AbortController | undefined;
+
+  /** Resolves with true when the time has passed, with false when it was cut short. */
+  async wait(milliseconds: number): Promise<boolean> {
+    const { signal } = (this.#cutter ??= new AbortController());
+    if (!signal.aborted) await wait(milliseconds, signal);
+    return !signal.aborted;
+  }
+
+  /** The wait at hand, and each that comes. */
+  cut(): void {
+    (this.#cutter ??= new AbortController()).abort();
+  }
+}

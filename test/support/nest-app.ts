@@ -44,13 +44,21 @@ export interface StartedApplication {
 
 const started: INestApplication[] = [];
 
-/** An application with one AmqpModule. Rejects with what ended its start. `closeApplications` closes it. */
+/** What is not about retries sees a failure settled at once. */
+export const withoutRetries = { ack: { retry: 0 } } as const;
+
+/**
+ * An application with one AmqpModule, whose messages are tried again only where the test says so. Rejects with what ended its
+ * start. `closeApplications` closes it.
+ */
 export async function startApplication(
   options: AmqpModuleOptions,
   metadata: ModuleMetadata,
   configure?: (app: INestApplication, log: LogRecorder) => void,
 ): Promise<StartedApplication> {
-  return startModule({ ...metadata, imports: [AmqpModule.forRoot(options), ...(metadata.imports ?? [])] }, configure);
+  const { ack, ...defaults } = options.defaults ?? {};
+  const given = { ...options, defaults: { ...defaults, ack: { ...withoutRetries.ack, ...ack } } };
+  return startModule({ ...metadata, imports: [AmqpModule.forRoot(given), ...(metadata.imports ?? [])] }, configure);
 }
 
 export async function startModule(

@@ -4,6 +4,7 @@ import type { BasicProperties, Channel, Delivery, FieldTable } from '../../amqp/
 import { asAmqplibMessage, type AmqplibMessage } from './amqplib-message.js';
 import { channelReference, type ChannelReference } from './channel-reference.js';
 import { currentDelivery } from './current-delivery.js';
+import { historyOf, type FailedRun, type MessageOrigin } from '../retrying/message-copy.js';
 import type { Settlement } from './settlement.js';
 
 export interface AmqpContextParts {
@@ -11,6 +12,10 @@ export interface AmqpContextParts {
   /** The channel that it came over. */
   readonly channel: Channel;
   readonly queue: string;
+  /** Where the message was published first, where it is a copy. Default: as the delivery says. */
+  readonly origin?: MessageOrigin | undefined;
+  /** This run's number. Default 1. */
+  readonly attempts?: number | undefined;
   /** Default: the routing key. */
   readonly pattern?: string | undefined;
   /** `Class.method`. Default: the pattern. */
@@ -31,7 +36,7 @@ export class AmqpContext extends BaseRpcContext<[Delivery, Channel, string]> {
   readonly #parts: AmqpContextParts;
 
   constructor(parts: AmqpContextParts) {
-    super([parts.delivery, parts.channel, parts.pattern ?? parts.delivery.routingKey]);
+    super([parts.delivery, parts.channel, parts.pattern ?? (parts.origin ?? parts.delivery).routingKey]);
     this.#parts = parts;
     this.settlement = parts.settlement;
   }
@@ -90,12 +95,27 @@ export class AmqpContext extends BaseRpcContext<[Delivery, Channel, string]> {
     return this.#parts.connection ?? 'default';
   }
 
+  /** Where it was published; of a message that is tried again, or was replayed, where it was published first. */
   getExchange(): string {
-    return this.#parts.delivery.exchange;
+    return (this.#parts.origin ?? this.#parts.delivery).exchange;
   }
 
+  /** As `getExchange`. */
   getRoutingKey(): string {
-    return this.#parts.delivery.routingKey;
+    return (this.#parts.origin ?? this.#parts.delivery).routingKey;
+  }
+
+  /**
+   * The number of this run: 1, and one more for each that failed before, over restarts too. A run that ended with its
+   * connection or its process is none that failed, and not counted.
+   */
+  get attempts(): number {
+    return this.#parts.attempts ?? 1;
+  }
+
+  /** The failures of the runs before this one, the last ten at most, the oldest first. */
+  getHistory(): readonly FailedRun[] {
+    return historyOf(this.#parts.delivery, this.#parts.queue);
   }
 
   /** The pattern of a handler of the transport, the routing key of one with `@Consume`. */

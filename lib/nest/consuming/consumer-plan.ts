@@ -10,8 +10,8 @@ import { topicMatches } from '../topic-pattern.js';
 import type { QueueWish } from '../starting/wishes.js';
 import type { ConfiguredHandler } from './configured-handlers.js';
 import type { HandlerDefinition } from './handler-definition.js';
-import { parkingQueue } from './parking.js';
-import { resolvePolicy, resolveRequestPolicy, type SettlementPolicy } from './policy.js';
+import { parkingQueue } from '../retrying/parking.js';
+import { resolvePolicy, resolveRequestPolicy, retryDelaysOf, type SettlementPolicy } from './policy.js';
 import { isQuorum, mergeQueue, planParkingQueue, planQueue } from './queue-plan.js';
 import { keysOf, mergedOptions, refuseHalves, refuseOverlaps } from './shared-queue.js';
 
@@ -139,6 +139,12 @@ function checkNames(plans: readonly ConsumerPlan[]): void {
   }
 }
 
+/** Milliseconds that messages of these consumers may wait to be tried again, each once, in the delay queues of their connection. */
+export function delaysOfPlans(plans: readonly ConsumerPlan[]): number[] {
+  const policies = plans.flatMap(({ handlers }) => handlers.flatMap((one) => [one.policy, one.requestPolicy]));
+  return [...new Set(policies.flatMap(retryDelaysOf))].filter((delay) => delay > 0).sort((a, b) => a - b);
+}
+
 /** What ConsumerRegistry finds it by. */
 export function namesOf({ name, handlers }: ConsumerPlan): readonly string[] {
   return [...new Set([name, ...handlers.map(({ handler }) => handler.name)])];
@@ -150,11 +156,6 @@ export function namesOf({ name, handlers }: ConsumerPlan): readonly string[] {
 export function planWarnings(plans: readonly ConsumerPlan[]): string[] {
   const warnings: string[] = [];
   const handlers = plans.flatMap((plan) => plan.handlers.map((handler) => ({ plan, ...handler })));
-  const retrying = handlers.filter(({ policy }) => policy.asksForRetry).map(({ handler }) => handler.name);
-  if (retrying.length > 0) {
-    const names = [...new Set(retrying)].join(', ');
-    warnings.push(`@Ack retry is not done yet: a failed message goes straight to "then" (${names})`);
-  }
   for (const { plan, handler, options, policy } of handlers) {
     const { declared, queue, parkingQueue: parking } = plan;
     const outcomes = new Set([policy.then, policy.refused, ...policy.errors.map(({ then }) => then)]);

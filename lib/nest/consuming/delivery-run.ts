@@ -8,7 +8,9 @@ import type { Channel, Delivery, SettlementResult } from '../../amqp/index.js';
 import { describeError, HandlerTimeoutError, NoHandlerError, ShutdownError, stackOf, tamed } from '../errors.js';
 import { errorReply, valueReply, type PlainReply } from '../requests/plain-reply.js';
 import { sendReply, type Asked } from '../requests/replying.js';
-import { wait } from '../waiting.js';
+import { isTriedAgain, settleFailure, type FailureHost } from '../retrying/failure-settler.js';
+import type { FailedMessage, MessageOrigin } from '../retrying/message-copy.js';
+import { Pause } from '../waiting.js';
 import { AmqpContext } from './amqp-context.js';
 import { readBody } from './body.js';
 import type { ConsumerPlan, HandlerPlan } from './consumer-plan.js';
@@ -16,16 +18,20 @@ import { runFor } from './current-delivery.js';
 import { Ending } from './ending.js';
 import type { Invoke } from './handler-invoker.js';
 import type { ConsumerRun } from './message-consumer.js';
-import { parkingQueue, requeueDelay, type Parking } from './parking.js';
-import { outcomeOf, reasonOf, type SettlementPolicy } from './policy.js';
+import { planFor, reasonOf, type SettlementPolicy } from './policy.js';
 import { Settlement } from './settlement.js';
+
+/** Milliseconds before a message whose failure could not be settled goes back: without them it would come again at once. */
+const requeueDelay = 1_000;
 
 /** What a delivery's handling needs. */
 export interface DeliveryRunParts {
   readonly plan: ConsumerPlan;
   /** Whose message it is; undefined: nobody's. */
   readonly target: (HandlerPlan & { readonly invoke: Invoke }) | undefined;
-  readonly parking: Parking;
+  /** Where it came from, over all its copies. */
+  readonly origin: MessageOrigin;
+  readonly failures: FailureHost;
   readonly channel: Channel;
   readonly delivery: Delivery;
   readonly logger: Logger;
@@ -41,9 +47,11 @@ export class DeliveryRun implements ConsumerRun {
   readonly #settlement: Settlement;
   /** Who waits for a reply. */
   readonly #replyTo: string | undefined;
-  readonly #ending = new Ending();
+  readonly #pause = new Pause();
+  #ending = new Ending();
   #isRunning = false;
-  #hurrying: AbortController | undefined;
+  /** Runs of this delivery that failed, and after which it waited in memory. */
+  #failedRuns = 0;
 
   constructor(parts: DeliveryRunParts) {
     const { plan, target, delivery } = parts;
@@ -53,7 +61,11 @@ export class DeliveryRun implements ConsumerRun {
     this.#replyTo = target?.options.reply === true ? replyToOf(delivery) : undefined;
     const policy = this.#replyTo === undefined ? target?.policy : target?.requestPolicy;
     this.#policy = policy ?? plan.policy;
-    this.#settlement = new Settlement(delivery, (reason, error) => this.#parkCopy(reason, error));
+    const { parking, retries } = parts.failures;
+    this.#settlement = new Settlement(delivery, {
+      park: (reason, error) => parking.park(this.#message(reason, error)),
+      retry: (delay, reason, error) => retries.wait(this.#message(reason, error), delay),
+    });
   }
 
   /** True when nothing is to be waited for: settled or stale, and its handler is done. */
@@ -64,19 +76,23 @@ export class DeliveryRun implements ConsumerRun {
   /** Resolves when the handler is done or given up, and the delivery is settled where that is ours. Never rejects. */
   async run(): Promise<void> {
     this.#isRunning = true;
+    if (this.#policy.when === 'before') this.#note(this.#settlement.ack());
+    while (await this.#runOnce()) {
+      this.#failedRuns += 1;
+      this.#ending = new Ending();
+    }
+    this.#isRunning = false;
+  }
+
+  /** Answers whether it is to run again. */
+  async #runOnce(): Promise<boolean> {
     try {
-      if (this.#policy.when === 'before') this.#note(this.#settlement.ack());
       const value = await this.#handle();
       if (this.#replyTo !== undefined) await this.#reply(this.#replyTo, () => valueReply(value));
       if (this.#policy.when === 'after' && !this.#settlement.isSettled) this.#note(this.#settlement.ack());
+      return false;
     } catch (thrown) {
-      const error = tamed(thrown);
-      if (this.#replyTo !== undefined && !this.#isAbandoned(error)) {
-        await this.#reply(this.#replyTo, () => errorReply(error));
-      }
-      await this.#failSafely(error);
-    } finally {
-      this.#isRunning = false;
+      return await this.#failSafely(tamed(thrown));
     }
   }
 
@@ -93,9 +109,14 @@ export class DeliveryRun implements ConsumerRun {
     return true;
   }
 
-  /** A wait before a requeue is cut short. */
+  /** A wait, before a retry or a requeue, is cut short. */
   hurry(): void {
-    this.#hurrying?.abort();
+    this.#pause.cut();
+  }
+
+  /** Runs that failed, the one at hand included where it did. */
+  get #attempts(): number {
+    return this.#parts.origin.attempts + this.#failedRuns + 1;
   }
 
   /** No time was left for it: its message went back. */
@@ -105,13 +126,15 @@ export class DeliveryRun implements ConsumerRun {
 
   async #handle(): Promise<unknown> {
     const { plan, target, channel } = this.#parts;
-    if (!target) throw new NoHandlerError(this.delivery.routingKey);
+    if (!target) throw new NoHandlerError(this.#parts.origin.routingKey);
     const { handler, options, timeout, invoke } = target;
     const payload = options.body === 'bytes' ? this.delivery.body : readBody(this.delivery);
     const context = new AmqpContext({
       delivery: this.delivery,
       channel,
       queue: plan.queue,
+      origin: this.#parts.origin,
+      attempts: this.#attempts,
       handler: handler.name,
       connection: plan.connection.name,
       ending: this.#ending,
@@ -135,54 +158,44 @@ export class DeliveryRun implements ConsumerRun {
   }
 
   /** What was thrown may itself throw when it is looked at: the message is settled all the same. */
-  async #failSafely(error: unknown): Promise<void> {
+  async #failSafely(error: unknown): Promise<boolean> {
     try {
-      await this.#fail(error);
+      if (this.#isAbandoned(error)) return false;
+      return await this.#fail(error);
     } catch (failure) {
       const { name, message } = describeError(failure);
       this.#parts.logger.error(`${this.#title}: its failure could not be settled: ${name}: ${message}; requeued`);
-      await this.#delay();
+      await this.#pause.wait(requeueDelay);
       if (!this.delivery.isSettled) this.giveBack();
+      return false;
     }
   }
 
-  async #fail(error: unknown): Promise<void> {
+  async #fail(error: unknown): Promise<boolean> {
     const policy = this.#policy;
-    const { queue } = this.#parts.plan;
-    if (this.#isAbandoned(error)) return;
-    if (this.#settlement.isSettled) {
-      this.#report(error, policy.when === 'before' ? 'it was acknowledged before' : 'it had settled the message');
-      return;
-    }
-    if (this.delivery.isStale) {
-      this.#report(error, 'the connection was lost meanwhile, so the message comes again');
-      this.#note('stale');
-      return;
-    }
-    const outcome = outcomeOf(policy, error);
-    switch (outcome) {
-      case 'park':
-        this.#report(error, `to be parked in "${parkingQueue(queue)}"`);
-        await this.#park(error);
-        return;
-      case 'dead-letter':
-        this.#report(error, 'dead-lettered');
-        this.#note(this.#settlement.deadLetter());
-        return;
-      case 'requeue':
-        this.#report(error, `back to "${queue}"`);
-        this.#note(this.#settlement.requeue());
-        return;
-      case 'drop':
-        // What a handler tells who asked is no failure of its own.
-        if (this.#replyTo === undefined) this.#report(error, 'dropped');
-        else if (!(error instanceof RpcException)) this.#report(error, 'who asked was told');
-        this.#note(this.#settlement.drop());
-        return;
-      default:
-        outcome satisfies never;
-        throw new Error(`${this.#title}: unknown outcome`);
-    }
+    const attempts = this.#attempts;
+    const plan = planFor(policy, error);
+    const isAsked = this.#replyTo !== undefined;
+    if (isAsked && !isTriedAgain(plan, attempts)) await this.#reply(this.#replyTo, () => errorReply(error));
+    return await settleFailure(this.#parts.failures, {
+      delivery: this.delivery,
+      settlement: this.#settlement,
+      queue: this.#parts.plan.queue,
+      title: this.#title,
+      policy,
+      error,
+      attempts,
+      pause: this.#pause,
+      tell: (consequence, isFinal) => {
+        if (isAsked && consequence === 'dropped') {
+          // What a handler tells who asked is no failure of its own.
+          if (!(error instanceof RpcException)) this.#report(error, 'who asked was told', true);
+        } else this.#report(error, consequence, isFinal);
+      },
+      onStale: () => {
+        this.#note('stale');
+      },
+    });
   }
 
   /** Never rejects: to run the handler again over a reply that did not arrive would help nobody. */
@@ -217,41 +230,21 @@ export class DeliveryRun implements ConsumerRun {
     }
   }
 
-  async #park(error: unknown): Promise<void> {
-    try {
-      this.#note(await this.#settlement.park(reasonOf(error), error));
-    } catch (failure) {
-      if (this.delivery.isSettled) return;
-      if (this.delivery.isStale) {
-        // The outage was told of; the message comes again, and fails or is parked then.
-        this.#note('stale');
-        return;
-      }
-      this.#parts.parking.reportFailure(this.#parts.logger, this.#title, failure);
-      await this.#delay();
-      this.giveBack();
-    }
-  }
-
-  async #parkCopy(reason: string, error: unknown): Promise<void> {
-    const { plan, parking } = this.#parts;
-    await parking.park({ delivery: this.delivery, queue: plan.queue, handler: this.#title, reason, error });
-  }
-
-  #delay(): Promise<void> {
-    this.#hurrying = new AbortController();
-    return wait(requeueDelay, this.#hurrying.signal);
+  #message(reason: string, error: unknown): FailedMessage {
+    const { queue } = this.#parts.plan;
+    return { delivery: this.delivery, queue, handler: this.#title, reason, error, attempts: this.#attempts };
   }
 
   #note(result: SettlementResult): void {
     if (result === 'stale') this.#parts.onStale();
   }
 
-  /** Once for each failure; the stack of what is expected of bad input helps nobody. */
-  #report(error: unknown, consequence: string): void {
+  /** Once for each failure; the stack of what is tried again, or expected of bad input, helps nobody. */
+  #report(error: unknown, consequence: string, isFinal: boolean): void {
     const { name, message } = describeError(error);
     const line = `${this.#title}: ${name}: ${message} (${consequence})`;
-    if (reasonOf(error) === 'error' && error instanceof Error) {
+    if (!isFinal) this.#parts.logger.warn(line);
+    else if (reasonOf(error) === 'error' && error instanceof Error) {
       this.#parts.logger.error(line, stackOf(error));
     } else this.#parts.logger.error(line);
   }

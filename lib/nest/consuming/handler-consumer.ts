@@ -4,7 +4,10 @@ import { handlerFor, type ConsumerPlan } from './consumer-plan.js';
 import { DeliveryRun } from './delivery-run.js';
 import type { HandlerInvoker } from './handler-invoker.js';
 import { MessageConsumer } from './message-consumer.js';
-import { Parking } from './parking.js';
+import { originOf } from '../retrying/message-copy.js';
+import { Parking } from '../retrying/parking.js';
+import { Retries } from '../retrying/retries.js';
+import type { FailureHost } from '../retrying/failure-settler.js';
 
 const defaultDrainTimeout = 10_000;
 
@@ -16,7 +19,12 @@ export function handlerConsumer(plan: ConsumerPlan, invoker: HandlerInvoker): Me
     plan.handlers.map((one) => [one, { ...one, invoke: invoker.prepare(one.handler, hasGlobals) }]),
   );
   const { parkingQueue } = plan;
-  const parking = new Parking(() => connection.publishChannel('for parking'), parkingQueue && (() => parkingQueue));
+  const failures: FailureHost = {
+    logger,
+    parking: new Parking(() => connection.publishChannel('for parking'), parkingQueue && (() => parkingQueue)),
+    retries: new Retries(() => connection.publishChannel('for retries'), connection.delayQueues),
+    waitsInMemory: false,
+  };
   return new MessageConsumer({
     logger,
     title,
@@ -27,9 +35,10 @@ export function handlerConsumer(plan: ConsumerPlan, invoker: HandlerInvoker): Me
     drainTimeout: connection.options.defaults?.drainTimeout ?? defaultDrainTimeout,
     openChannel: () => connection.connection.openChannel(),
     createRun: (channel, delivery, onStale) => {
-      const handler = handlerFor(plan, delivery.routingKey);
+      const origin = originOf(delivery, queue);
+      const handler = handlerFor(plan, origin.routingKey);
       const target = handler && targets.get(handler);
-      return new DeliveryRun({ plan, target, parking, channel, delivery, logger, onStale });
+      return new DeliveryRun({ plan, target, origin, failures, channel, delivery, logger, onStale });
     },
   });
 }

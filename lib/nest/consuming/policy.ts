@@ -3,28 +3,51 @@ import { BadRequestException } from '@nestjs/common';
 import type { AckPolicy, ErrorClass, FailureOutcome } from '../decorators/ack-policy.js';
 import { KeyInUseError, MissingMessageIdError } from '../idempotency/errors.js';
 import { HandlerTimeoutError, NoHandlerError, UnreadableBodyError } from '../errors.js';
+import { defaultRetry, delaysOf, noRetry, toSchedule, type RetrySchedule } from '../retrying/retry-schedule.js';
 
-export interface SettlementPolicy {
-  readonly when: 'after' | 'before' | 'manual';
+/** What is done about a failure: so many retries, and what becomes of the message in the end. */
+export interface FailurePlan {
+  readonly retry: RetrySchedule;
   readonly then: FailureOutcome;
+}
+
+interface ErrorPlan {
+  readonly errorClass: ErrorClass;
+  /** Undefined: as the policy's. */
+  readonly retry: RetrySchedule | undefined;
+  readonly then: FailureOutcome;
+}
+
+export interface SettlementPolicy extends FailurePlan {
+  readonly when: 'after' | 'before' | 'manual';
   /** Of what a guard refused. */
   readonly refused: FailureOutcome;
-  readonly errors: readonly { readonly errorClass: ErrorClass; readonly then: FailureOutcome }[];
-  /** True where retries are asked for, which are not done yet. */
-  readonly asksForRetry: boolean;
+  readonly errors: readonly ErrorPlan[];
 }
 
 /** A method's policy over that of its module over the default. `isByHand`: the handler takes its Settlement. */
 export function resolvePolicy(own: AckPolicy, shared: AckPolicy, isByHand: boolean): SettlementPolicy {
   const then = own.then ?? shared.then ?? 'park';
+  const given = own.retry ?? shared.retry;
+  const retry = given === undefined ? defaultRetry : toSchedule(given);
   const errors = [...(own.errors ?? []), ...(shared.errors ?? [])];
   return {
     when: own.when ?? (isByHand ? 'manual' : (shared.when ?? 'after')),
+    retry,
     then,
     refused: own.refused ?? shared.refused ?? then,
-    errors: errors.map(([errorClass, policy]) => ({ errorClass, then: policy.then ?? then })),
-    asksForRetry: [own, shared, ...errors.map(([, policy]) => policy)].some(({ retry }) => asksFor(retry)),
+    errors: errors.map(([errorClass, policy]) => ({
+      errorClass,
+      retry: policy.retry === undefined ? undefined : toSchedule(policy.retry),
+      then: policy.then ?? then,
+    })),
   };
+}
+
+/** Milliseconds that messages may wait by a policy, each once. */
+export function retryDelaysOf({ when, retry, errors }: SettlementPolicy): number[] {
+  if (when === 'before') return [];
+  return [...new Set([retry, ...errors.map((one) => one.retry ?? noRetry)].flatMap(delaysOf))];
 }
 
 /**
@@ -32,11 +55,7 @@ export function resolvePolicy(own: AckPolicy, shared: AckPolicy, isByHand: boole
  * becomes of the message.
  */
 export function resolveRequestPolicy(own: AckPolicy, isByHand: boolean): SettlementPolicy {
-  return resolvePolicy({ ...own, then: own.then ?? 'drop' }, {}, isByHand);
-}
-
-function asksFor(retry: AckPolicy['retry']): boolean {
-  return typeof retry === 'object' ? retry.attempts > 0 : (retry ?? 0) > 0;
+  return resolvePolicy({ ...own, retry: own.retry ?? 0, then: own.then ?? 'drop' }, {}, isByHand);
 }
 
 const refusals = new WeakSet<object>();
@@ -82,25 +101,30 @@ function chainOf(error: unknown): unknown[] {
 }
 
 /**
- * What becomes of a message whose handler failed so: the nearest error that a class stands for, else `then`. `origin` is what
- * the handler threw, where filters made `error` of it.
+ * What is done about a message whose handler failed so: what the nearest error that a class stands for says, else the policy
+ * itself. What no retry mends is tried again only where a class says so. `origin` is what the handler threw, where filters made
+ * `error` of it.
  */
-export function outcomeOf(policy: SettlementPolicy, error: unknown, origin?: unknown): FailureOutcome {
+export function planFor(policy: SettlementPolicy, error: unknown, origin?: unknown): FailurePlan {
+  const reason = reasonOf(error, origin);
+  const retry = hopeless.has(reason) ? noRetry : policy.retry;
   const chain = [...chainOf(error), ...chainOf(origin)];
   for (const link of chain) {
     const match = policy.errors.find(({ errorClass }) => isInstance(link, errorClass));
-    if (match) return match.then;
+    if (match) return { retry: match.retry ?? retry, then: match.then };
   }
-  // To park or drop it would lose it, should the one who works on it fail.
-  if (chain.some((link) => isInstance(link, KeyInUseError))) return 'requeue';
-  return chain.some(isRefusal) ? policy.refused : policy.then;
+  // To park or drop it would lose it, should the one who works on it fail; and it has not failed.
+  if (chain.some((link) => isInstance(link, KeyInUseError))) return { retry: noRetry, then: 'requeue' };
+  return { retry, then: reason === 'refused' ? policy.refused : policy.then };
 }
 
+export type FailureReason = 'refused' | 'no-handler' | 'unreadable' | 'invalid' | 'timeout' | 'error';
+
+/** What no retry mends. */
+const hopeless: ReadonlySet<FailureReason> = new Set(['refused', 'no-handler', 'unreadable', 'invalid']);
+
 /** Why a message is not handled, in one word for its headers. */
-export function reasonOf(
-  error: unknown,
-  origin?: unknown,
-): 'refused' | 'no-handler' | 'unreadable' | 'invalid' | 'timeout' | 'error' {
+export function reasonOf(error: unknown, origin?: unknown): FailureReason {
   for (const link of [...chainOf(error), ...chainOf(origin)]) {
     if (isRefusal(link)) return 'refused';
     if (isInstance(link, NoHandlerError)) return 'no-handler';

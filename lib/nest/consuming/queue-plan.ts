@@ -5,7 +5,7 @@ import { queueOptionNames, type ConsumeOptions, type QueueOptions } from '../dec
 import { ConfigurationError } from '../errors.js';
 import { moduleName, type QueueDefinition } from '../module/amqp-options.js';
 import type { QueueWish } from '../starting/wishes.js';
-import { parkingQueue } from './parking.js';
+import { parkingQueue } from '../retrying/parking.js';
 
 /** The module's word on a queue together with the decorator's. Throws ConfigurationError where they differ. */
 export function mergeQueue(
@@ -50,12 +50,22 @@ export function planQueue(name: string, queue: QueueOptions, isParked: boolean):
   return { name, durable, exclusive, autoDelete, arguments: table };
 }
 
+/**
+ * So many deliveries as no message has. RabbitMQ 4 means "without limit" by -1, 3.10 that the first message to be given back
+ * is dropped.
+ */
+const practicallyUnlimited = 0x7fff_ffff;
+
+/**
+ * A parking queue. To look at what is in it counts as a delivery, so a quorum queue is told to bear any number of these: past
+ * the default of RabbitMQ 4 (20) it would drop what is parked.
+ */
 export function planParkingQueue(queue: string, isQuorumQueue: boolean): QueueWish {
   return {
     name: parkingQueue(queue),
     durable: true,
     exclusive: false,
     autoDelete: false,
-    arguments: isQuorumQueue ? { 'x-queue-type': 'quorum' } : {},
+    arguments: isQuorumQueue ? { 'x-queue-type': 'quorum', 'x-delivery-limit': practicallyUnlimited } : {},
   };
 }

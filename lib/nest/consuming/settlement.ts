@@ -1,10 +1,16 @@
 /** The one settlement of a delivery, by a handler's hand or by its policy. */
-import { AlreadySettledError, type Delivery, type SettlementResult } from '../../amqp/index.js';
+import { AlreadySettledError, ArgumentError, type Delivery, type SettlementResult } from '../../amqp/index.js';
+import { isMilliseconds } from '../option-checks.js';
 
-/** What a settlement needs of the consumer: to put a copy into the parking queue. Resolves when it was confirmed. */
-export type Park = (reason: string, error: unknown) => Promise<void>;
+/** What a settlement needs of the consumer: to put a copy elsewhere. Resolves when it was confirmed. */
+export interface Moves {
+  /** Into the parking queue. */
+  park(reason: string, error: unknown): Promise<void>;
+  /** Into a delay queue, and so back. */
+  retry(delay: number, reason: string, error: unknown): Promise<void>;
+}
 
-export type SettlementKind = 'ack' | 'nack' | 'reject' | 'requeue' | 'deadLetter' | 'drop' | 'park';
+export type SettlementKind = 'ack' | 'nack' | 'reject' | 'requeue' | 'deadLetter' | 'drop' | 'park' | 'retry';
 
 /**
  * Settles one delivery, once: a second settlement throws AlreadySettledError. `stale` means that its channel is gone
@@ -12,21 +18,21 @@ export type SettlementKind = 'ack' | 'nack' | 'reject' | 'requeue' | 'deadLetter
  */
 export class Settlement {
   readonly #delivery: Delivery;
-  readonly #park: Park;
+  readonly #moves: Moves;
   #claimed: SettlementKind | undefined;
 
   /** Made for each delivery. */
-  constructor(delivery: Delivery, park: Park) {
+  constructor(delivery: Delivery, moves: Moves) {
     this.#delivery = delivery;
-    this.#park = park;
+    this.#moves = moves;
   }
 
-  /** True once the delivery was settled, or is being parked. */
+  /** True once the delivery was settled, or is being moved. */
   get isSettled(): boolean {
     return this.#claimed !== undefined || this.#delivery.isSettled;
   }
 
-  /** @internal By which of these methods it was settled, or is being parked. */
+  /** @internal By which of these methods it was settled, or is being moved. */
   get kind(): SettlementKind | undefined {
     return this.#claimed;
   }
@@ -71,10 +77,26 @@ export class Settlement {
    * A copy with the reason to the parking queue `<queue>.parked`, then ack. Where the copy cannot be put there, rejects
    * with the PublishError, and the message is still yours to settle.
    */
-  async park(reason = 'parked by its handler', error?: unknown): Promise<SettlementResult> {
-    this.#claim('park');
+  park(reason = 'parked by its handler', error?: unknown): Promise<SettlementResult> {
+    return this.#move('park', () => this.#moves.park(reason, error));
+  }
+
+  /**
+   * Tried again after `delay` milliseconds: a copy into the delay queue `leveret.delay.<milliseconds>`, with one more in its
+   * count of attempts; then ack. However often it was tried before: that is yours to look at (`AmqpContext.attempts`). Each
+   * distinct delay is a queue: take few. Rejects as `park`, with DelayUnavailableError where there is no delay queue and none
+   * may be declared, and ArgumentError for a `delay` that is no number of milliseconds.
+   */
+  async retry(delay: number, reason = 'retried by its handler', error?: unknown): Promise<SettlementResult> {
+    const problem = isMilliseconds(delay);
+    if (problem !== undefined) throw new ArgumentError('delay', problem);
+    return this.#move('retry', () => this.#moves.retry(delay, reason, error));
+  }
+
+  async #move(kind: SettlementKind, move: () => Promise<void>): Promise<SettlementResult> {
+    this.#claim(kind);
     try {
-      await this.#park(reason, error);
+      await move();
     } catch (failure) {
       this.#claimed = undefined;
       throw failure;

@@ -1,5 +1,6 @@
 /** What `@Ack` may say, and its check. Knows nothing of deliveries. */
 import { faultsOf, isList, isMilliseconds, isOneOf, isRecord, isTable, isWhole, type Check } from '../option-checks.js';
+import { delaysOf, mostDelays, toSchedule, type RetryOption } from '../retrying/retry-schedule.js';
 
 /** A class whose instances may be thrown. */
 export type ErrorClass = abstract new (...values: never[]) => object;
@@ -14,24 +15,17 @@ export type ErrorClass = abstract new (...values: never[]) => object;
  */
 export type FailureOutcome = 'park' | 'dead-letter' | 'requeue' | 'drop';
 
-/** Milliseconds before each retry: one for all, a list, or growing. */
-export type RetryDelay =
-  | number
-  | readonly number[]
-  | 'exponential'
-  | {
-      initial?: number | undefined;
-      factor?: number | undefined;
-      max?: number | undefined;
-      jitter?: boolean | undefined;
-    };
-
 export interface FailurePolicy {
   /**
-   * How often a failed message is tried again: `retry: 5` is six runs. Accepted and checked, but NOT DONE YET: a failed
-   * message goes straight to `then`, and a warning at start names the handlers that ask for it.
+   * How often a failed message is tried again, before `then`: each time a copy waits on the broker, in the delay queue
+   * `leveret.delay.<milliseconds>`, and comes back to its queue, behind what is in it by then. The number of failed runs
+   * stands in its header `x-leveret-attempts`.
+   *
+   * Default: 5 for an event, `exponential` (1, 2, 4, 8 and 16 seconds); 0 for a request, whose sender is told of the
+   * error; and 0 for what no retry mends: a body that cannot be read, a message that a pipe or a guard refuses, one that
+   * is nobody's. A class in `errors` may say otherwise of each.
    */
-  retry?: number | { attempts: number; delay?: RetryDelay | undefined } | undefined;
+  retry?: RetryOption | undefined;
   /** What becomes of it in the end. Default `park`. */
   then?: FailureOutcome | undefined;
 }
@@ -78,7 +72,11 @@ const isRetry: Check = (value) => {
   if (!isRecord(value)) return isAttempts(value);
   if (value['attempts'] === undefined) return 'needs "attempts"';
   const faults = faultsOf(value, { attempts: isAttempts, delay: isDelay });
-  return faults.length > 0 ? `is wrong: ${faults.join('; ')}` : undefined;
+  if (faults.length > 0) return `is wrong: ${faults.join('; ')}`;
+  const count = delaysOf(toSchedule(value as unknown as RetryOption)).length;
+  return count > mostDelays
+    ? `asks for more than ${String(mostDelays)} different delays, each of which is a queue`
+    : undefined;
 };
 
 const isOutcome = isOneOf('park', 'dead-letter', 'requeue', 'drop');

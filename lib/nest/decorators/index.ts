@@ -1,4 +1,4 @@
-export type { AckPolicy, ErrorClass, FailureOutcome, FailurePolicy, RetryDelay } from './ack-policy.js';
+export type { AckPolicy, ErrorClass, FailureOutcome, FailurePolicy } from './ack-policy.js';
 export { Ack } from './ack.decorator.js';
 export type {
   ConfiguredConsumeOptions,

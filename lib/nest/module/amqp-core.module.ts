@@ -7,6 +7,7 @@ import { publisherProviders } from '../publishing/publisher-slots.js';
 import { PublisherFactory } from '../publishing/publisher-factory.js';
 import { RecoveryService } from '../recovery/index.js';
 import { RecoveryHooks } from '../recovery/recovery-hooks.js';
+import { ParkedMessages } from '../retrying/parked-messages.js';
 import { AmqpStarter } from './amqp-starter.js';
 import { AmqpConnections } from './connections.js';
 import { firstToOpen, setModuleDistance } from './module-order.js';
@@ -20,6 +21,7 @@ import { firstToOpen, setModuleDistance } from './module-order.js';
     PublisherFactory,
     HandlerExplorer,
     ConsumerRegistry,
+    ParkedMessages,
     AmqpStarter,
     ...publisherProviders,
   ],
@@ -28,6 +30,7 @@ import { firstToOpen, setModuleDistance } from './module-order.js';
     AmqpConnections,
     PublisherFactory,
     ConsumerRegistry,
+    ParkedMessages,
     AmqpStarter,
     ...publisherProviders.map(({ provide }) => provide),
   ],

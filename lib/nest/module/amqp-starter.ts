@@ -2,7 +2,7 @@
 import { Inject, Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { configurationLines, configuredHandlers } from '../consuming/configured-handlers.js';
-import { planConsumers, planWarnings, type ConsumerPlan } from '../consuming/consumer-plan.js';
+import { delaysOfPlans, planConsumers, planWarnings, type ConsumerPlan } from '../consuming/consumer-plan.js';
 import { HandlerExplorer } from '../consuming/handler-explorer.js';
 import { describeError } from '../errors.js';
 import { untilItWorks } from '../starting/in-background.js';
@@ -122,17 +122,34 @@ export class AmqpStarter implements OnModuleInit, OnApplicationShutdown {
   async #open(connection: NamedConnection, told: Set<string>): Promise<void> {
     await connection.open();
     const plans = this.#plans.filter((plan) => plan.connection === connection);
+    const warn = (message: string): void => {
+      if (!told.has(message)) this.#logger.warn(message);
+      told.add(message);
+    };
     await declareWishes(connection.connection, topologyWishes(connection, plans), {
       choice: connection.options.conflicts ?? 'fail',
       limit: connection.isInBackground ? Infinity : connection.startLimit,
       signal: connection.closing,
-      warn: (message) => {
-        if (!told.has(message)) this.#logger.warn(message);
-        told.add(message);
-      },
+      warn,
     });
+    await this.#declareDelays(connection, plans, warn);
     if (this.#publishers instanceof PublisherFactory) await this.#publishers.openChannels(connection);
     connection.ready();
+  }
+
+  /** The queues in which failed messages are to wait. An application starts without them, too. */
+  async #declareDelays(
+    { delayQueues, name }: NamedConnection,
+    plans: readonly ConsumerPlan[],
+    warn: (message: string) => void,
+  ): Promise<void> {
+    const delays = delaysOfPlans(plans);
+    const states = await Promise.all(delays.map((delay) => delayQueues.ensure(delay)));
+    for (const { isThere, problem } of states) {
+      if (problem === undefined) continue;
+      const consequence = isThere ? '' : '; failed messages wait for their retry in memory';
+      warn(`connection "${name}": ${problem}${consequence}`);
+    }
   }
 
   /** After every other hook: until then publishers work. */

@@ -11,6 +11,7 @@ import { AmqpError, ParametersError, WrongStateError, type Channel, type Connect
 import { ConfigurationError, describeError } from '../errors.js';
 import type { RecoveryService } from '../recovery/index.js';
 import { connectWithin } from '../starting/connecting.js';
+import { DelayQueues } from '../retrying/delay-queues.js';
 import { directReplyTo, RequestChannel } from '../requests/request-channel.js';
 import { Shared } from '../requests/shared.js';
 import {
@@ -34,6 +35,8 @@ export class NamedConnection {
   readonly #recovery: RecoveryService;
   readonly #logger = new Logger('AmqpModule');
   readonly #closing = new AbortController();
+  /** Where messages wait for a retry, or until they are due. */
+  readonly delayQueues = new DelayQueues(() => this.connection);
   readonly #publishChannels = new Map<string, Promise<Channel>>();
   /** Those that were opened. */
   readonly #openedChannels = new Map<string, Channel>();

@@ -37,6 +37,11 @@ export class PublisherFactory {
           return connections.get(connection, where).isReady;
         },
         untilReady: async (bytes, signal, limit) => connections.get(connection, where).untilReady(bytes, signal, limit),
+        get delayQueues() {
+          return connections.get(connection, where).delayQueues;
+        },
+        delayChannel: async (bytes, signal, limit) =>
+          connections.get(connection, where).channelWithin('to delay messages', bytes, signal, limit),
         requestChannel: async () => connections.get(connection, where).requestChannel(),
         get openedChannel() {
           return connections.get(connection, where).openedChannel(purposeOf(exchange));

@@ -17,7 +17,8 @@ import { isList } from '../option-checks.js';
 import { readReply } from '../requests/plain-reply.js';
 import type { OutgoingRequest, RequestChannel } from '../requests/request-channel.js';
 import { requestPromise } from '../requests/request-promise.js';
-import { checkMessageOptions, type MessageOptions } from './publish-options.js';
+import { delayStep, type DelayQueues } from '../retrying/delay-queues.js';
+import { checkMessageOptions, delayOf, type MessageOptions } from './publish-options.js';
 
 /** Milliseconds. */
 const defaultRequestTimeout = 30_000;
@@ -32,6 +33,10 @@ export interface PublisherHost {
   readonly openedChannel: Channel | undefined;
   /** Resolves with it when it is open, for a body of so many bytes; see NamedConnection.channelWithin. */
   channel(bytes: number, signal: AbortSignal | undefined, timeout: number | undefined): Promise<Channel>;
+  /** Where messages of its connection wait. */
+  readonly delayQueues: DelayQueues;
+  /** The channel of delayed messages, when it is open; as `channel`. */
+  delayChannel(bytes: number, signal: AbortSignal | undefined, timeout: number | undefined): Promise<Channel>;
   /** The channel of requests of its connection. */
   requestChannel(): Promise<RequestChannel>;
   /** Is told of a failure that nobody awaited. */
@@ -60,6 +65,8 @@ export interface PreparedMessage {
   readonly body: string | Uint8Array;
   readonly properties: PublishProperties;
   readonly mandatory: boolean;
+  /** Milliseconds that it is to wait on the broker. */
+  readonly delay: number;
   readonly signal: AbortSignal | undefined;
   readonly timeout: number | undefined;
 }
@@ -136,7 +143,8 @@ export class Publisher<Events extends object = Record<string, unknown>> {
 
   async #request<Reply>(routingKey: string, payload: unknown, options: MessageOptions): Promise<Reply> {
     const { mandatory = true, persistent = false, timeout = defaultRequestTimeout } = options;
-    const { replyTo, correlationId = randomUUID() } = options;
+    const { replyTo, correlationId = randomUUID(), delay, at } = options;
+    if (delay !== undefined || at !== undefined) throw new ArgumentError('delay', 'is for messages without a reply');
     if (replyTo !== undefined) throw new ArgumentError('replyTo', 'is where the reply to this request comes');
     const prepared = this.#prepare(routingKey, payload, { ...options, mandatory, persistent, timeout });
     return requestPromise<Reply>({ pattern: routingKey, timeout, signal: options.signal }, (resolve, reject) => {
@@ -218,6 +226,7 @@ export class Publisher<Events extends object = Record<string, unknown>> {
       routingKey,
       body,
       mandatory: options.mandatory ?? defaults.mandatory ?? exchange === '',
+      delay: delayOf(options, expiration),
       signal: options.signal,
       timeout: options.timeout ?? defaults.timeout,
       properties: {
@@ -236,7 +245,12 @@ export class Publisher<Events extends object = Record<string, unknown>> {
     };
   }
 
-  async #send({ routingKey, body, properties, mandatory, signal, timeout }: PreparedMessage): Promise<void> {
+  async #send(message: PreparedMessage): Promise<void> {
+    if (message.delay > 0) {
+      await this.#sendDelayed(message);
+      return;
+    }
+    const { routingKey, body, properties, mandatory, signal, timeout } = message;
     const { exchange } = this.#settings;
     const { openedChannel } = this.#host;
     if (openedChannel) {
@@ -248,6 +262,22 @@ export class Publisher<Events extends object = Record<string, unknown>> {
     const channel = await this.#whileNotSent(routingKey, opening);
     const left = timeout === undefined ? undefined : Math.max(1, timeout - Math.round(performance.now() - start));
     await channel.publish(exchange, routingKey, body, properties, { mandatory, signal, timeout: left });
+  }
+
+  /** Into the delay queue of the next power of two; its own expiration takes it out in time. */
+  async #sendDelayed({ routingKey, body, properties, delay, signal, timeout }: PreparedMessage): Promise<void> {
+    const { exchange } = this.#settings;
+    const start = performance.now();
+    const opening = this.#host.delayChannel(Buffer.byteLength(body), signal, timeout);
+    const channel = await this.#whileNotSent(routingKey, opening);
+    const message = { delay: delayStep(delay), exchange, routingKey };
+    const putting = this.#host.delayQueues.put(message, async (delayExchange) => {
+      signal?.throwIfAborted();
+      const left = timeout === undefined ? undefined : Math.max(1, timeout - Math.round(performance.now() - start));
+      const options = { mandatory: true, signal, timeout: left };
+      await channel.publish(delayExchange, routingKey, body, { ...properties, expiration: String(delay) }, options);
+    });
+    await this.#whileNotSent(routingKey, putting);
   }
 
   async #whileNotSent<Result>(routingKey: string, waiting: Promise<Result>): Promise<Result> {

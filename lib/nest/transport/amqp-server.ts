@@ -14,10 +14,13 @@ import {
 } from '@nestjs/microservices';
 import { WrongStateError, type Channel, type Connection, type ConnectionParameters } from '../../amqp/index.js';
 import type { RegisteredConsumer } from '../consuming/consumer-registry.js';
+import { hearNestsFilter } from '../consuming/error-notes.js';
 import { MessageConsumer } from '../consuming/message-consumer.js';
-import { Parking, parkingQueue } from '../consuming/parking.js';
 import { planParkingQueue } from '../consuming/queue-plan.js';
 import { transportConsumerKey, type TransportConsumer } from '../consuming/transport-consumer.js';
+import { DelayQueues } from '../retrying/delay-queues.js';
+import { Parking, parkingQueue } from '../retrying/parking.js';
+import { Retries } from '../retrying/retries.js';
 import { connectWithin } from '../starting/connecting.js';
 import { untilItWorks } from '../starting/in-background.js';
 import { Shared } from '../requests/shared.js';
@@ -57,7 +60,10 @@ export class AmqpServer
   readonly #policies: HandlerPolicies;
   readonly #routes = new Map<string, string>();
   /** The channel of replies and parked copies. */
-  readonly #outbox = new Shared((onEnd) => this.#openOutbox(onEnd));
+  readonly #outbox = new Shared((onEnd) => this.#openOutbox(onEnd, 'replies'));
+  /** That of messages to be tried again: a delay queue that is gone closes it, and harms no reply. */
+  readonly #retryOutbox = new Shared((onEnd) => this.#openOutbox(onEnd, 'retries'));
+  readonly #delayQueues = new DelayQueues(() => this.unwrap());
   readonly #consumer: MessageConsumer;
   #connectionParameters: ConnectionParameters;
   #connection: Connection | undefined;
@@ -72,6 +78,7 @@ export class AmqpServer
    */
   constructor(options: AmqpServerOptions = {}) {
     super();
+    hearNestsFilter();
     this.#options = options;
     this.#transport = resolveTransport(options, 'AmqpServer');
     this.#connectionParameters = this.#transport.connection;
@@ -124,6 +131,8 @@ export class AmqpServer
     this.#connection = undefined;
     this.#namedQueue = undefined;
     this.#outbox.forget();
+    this.#retryOutbox.forget();
+    this.#delayQueues.forgetAll();
     await connection.close();
     this._status$.next('disconnected');
   }
@@ -165,7 +174,6 @@ export class AmqpServer
     if (this.#ending && !this.#ending.signal.aborted) throw new WrongStateError('AmqpServer listens already');
     if (this.#ending) this.#consumer.prepare();
     const ending = (this.#ending = new AbortController());
-    this.#warnOfRetries();
     const start = (): Promise<void> => this.#start(ending);
     if (this.#options.start !== 'background') {
       await start().catch((error: unknown) => {
@@ -240,13 +248,6 @@ export class AmqpServer
     await channel.close();
   }
 
-  #warnOfRetries(): void {
-    const retrying = this.#registry.all.filter(([, handler]) => this.#policies.ofEvent(handler).asksForRetry);
-    if (retrying.length === 0) return;
-    const patterns = [...new Set(retrying.map(([pattern]) => `"${pattern}"`))].join(', ');
-    this.logger.warn(`@Ack retry is not done yet: a failed message goes straight to "then" (${patterns})`);
-  }
-
   /** Of a connection that is open. */
   #status(): AmqpStatus {
     return this.#consumer.state === 'consuming' && !this.#consumer.isConsuming ? 'unconsumed' : 'connected';
@@ -283,14 +284,18 @@ export class AmqpServer
   #deliveryHost(): ServerDeliveryHost {
     const currentQueue = (): string => this.#consumer.queue;
     const openOutbox = (): Promise<Channel> => this.#outbox.get();
+    const isDeclaring = this.#transport.noAssert !== true;
     return {
       logger: this.logger,
       registry: this.#registry,
       policies: this.#policies,
-      parking: new Parking(
-        openOutbox,
-        this.#transport.noAssert === true ? undefined : (queue) => planParkingQueue(queue, false),
-      ),
+      failures: {
+        logger: this.logger,
+        parking: new Parking(openOutbox, isDeclaring ? (queue) => planParkingQueue(queue, false) : undefined),
+        // Declared when they are first needed: at its start a server declares what Nest's own would, and no more.
+        retries: new Retries(() => this.#retryOutbox.get(), isDeclaring ? this.#delayQueues : undefined),
+        waitsInMemory: false,
+      },
       hasWildcards: this.#transport.hasWildcards,
       get queue() {
         return currentQueue();
@@ -315,10 +320,10 @@ export class AmqpServer
     return route;
   }
 
-  async #openOutbox(onEnd: () => void): Promise<Channel> {
+  async #openOutbox(onEnd: () => void, purpose: string): Promise<Channel> {
     const channel = await this.unwrap().openChannel({ confirm: true });
     return channel.on('closed', onEnd).on('lost', ({ cause }) => {
-      this.logger.warn(`The channel of the replies was closed by RabbitMQ: ${cause.message}. Reopening it.`);
+      this.logger.warn(`The channel of the ${purpose} was closed by RabbitMQ: ${cause.message}. Reopening it.`);
     });
   }
 

@@ -16,13 +16,14 @@ export interface ReplyPacket {
 
 /**
  * Runs the handler and hands each reply to `respond`, one after the other. Resolves when the last one was sent, with the
- * error that was among them; rejects when one could not be sent, or with why it was ended, after which nothing more is
+ * error that was among them, which is sent where `isTold` says so; rejects when one could not be sent, or with why it was ended, after which nothing more is
  * sent.
  */
 export async function runReplies(
   handle: () => unknown,
   respond: (packet: ReplyPacket) => Promise<void>,
   ending: Ending,
+  isTold: (error: unknown) => boolean,
 ): Promise<{ readonly error: unknown } | undefined> {
   let failure: { readonly error: unknown } | undefined;
   const waiting: ReplyPacket[] = [];
@@ -58,6 +59,11 @@ export async function runReplies(
       };
       const completeWith = (error: unknown): void => {
         failure = { error };
+        if (!isTold(error)) {
+          isComplete = true;
+          if (!isSending) resolve();
+          return;
+        }
         schedule({ err: asReplyError(error) });
         complete();
       };

@@ -5,7 +5,8 @@
  *        -> event   -> all its handlers -> ack, or, when one failed, as its policy says
  *        -> unreadable, or nobody handles it -> as the server's own policy says; a request is answered, and done with
  *
- * Nothing in here rejects: a message that cannot be handled never stops the queue.
+ * What is tried again is read again, and goes to all its handlers again. Nothing in here rejects: a message that cannot be
+ * handled never stops the queue.
  */
 import { HttpException, type LoggerService } from '@nestjs/common';
 import { isObservable, type Observable } from 'rxjs';
@@ -13,10 +14,9 @@ import type { Channel, Delivery, SettlementResult } from '../../amqp/index.js';
 import { AmqpContext } from '../consuming/amqp-context.js';
 import { runFor } from '../consuming/current-delivery.js';
 import { Ending } from '../consuming/ending.js';
-import { noteOf } from '../consuming/error-notes.js';
+import { noteOf, originalError } from '../consuming/error-notes.js';
 import type { ConsumerRun } from '../consuming/message-consumer.js';
-import { parkingQueue, requeueDelay, type Parking } from '../consuming/parking.js';
-import { noteRefusal, outcomeOf, reasonOf, type SettlementPolicy } from '../consuming/policy.js';
+import { noteRefusal, planFor, type FailurePlan, type SettlementPolicy } from '../consuming/policy.js';
 import { Settlement } from '../consuming/settlement.js';
 import {
   describeError,
@@ -27,8 +27,9 @@ import {
   tamed,
   UnreadableBodyError,
 } from '../errors.js';
-import type { FailureOutcome } from '../decorators/ack-policy.js';
-import { wait } from '../waiting.js';
+import { isTriedAgain, settleFailure, type FailureHost } from '../retrying/failure-settler.js';
+import { originOf, type FailedMessage, type MessageOrigin } from '../retrying/message-copy.js';
+import { Pause } from '../waiting.js';
 import type { HandlerPolicies } from './handler-policy.js';
 import type { HandlerRegistry } from './handler-registry.js';
 import { patternText, readBody, toOutgoing } from './packet.js';
@@ -40,7 +41,7 @@ export interface ServerDeliveryHost {
   readonly logger: LoggerService;
   readonly registry: HandlerRegistry;
   readonly policies: HandlerPolicies;
-  readonly parking: Parking;
+  readonly failures: FailureHost;
   readonly hasWildcards: boolean;
   /** The queue's name at this moment. */
   readonly queue: string;
@@ -78,6 +79,8 @@ const hiddenByNest = 'Internal server error';
 const refusedByGuard = 'Forbidden resource';
 /** Of Nest's own transport, word for word. */
 const noMessageHandler = 'There is no matching message handler defined in the remote service.';
+/** Milliseconds before a message whose failure could not be settled goes back: without them it would come again at once. */
+const requeueDelay = 1_000;
 /** Characters of a pattern in the log and in headers. */
 const longestName = 200;
 
@@ -87,8 +90,11 @@ export class ServerDelivery implements ConsumerRun {
   readonly #channel: Channel;
   readonly #onStale: () => void;
   readonly #settlement: Settlement;
-  readonly #ending = new Ending();
-  #hurrying: AbortController | undefined;
+  readonly #origin: MessageOrigin;
+  readonly #pause = new Pause();
+  #ending = new Ending();
+  /** Runs of this delivery that failed, and after which it waited in memory. */
+  #failedRuns = 0;
   #isRunning = false;
   #pattern = '';
   /** The pattern as the log may hold it: it comes from outside. */
@@ -99,9 +105,12 @@ export class ServerDelivery implements ConsumerRun {
     this.#channel = channel;
     this.delivery = delivery;
     this.#onStale = onStale;
-    this.#settlement = new Settlement(delivery, (reason, error) =>
-      host.parking.park({ delivery, queue: host.queue, handler: this.#name, reason, error }),
-    );
+    this.#origin = originOf(delivery, host.queue);
+    const { parking, retries } = host.failures;
+    this.#settlement = new Settlement(delivery, {
+      park: (reason, error) => parking.park(this.#message(reason, error)),
+      retry: (delay, reason, error) => retries.wait(this.#message(reason, error), delay),
+    });
   }
 
   get isOver(): boolean {
@@ -110,17 +119,27 @@ export class ServerDelivery implements ConsumerRun {
 
   async run(): Promise<void> {
     this.#isRunning = true;
+    while (await this.#runOnce()) {
+      this.#failedRuns += 1;
+      this.#ending = new Ending();
+    }
+    this.#isRunning = false;
+  }
+
+  /** Answers whether it is to run again. */
+  async #runOnce(): Promise<boolean> {
     try {
-      await this.#handle();
+      return await this.#handle();
     } catch (error) {
       // Its channel is gone: the broker delivers it again. Settled: by the handler itself.
-      if (this.delivery.isStale || this.delivery.isSettled) return;
-      this.#host.parking.reportFailure(this.#host.logger, `Queue "${this.#host.queue}"`, error);
-      this.#hurrying = new AbortController();
-      await wait(requeueDelay, this.#hurrying.signal);
+      if (this.delivery.isStale || this.delivery.isSettled) return false;
+      const { name, message } = describeError(error);
+      this.#host.logger.error(
+        `Queue "${this.#host.queue}": a failure could not be settled: ${name}: ${message}; requeued`,
+      );
+      await this.#pause.wait(requeueDelay);
       this.giveBack();
-    } finally {
-      this.#isRunning = false;
+      return false;
     }
   }
 
@@ -136,24 +155,28 @@ export class ServerDelivery implements ConsumerRun {
   }
 
   hurry(): void {
-    this.#hurrying?.abort();
+    this.#pause.cut();
   }
 
-  /** Rejects only when the message could not be parked. */
-  async #handle(): Promise<void> {
+  /** Runs that failed, the one at hand included where it did. */
+  get #attempts(): number {
+    return this.#origin.attempts + this.#failedRuns + 1;
+  }
+
+  async #handle(): Promise<boolean> {
     let packet: IncomingPacket;
     let replyTo: string | undefined;
     try {
       packet = await this.#read();
       ({ replyTo } = this.delivery.properties);
     } catch (error) {
-      await this.#fail('A message', [{ error: tamed(error), policy: this.#host.policies.ofNobody }]);
-      return;
+      return await this.#fail('A message', [{ error: tamed(error), policy: this.#host.policies.ofNobody }]);
     }
     this.#pattern = patternText(packet.pattern);
     this.#name = excerpt(this.#pattern, longestName);
-    if (packet.id !== undefined && replyTo !== undefined) await this.#handleRequest(packet, replyTo);
-    else await this.#handleEvent(packet);
+    return packet.id !== undefined && replyTo !== undefined
+      ? await this.#handleRequest(packet, replyTo)
+      : await this.#handleEvent(packet);
   }
 
   async #read(): Promise<IncomingPacket> {
@@ -167,13 +190,12 @@ export class ServerDelivery implements ConsumerRun {
 
   // --- events -------------------------------------------------------------------------------------
 
-  async #handleEvent(packet: IncomingPacket): Promise<void> {
+  async #handleEvent(packet: IncomingPacket): Promise<boolean> {
     const host = this.#host;
     const name = `Event "${this.#name}"`;
     const handlers = host.registry.forEvent(host.routeOf(this.#pattern), host.hasWildcards);
     if (handlers.length === 0) {
-      await this.#fail(name, [{ error: new NoHandlerError(this.#name), policy: host.policies.ofNobody }]);
-      return;
+      return await this.#fail(name, [{ error: new NoHandlerError(this.#name), policy: host.policies.ofNobody }]);
     }
     const runs = handlers.map((handler) => ({
       handler,
@@ -200,13 +222,14 @@ export class ServerDelivery implements ConsumerRun {
     } catch (error) {
       failures = [{ error, policy: first.policy }];
     }
-    if (failures.length > 0) await this.#fail(name, failures);
-    else if (!runs.some(({ policy }) => policy.when === 'manual')) this.#acknowledge();
+    if (failures.length > 0) return await this.#fail(name, failures);
+    if (!runs.some(({ policy }) => policy.when === 'manual')) this.#acknowledge();
+    return false;
   }
 
   // --- requests -----------------------------------------------------------------------------------
 
-  async #handleRequest(packet: IncomingPacket, replyTo: string): Promise<void> {
+  async #handleRequest(packet: IncomingPacket, replyTo: string): Promise<boolean> {
     const host = this.#host;
     const handler = host.registry.forRequest(host.routeOf(this.#pattern), host.hasWildcards);
     const respond = (reply: ReplyPacket): Promise<void> => this.#reply(replyTo, reply);
@@ -217,10 +240,12 @@ export class ServerDelivery implements ConsumerRun {
       if (handler && policy) {
         const context = this.#context();
         await host.runBetweenHooks(context, async () => {
-          const failed = await runFor(context, () =>
-            runReplies(() => handler(packet.data, context), respond, this.#ending),
-          );
-          failure = failed && failureOf(failed.error, context, policy);
+          // Who asked hears of the last failure only.
+          const isTold = (error: unknown): boolean => {
+            failure = failureOf(error, context, policy);
+            return this.#settlement.isSettled || !isTriedAgain(planOf(failure), this.#attempts);
+          };
+          await runFor(context, () => runReplies(() => handler(packet.data, context), respond, this.#ending, isTold));
         });
       } else {
         host.logger.warn(`Request "${this.#name}": there is no handler.`);
@@ -232,13 +257,16 @@ export class ServerDelivery implements ConsumerRun {
         host.logger.error(`Request "${this.#name}": the reply was lost: ${describeError(error).message}`);
       }
     }
-    // Whoever asked knows of it. What else is to be done only its own policy says.
-    if (failure && !this.#settlement.isSettled && outcome(failure) !== 'drop') {
-      await this.#fail(`Request "${this.#name}"`, [failure]);
-      return;
+    if (failure && !this.#settlement.isSettled) {
+      const plan = planOf(failure);
+      // Whoever asked knows of it. What else is to be done only its own policy says.
+      if (plan.then !== 'drop' || isTriedAgain(plan, this.#attempts)) {
+        return await this.#fail(`Request "${this.#name}"`, [failure]);
+      }
     }
     // Also when the reply was lost: to run the handler again would help nobody.
     if (policy?.when !== 'manual' || failure) this.#acknowledge();
+    return false;
   }
 
   async #reply(replyTo: string, reply: ReplyPacket): Promise<void> {
@@ -275,6 +303,8 @@ export class ServerDelivery implements ConsumerRun {
       delivery: this.delivery,
       channel: this.#channel,
       queue: this.#host.queue,
+      origin: this.#origin,
+      attempts: this.#attempts,
       handler: this.#pattern,
       pattern: this.#pattern,
       connection: this.#host.connectionName,
@@ -291,46 +321,38 @@ export class ServerDelivery implements ConsumerRun {
     if (result === 'stale') this.#onStale();
   }
 
-  /** Logs the failures once, and settles by the policy of the first, unless a handler has settled, or nobody can any more. */
-  async #fail(name: string, failures: readonly Failure[]): Promise<void> {
+  #message(reason: string, error: unknown): FailedMessage {
+    const { delivery } = this;
+    return { delivery, queue: this.#host.queue, handler: this.#name, reason, error, attempts: this.#attempts };
+  }
+
+  /** Logs the failures once, and settles by the policy of the first; answers whether its handlers are to run again. */
+  async #fail(name: string, failures: readonly Failure[]): Promise<boolean> {
     const [first] = failures;
-    if (!first) return;
-    const { queue } = this.#host;
-    const log = (consequence: string): void => {
-      const messages = failures.map((failure) => describeError(errorOf(failure)).message);
-      this.#log(`${name}: ${messages.join('; ')} (${consequence})`, failures);
-    };
-    if (this.delivery.isStale) {
-      log('the connection was lost meanwhile, so the message comes again');
-      this.#note('stale');
-      return;
-    }
-    if (this.#settlement.isSettled) {
-      log('the message was settled before');
-      return;
-    }
-    switch (outcome(first)) {
-      case 'park':
-        log(`parked in "${parkingQueue(queue)}"`);
-        this.#note(await this.#settlement.park(reasonOf(first.error, first.origin), errorOf(first)));
-        return;
-      case 'dead-letter':
-        log('dead-lettered');
-        this.#note(this.#settlement.deadLetter());
-        return;
-      case 'requeue':
-        log(`back to "${queue}"`);
-        this.#note(this.#settlement.requeue());
-        return;
-      case 'drop':
-        log('dropped');
-        this.#note(this.#settlement.drop());
-    }
+    if (!first) return false;
+    return await settleFailure(this.#host.failures, {
+      delivery: this.delivery,
+      settlement: this.#settlement,
+      queue: this.#host.queue,
+      title: name,
+      policy: first.policy,
+      error: errorOf(first),
+      origin: first.origin,
+      attempts: this.#attempts,
+      pause: this.#pause,
+      tell: (consequence, isFinal) => {
+        const messages = failures.map((failure) => describeError(errorOf(failure)).message);
+        this.#log(`${name}: ${messages.join('; ')} (${consequence})`, failures, isFinal);
+      },
+      onStale: () => {
+        this.#note('stale');
+      },
+    });
   }
 
   /** An error that Nest's filter has logged is not logged a second time, only what becomes of the message. */
-  #log(text: string, failures: readonly Failure[]): void {
-    if (failures.every(isLoggedByNest)) this.#host.logger.warn(text);
+  #log(text: string, failures: readonly Failure[], isFinal: boolean): void {
+    if (!isFinal || failures.every(isLoggedByNest)) this.#host.logger.warn(text);
     else this.#host.logger.error(text, stackOf(failures.map(({ error }) => error).find(isUnexpected)));
   }
 }
@@ -340,11 +362,11 @@ function failureOf(thrown: unknown, context: AmqpContext, policy: SettlementPoli
   const note = noteOf(context);
   // Nest says so of a guard that answered false. A handler that throws the same was reached first.
   if (!note && !(error instanceof Error) && messageOf(error) === refusedByGuard) noteRefusal(error);
-  return { error, origin: tamed(note?.error), policy };
+  return { error, origin: tamed(originalError(context)), policy };
 }
 
-function outcome({ error, origin, policy }: Failure): FailureOutcome {
-  return outcomeOf(policy, error, origin);
+function planOf({ error, origin, policy }: Failure): FailurePlan {
+  return planFor(policy, error, origin);
 }
 
 /** What went wrong, in its own words. */

@@ -135,7 +135,9 @@ describeOnBrokers('@Consume', (broker) => {
         'x-dead-letter-routing-key': `${quorum}.parked`,
       },
     });
-    await bystander.channel.queueDeclare(`${quorum}.parked`, { arguments: { 'x-queue-type': 'quorum' } });
+    await bystander.channel.queueDeclare(`${quorum}.parked`, {
+      arguments: { 'x-queue-type': 'quorum', 'x-delivery-limit': 0x7fff_ffff },
+    });
     await bystander.channel.queueDeclare(shared, {
       arguments: { 'x-max-length': 9, 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': 'dead' },
     });

@@ -26,6 +26,7 @@ import {
   pause,
   startApplication,
   startModule,
+  withoutRetries,
 } from '../../support/nest-app.js';
 import { rejection } from '../../support/waiting.js';
 
@@ -206,7 +207,12 @@ describeOnRabbitmq('a forged reply address', (broker) => {
         return value;
       }
     }
-    const server = new AmqpServer({ url: broker.url, queue, recovery: { initialDelay: 10, maxDelay: 50 } });
+    const server = new AmqpServer({
+      url: broker.url,
+      queue,
+      recovery: { initialDelay: 10, maxDelay: 50 },
+      ...withoutRetries,
+    });
     const { app } = await startModule({ controllers: [Echo] });
     app.connectMicroservice({ strategy: server });
     await app.startAllMicroservices();

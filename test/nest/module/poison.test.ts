@@ -4,7 +4,14 @@ import { RpcException } from '@nestjs/microservices';
 import { AmqpModule, AmqpServer, ConfigurationError, Consume, InjectPublisher, Publisher } from 'leveret';
 import { ArgumentError } from 'leveret/amqp';
 import { describeOnBrokers } from '../../support/brokers.js';
-import { Bystander, closeApplications, eventually, startApplication, startModule } from '../../support/nest-app.js';
+import {
+  Bystander,
+  closeApplications,
+  eventually,
+  startApplication,
+  startModule,
+  withoutRetries,
+} from '../../support/nest-app.js';
 import { rejection } from '../../support/waiting.js';
 import { EventPattern } from '../transport/support.js';
 
@@ -87,7 +94,7 @@ describeOnBrokers('what is poison elsewhere', (broker) => {
         throw errors['a proxy']?.();
       }
     }
-    const server = new AmqpServer({ url: broker.url, queue });
+    const server = new AmqpServer({ url: broker.url, queue, ...withoutRetries });
     const { app, log } = await startModule(
       { imports: [AmqpModule.forServers()], controllers: [Events] },
       (application) => {
@@ -168,7 +175,7 @@ describeOnBrokers('what is poison elsewhere', (broker) => {
       onOrder(): void {}
     }
     const { log } = await startApplication({ url: broker.url }, { providers: [Orders] }, (app) => {
-      app.connectMicroservice({ strategy: new AmqpServer({ url: broker.url, queue }) });
+      app.connectMicroservice({ strategy: new AmqpServer({ url: broker.url, queue, ...withoutRetries }) });
     });
     expect(log.texts('warn').filter((line) => line.includes('reach only one of the two'))).toHaveLength(1);
   });

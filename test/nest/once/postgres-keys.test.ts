@@ -185,7 +185,9 @@ describeOnPostgres('keys in PostgreSQL', (database) => {
     const { store, name } = await makeStore({ mode: 'lease' });
     const losing = store.protect(
       { scope: 's', key: 'k' },
-      async () => void (await database.pool.query(`DELETE FROM ${name}`)),
+      async () => {
+        await database.pool.query(`DELETE FROM ${name}`);
+      },
       options,
     );
     await expect(losing).rejects.toThrow('the lease ran out');

@@ -81,7 +81,7 @@ describeOnPostgres('an outbox in PostgreSQL, shared by processes', (database) =>
       let relays = [await startOne(table, relay), await startOne(table, relay)];
       const keys = ['a', 'b', 'c'];
       const each = 120;
-      let isAdding = true;
+      const state = { isAdding: true };
       const adding = Promise.all(
         keys.map(async (key) => {
           for (let n = 0; n < each; n += 1) {
@@ -91,9 +91,9 @@ describeOnPostgres('an outbox in PostgreSQL, shared by processes', (database) =>
             });
           }
         }),
-      ).finally(() => (isAdding = false));
+      ).finally(() => (state.isAdding = false));
       let kills = 0;
-      while (isAdding) {
+      while (state.isAdding) {
         await pause(100 + Math.random() * 200);
         const victim = relays[kills % 2];
         if (kills % 5 === 4 && victim) {
@@ -178,7 +178,9 @@ describeOnPostgres('an outbox in PostgreSQL, shared by processes', (database) =>
       const { transact, outbox, pool } = await startOne(newTable(), { interval: 30_000 });
       await transact(async (client) => {
         // As TypeORM's EntityManager.query, Prisma's $executeRawUnsafe, and Knex's raw with its own kind of placeholders.
-        const manager = { query: async (text: string, values?: unknown[]) => (await client.query(text, values)).rows };
+        const manager = {
+          query: async (text: string, values?: unknown[]): Promise<unknown> => (await client.query(text, values)).rows,
+        };
         const prisma = {
           $executeRawUnsafe: async (text: string, ...values: unknown[]) => (await client.query(text, values)).rowCount,
         };

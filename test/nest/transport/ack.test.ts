@@ -237,19 +237,4 @@ describeOnBrokers('@Ack on handlers of the transport', (broker) => {
     expect(error.message).toContain('ack');
     expect(error.message).toContain('then');
   });
-
-  test('that asks for retries, which are not done yet, is warned of at start with its pattern', async () => {
-    @Controller()
-    class Retrying {
-      @EventPattern('retried')
-      @Ack({ retry: 5 })
-      retried(): void {
-        seen.push('retried');
-      }
-    }
-    await bench.serve([Retrying], { queue });
-    expect(bench.logger.warnings.filter((line) => line.includes('retry is not done yet'))).toEqual([
-      expect.stringContaining('retried') as string,
-    ]);
-  });
 });

@@ -13,6 +13,7 @@ import {
 } from 'leveret';
 import { WrongStateError, type Channel } from 'leveret/amqp';
 import { describeOnBrokers } from '../../support/brokers.js';
+import { withoutRetries } from '../../support/nest-app.js';
 import { rejection, until } from '../../support/waiting.js';
 import { Bench, EventPattern } from './support.js';
 
@@ -61,7 +62,7 @@ describeOnBrokers('AmqpServer beside an AmqpModule', (broker) => {
     @Module({ imports: [amqp], controllers: [Events], providers })
     class App {}
     const app = await NestFactory.create(App, { logger: bench.logger, abortOnError: false });
-    const server = new AmqpServer({ url: broker.url, queue, ...options });
+    const server = new AmqpServer({ url: broker.url, queue, ...withoutRetries, ...options });
     app.connectMicroservice({ strategy: server });
     let isClosed = false;
     const close = async (): Promise<void> => {

@@ -39,6 +39,7 @@ import {
 import { ConnectionRefusedError, WrongStateError } from 'leveret/amqp';
 import { catchError, from, lastValueFrom, NEVER, of, scan, startWith, take, throwError, type Observable } from 'rxjs';
 import { describeOnBrokers } from '../../support/brokers.js';
+import { withoutRetries } from '../../support/nest-app.js';
 import { until } from '../../support/waiting.js';
 import { AmqpClient, AmqpServer, type AmqpClientOptions, type AmqpServerOptions } from 'leveret';
 import { Bench, EventPattern } from './support.js';
@@ -88,7 +89,10 @@ describeOnBrokers("Nest's own cases for RabbitMQ, with our transport", (broker) 
     bench.closeLater(() => app.close());
     configure(app);
     for (const options of servers) {
-      app.connectMicroservice({ strategy: new AmqpServer({ urls: [broker.url], queue, ...options }) }, hybridOptions);
+      app.connectMicroservice(
+        { strategy: new AmqpServer({ urls: [broker.url], queue, ...withoutRetries, ...options }) },
+        hybridOptions,
+      );
     }
     await app.startAllMicroservices();
     await app.listen(0, '127.0.0.1');
@@ -486,7 +490,7 @@ describeOnBrokers("Nest's own cases for RabbitMQ, with our transport", (broker) 
           return 'served';
         }
       }
-      const server = new AmqpServer({ url: broker.url, queue });
+      const server = new AmqpServer({ url: broker.url, queue, ...withoutRetries });
       server.setTransportId(Transport.RMQ);
       await startMicroservice({ controllers: [Named] }, { strategy: server });
       await expect(lastValueFrom(createClosed().send('named', {}))).resolves.toBe('served');

@@ -24,6 +24,7 @@ import {
   type Observable,
 } from 'rxjs';
 import { describeOnBrokers } from '../../support/brokers.js';
+import { withoutRetries } from '../../support/nest-app.js';
 import { pause, rejection, until } from '../../support/waiting.js';
 import {
   AmqpClient,
@@ -371,7 +372,7 @@ describeOnBrokers('AmqpServer and AmqpClient', (broker) => {
   });
 
   test('request-scoped controllers', async () => {
-    const server = new AmqpServer({ url: broker.url, queue });
+    const server = new AmqpServer({ url: broker.url, queue, ...withoutRetries });
     const module = await Test.createTestingModule({ controllers: [RequestScoped], providers: [PerRequest] })
       .setLogger(bench.logger)
       .compile();
@@ -404,7 +405,7 @@ describeOnBrokers('AmqpServer and AmqpClient', (broker) => {
       .compile();
     const app = module.createNestApplication();
     bench.closeLater(() => app.close());
-    app.connectMicroservice({ strategy: new AmqpServer({ url: broker.url, queue }) });
+    app.connectMicroservice({ strategy: new AmqpServer({ url: broker.url, queue, ...withoutRetries }) });
     await app.startAllMicroservices();
     await app.init();
     const { client } = app.get(Asking);

@@ -57,7 +57,8 @@ export class Bench {
     controllers: Type[],
     options: AmqpServerOptions,
   ): Promise<{ app: INestMicroservice; server: AmqpServer }> {
-    const server = new AmqpServer({ url: this.url(), ...options });
+    // What is not about retries sees a failure settled at once.
+    const server = new AmqpServer({ url: this.url(), ...options, ack: { retry: 0, ...options.ack } });
     const app = await this.serveBy(controllers, { strategy: server });
     return { app, server };
   }

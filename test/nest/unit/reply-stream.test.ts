@@ -3,12 +3,15 @@ import { EMPTY, NEVER, Observable, of, Subject, throwError } from 'rxjs';
 import { runReplies, type ReplyPacket } from '../../../lib/nest/transport/reply-stream.js';
 
 describe('replies', () => {
-  const collect = async (handle: () => unknown): Promise<ReplyPacket[]> => {
+  const collect = async (
+    handle: () => unknown,
+    isTold: (error: unknown) => boolean = () => true,
+  ): Promise<ReplyPacket[]> => {
     const packets: ReplyPacket[] = [];
     const respond = async (packet: ReplyPacket): Promise<void> => {
       packets.push({ ...packet });
     };
-    await runReplies(handle, respond, new Ending());
+    await runReplies(handle, respond, new Ending(), isTold);
     return packets;
   };
 
@@ -22,6 +25,25 @@ describe('replies', () => {
     ]);
     // A falsy error would read as success.
     await expect(collect(() => throwError(() => undefined))).resolves.toMatchObject([{ err: { status: 'error' } }]);
+  });
+
+  test('say nothing of an error that is not told, but what came before it', async () => {
+    const failing = new Observable((subscriber) => {
+      subscriber.next(1);
+      setImmediate(() => subscriber.error(new Error('not told')));
+    });
+    await expect(
+      collect(
+        () => failing,
+        () => false,
+      ),
+    ).resolves.toEqual([{ response: 1 }]);
+    await expect(
+      collect(
+        () => throwError(() => 'no'),
+        () => false,
+      ),
+    ).resolves.toEqual([]);
   });
 
   test('end with a value that came before the end', async () => {
@@ -47,6 +69,7 @@ describe('replies', () => {
       () => source,
       async () => undefined,
       ending,
+      () => true,
     );
     await new Promise(setImmediate);
     expect(isSubscribed).toBe(true);
@@ -57,6 +80,7 @@ describe('replies', () => {
       () => of(1, NEVER),
       () => Promise.reject(new Error('not sent')),
       new Ending(),
+      () => true,
     );
     await expect(unsendable).rejects.toThrow('not sent');
   });
