@@ -15,6 +15,7 @@ const pages: Readonly<Record<string, { readonly atLeast: number; readonly given:
       },
     },
     'once-only.md': { atLeast: 3, given: {} },
+    'flow.md': { atLeast: 3, given: {} },
     'migration-nest.md': { atLeast: 2, given: { AppModule: 'class AppModule { readonly name = 1; }' } },
   };
 
