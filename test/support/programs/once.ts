@@ -9,6 +9,7 @@ import { Inject, Injectable, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import pg from 'pg';
 import {
+  Ack,
   AmqpModule,
   Consume,
   Idempotent,
@@ -53,6 +54,7 @@ class Orders {
   constructor(@Inject(Outbox) private readonly outbox: Outbox) {}
 
   @Consume({ queue: orders, prefetch: 10 })
+  @Ack({ retry: 0 })
   @Idempotent()
   async onOrder(order: { id: number }, @Transaction() transaction: pg.PoolClient): Promise<void> {
     await transaction.query('INSERT INTO effects (id) VALUES ($1)', [order.id]);
@@ -64,6 +66,7 @@ class Orders {
   }
 
   @Consume({ queue: events, prefetch: 10 })
+  @Ack({ retry: 0 })
   @Idempotent()
   async onEvent(event: { id: number }, @Transaction() transaction: pg.PoolClient): Promise<void> {
     await transaction.query('INSERT INTO arrivals (id) VALUES ($1)', [event.id]);
