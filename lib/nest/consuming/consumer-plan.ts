@@ -4,6 +4,7 @@
  */
 import type { ConsumeOptions } from '../decorators/consume-options.js';
 import { ConfigurationError } from '../errors.js';
+import { refuseIdempotent } from '../idempotency/refusals.js';
 import type { NamedConnection } from '../module/named-connection.js';
 import type { AutoPauseOptions } from '../flow/auto-pause-options.js';
 import type { BatchOptions } from '../flow/batch-options.js';
@@ -148,6 +149,11 @@ function planHandler({ handler, options, connection }: ConfiguredHandler, ofQueu
   const shared = connection.options.defaults?.ack ?? {};
   // A pattern in the body is read before anybody knows whose the message is.
   const { formats, contentType, maxDecompressedSize } = ofQueue.layout ? ofQueue : options;
+  const policy = resolvePolicy(handler.ack, shared, handler.isByHand);
+  if (handler.isIdempotent) {
+    const { reply, batch } = options;
+    refuseIdempotent(handler.name, policy.when, { isReplying: reply === true, isBatched: batch !== undefined });
+  }
   return {
     handler,
     options,
@@ -159,7 +165,7 @@ function planHandler({ handler, options, connection }: ConfiguredHandler, ofQueu
       maxDecompressedSize: maxDecompressedSize ?? connection.options.maxDecompressedSize,
       contentType,
     }),
-    policy: resolvePolicy(handler.ack, shared, handler.isByHand),
+    policy,
     requestPolicy: resolveRequestPolicy(handler.ack, handler.isByHand),
     timeout: options.timeout,
   };

@@ -1,6 +1,7 @@
 /** From a handler's policy and an error to what becomes of the message. Pure. */
 import { BadRequestException } from '@nestjs/common';
 import type { AckPolicy, ErrorClass, FailureOutcome } from '../decorators/ack-policy.js';
+import { KeyInUseError, MissingMessageIdError } from '../idempotency/errors.js';
 import { HandlerTimeoutError, NoHandlerError, OrderKeyError, UnreadableBodyError } from '../errors.js';
 import type { RunVerdict } from './consumer-run.js';
 import { defaultRetry, delaysOf, noRetry, toSchedule, type RetrySchedule } from '../retrying/retry-schedule.js';
@@ -120,10 +121,13 @@ function chainOf(error: unknown): unknown[] {
 export function planFor(policy: SettlementPolicy, error: unknown, origin?: unknown): FailurePlan {
   const reason = reasonOf(error, origin);
   const retry = hopeless.has(reason) ? noRetry : policy.retry;
-  for (const link of [...chainOf(error), ...chainOf(origin)]) {
+  const chain = [...chainOf(error), ...chainOf(origin)];
+  for (const link of chain) {
     const match = policy.errors.find(({ errorClass }) => isInstance(link, errorClass));
     if (match) return { retry: match.retry ?? retry, then: match.then };
   }
+  // To park or drop it would lose it, should the one who works on it fail; and it has not failed.
+  if (chain.some((link) => isInstance(link, KeyInUseError))) return { retry: noRetry, then: 'requeue' };
   return { retry, then: reason === 'refused' ? policy.refused : policy.then };
 }
 
@@ -134,7 +138,8 @@ const hopeless: ReadonlySet<FailureReason> = new Set(['refused', 'no-handler', '
 
 /** `failed` where a handler did: what it never saw says nothing of how it fares. */
 export function verdictOf(error: unknown, origin?: unknown): RunVerdict {
-  return hopeless.has(reasonOf(error, origin)) ? undefined : 'failed';
+  const isElsewhere = chainOf(origin ?? error).some((link) => isInstance(link, KeyInUseError));
+  return isElsewhere || hopeless.has(reasonOf(error, origin)) ? undefined : 'failed';
 }
 
 /** Why a message is not handled, in one word for its headers. */
@@ -143,7 +148,7 @@ export function reasonOf(error: unknown, origin?: unknown): FailureReason {
     if (isRefusal(link)) return 'refused';
     if (isInstance(link, NoHandlerError)) return 'no-handler';
     if (isInstance(link, UnreadableBodyError) || isInstance(link, OrderKeyError)) return 'unreadable';
-    if (isInstance(link, BadRequestException)) return 'invalid';
+    if (isInstance(link, BadRequestException) || isInstance(link, MissingMessageIdError)) return 'invalid';
     if (isInstance(link, HandlerTimeoutError)) return 'timeout';
   }
   return 'error';

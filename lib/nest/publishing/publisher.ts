@@ -68,7 +68,7 @@ export type BatchMessage<Events extends object = Record<string, unknown>> = {
 }[keyof Events & string];
 
 /** A message that was checked, as it is handed to the client. */
-interface PreparedMessage {
+export interface PreparedMessage {
   readonly routingKey: string;
   readonly body: string | Uint8Array;
   readonly properties: PublishProperties;
@@ -140,6 +140,17 @@ export class Publisher<Events extends object = Record<string, unknown>> {
     options: MessageOptions = {},
   ): Promise<Reply> {
     return this.#heard(this.#request<Reply>(routingKey, payload, options), 'request');
+  }
+
+  /** @internal For the outbox, which sends it later. Rejects with ArgumentError for what cannot be sent. */
+  async prepare(routingKey: string, payload: unknown, options: MessageOptions): Promise<PreparedMessage> {
+    const prepared = this.#prepare(routingKey, payload, options);
+    return withBody(prepared, await prepared.compressing);
+  }
+
+  /** @internal What was prepared before; resolves and rejects as `publish`. */
+  send(message: PreparedMessage): Promise<void> {
+    return this.#send(message);
   }
 
   async #request<Reply>(routingKey: string, payload: unknown, options: MessageOptions): Promise<Reply> {

@@ -29,6 +29,7 @@ const pages: Readonly<Record<string, { readonly atLeast: number; readonly given:
         channel: "declare const channel: import('leveret/amqp').Channel;",
       },
     },
+    'once-only.md': { atLeast: 3, given: {} },
     'flow.md': { atLeast: 3, given: {} },
     'delay.md': { atLeast: 1, given: nestNames },
     'retry.md': { atLeast: 3, given: nestNames },
