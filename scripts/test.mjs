@@ -6,17 +6,18 @@
 //
 // What the tests find in their environment: AMQP_URL (a real broker; unset in case 3), LEVERET_TEST_RABBITMQCTL (a
 // program that runs rabbitmqctl against our own node; case 2 only), LEVERET_TEST_BROKER_VERSION (where the broker says
-// it), LEVERET_TEST_TLS_DIRECTORY (a folder with what test-certificates.mjs makes; unset where openssl is missing),
+// it), LEVERET_TEST_POSTGRES_URL (a PostgreSQL server of our own, where one is installed), LEVERET_TEST_TLS_DIRECTORY (a folder with what test-certificates.mjs makes; unset where openssl is missing),
 // LEVERET_TEST_AMQPS_URL (the broker's TLS listener, whose certificate is among these; case 2 only) and
 // LEVERET_TEST_MANAGEMENT_URL (the broker's management API, with a login; case 2 only). What is set already
 // is left as it is: so test-versions.mjs hands over nodes that it started. Arguments are Jest's. The last line of the output is always `N passed, N failed, N skipped`.
 import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { constants, tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import jestConfiguration from '../jest.config.mjs';
+import { isPostgresInstalled, startPostgresNode } from './postgres-node.mjs';
 import { askVersion, isRabbitmqInstalled, startRabbitmqNode } from './rabbitmq-node.mjs';
 import { isOpensslInstalled, makeCertificates } from './test-certificates.mjs';
 
@@ -27,6 +28,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const jest = createRequire(import.meta.url).resolve('jest/bin/jest');
 const environment = { ...process.env };
 let node;
+let database;
 let jestProcess;
 let interruptedBy;
 
@@ -36,10 +38,13 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     const again = interruptedBy !== undefined;
     interruptedBy = signal;
     jestProcess?.kill(again ? 'SIGKILL' : signal);
-    if (jestProcess === undefined) void node?.stop();
+    if (jestProcess === undefined) void Promise.all([node?.stop(), database?.stop()]);
   });
 }
-process.on('exit', () => node?.stopNow());
+process.on('exit', () => {
+  node?.stopNow();
+  database?.stopNow();
+});
 
 function say(text) {
   console.error(text);
@@ -93,6 +98,35 @@ async function chooseBroker() {
     '',
     'To run all of them: apt-get install rabbitmq-server, or set AMQP_URL.',
   ]);
+}
+
+/** Only these files need PostgreSQL. */
+const databaseTests = 'test/nest/once';
+
+/** Where nothing of what is run needs one, a second is saved. */
+async function mayNeedDatabase(given) {
+  const patterns = given.filter((one) => !one.startsWith('-'));
+  const files = (await readdir(join(root, databaseTests))).map((name) => join(root, databaseTests, name));
+  return patterns.length === 0 || patterns.some((pattern) => files.some((file) => new RegExp(pattern).test(file)));
+}
+
+async function chooseDatabase(given) {
+  if (environment.LEVERET_TEST_POSTGRES_URL) {
+    say(`database: ${new URL(environment.LEVERET_TEST_POSTGRES_URL).host} from LEVERET_TEST_POSTGRES_URL`);
+  } else if (isPostgresInstalled()) {
+    if (!(await mayNeedDatabase(given))) return;
+    const started = Date.now();
+    database = startPostgresNode();
+    environment.LEVERET_TEST_POSTGRES_URL = (await database.ready).url;
+    say(`database: PostgreSQL, our own server, started in ${((Date.now() - started) / 1000).toFixed(1)} s`);
+  } else {
+    frame([
+      'NO POSTGRESQL: tests of what is done once only are skipped where they need it.',
+      '',
+      'LEVERET_TEST_POSTGRES_URL is not set and PostgreSQL is not installed on this machine.',
+      'To run all of them: apt-get install postgresql.',
+    ]);
+  }
 }
 
 async function versionOf(url) {
@@ -159,6 +193,7 @@ let exitCode = 0;
 try {
   await chooseCertificates(join(temporary, 'certificates'));
   await chooseBroker();
+  await chooseDatabase(process.argv.slice(2));
   const skipped = [];
   for (const [index, jestArguments] of jestRuns(process.argv.slice(2)).entries()) {
     if (interruptedBy !== undefined) break;
@@ -189,7 +224,7 @@ try {
   totals.failed += 1;
   exitCode ||= 1;
 } finally {
-  await node?.stop();
+  await Promise.all([node?.stop(), database?.stop()]);
   await rm(temporary, { recursive: true, force: true });
 }
 if (interruptedBy !== undefined) {

@@ -1,17 +1,21 @@
-/** Waiting: for a time, or for a broker that may not answer, no longer than is allowed. */
+/** Waiting: for a time, or for somebody who may not answer, no longer than is allowed. */
 import { TimeoutError } from '../amqp/index.js';
 
-/** Follows the promise; rejects with TimeoutError when it is not settled within `limit` milliseconds. */
+/** As `within`, for the cancelling of a consumer, where there is one. */
 export async function withinTime(limit: number, cancelling: Promise<void> | undefined): Promise<void> {
-  if (!cancelling) return;
+  if (cancelling) await within(limit, 'basic.cancel', cancelling);
+}
+
+/** Follows the promise; rejects with TimeoutError, which names the step, when it is not settled within `limit` milliseconds. */
+export async function within<Result>(limit: number, step: string, waiting: Promise<Result>): Promise<Result> {
   let timer: NodeJS.Timeout | undefined;
   const limited = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
-      reject(new TimeoutError('basic.cancel', limit));
+      reject(new TimeoutError(step, limit));
     }, limit);
   });
   try {
-    await Promise.race([cancelling, limited]);
+    return await Promise.race([waiting, limited]);
   } finally {
     clearTimeout(timer);
   }

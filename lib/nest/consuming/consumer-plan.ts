@@ -4,6 +4,7 @@
  */
 import type { ConsumeOptions } from '../decorators/consume-options.js';
 import { ConfigurationError } from '../errors.js';
+import { refuseIdempotent } from '../idempotency/refusals.js';
 import type { NamedConnection } from '../module/named-connection.js';
 import { topicMatches } from '../topic-pattern.js';
 import type { QueueWish } from '../starting/wishes.js';
@@ -111,12 +112,14 @@ function planConsumer(all: readonly ConfiguredHandler[]): ConsumerPlan | undefin
 
 function planHandler({ handler, options, connection }: ConfiguredHandler): HandlerPlan {
   const shared = connection.options.defaults?.ack ?? {};
+  const policy = resolvePolicy(handler.ack, shared, handler.isByHand);
+  if (handler.isIdempotent) refuseIdempotent(handler.name, policy.when, options.reply === true);
   return {
     handler,
     options,
     exchange: options.exchange,
     routingKeys: keysOf(options),
-    policy: resolvePolicy(handler.ack, shared, handler.isByHand),
+    policy,
     requestPolicy: resolveRequestPolicy(handler.ack, handler.isByHand),
     timeout: options.timeout,
   };

@@ -3,8 +3,8 @@
  * every error that is no RpcException, and a policy by error class would never see the class. Two places take note of it on
  * the context that AmqpServer gave the handler, where it reads it off again:
  *
- * - an interceptor, which `@Ack` puts on its method: it sees the error before any filter, and that no guard refused it;
- * - Nest's own filter, for methods without `@Ack`: Nest lets nobody else near its errors.
+ * - an interceptor, which `@Ack` and `@Idempotent` put on their method: it sees the error before any filter, and that no guard refused it;
+ * - Nest's own filter, for methods without it: Nest lets nobody else near its errors.
  */
 import type { ArgumentsHost, CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/common';
 import { BaseRpcExceptionFilter } from '@nestjs/microservices';
@@ -58,7 +58,8 @@ export const errorNotes: NestInterceptor = {
   intercept(host: ExecutionContext, next: CallHandler): Observable<unknown> {
     const context = contextOf(host);
     if (!context) return next.handle();
-    const note: ErrorNote = {};
+    // Where it stands twice, the outer one has the last word: between the two is `@Idempotent`.
+    const note: ErrorNote = context[noteKey] ?? {};
     context[noteKey] = note;
     return next.handle().pipe(
       tap({

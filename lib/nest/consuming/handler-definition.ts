@@ -12,4 +12,6 @@ export interface HandlerDefinition {
   readonly ack: AckPolicy;
   /** True where the handler takes its Settlement as a parameter. */
   readonly isByHand: boolean;
+  /** True where it has `@Idempotent`. */
+  readonly isIdempotent: boolean;
 }

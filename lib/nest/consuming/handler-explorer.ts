@@ -10,7 +10,13 @@ import {
   type ConsumeOptions,
   type NamedConsumeOptions,
 } from '../decorators/consume-options.js';
-import { ackKey, consumeKey, isTransportHandler, settlementParameterKey } from '../decorators/metadata.js';
+import {
+  ackKey,
+  consumeKey,
+  idempotentKey,
+  isTransportHandler,
+  settlementParameterKey,
+} from '../decorators/metadata.js';
 import { discoverMethods } from '../discovery.js';
 import { ConfigurationError, describeError } from '../errors.js';
 import type { HandlerDefinition } from './handler-definition.js';
@@ -43,6 +49,7 @@ export class HandlerExplorer {
           options: isConsumeFactory(given) ? await makeOptions(given, wrapper, name) : given,
           ack: (Reflect.getOwnMetadata(ackKey, handler) as AckPolicy | undefined) ?? {},
           isByHand: Reflect.getMetadata(settlementParameterKey, prototype, method) === true,
+          isIdempotent: Reflect.hasOwnMetadata(idempotentKey, handler),
         });
       }
     }

@@ -1,6 +1,7 @@
 /** From a handler's policy and an error to what becomes of the message. Pure. */
 import { BadRequestException } from '@nestjs/common';
 import type { AckPolicy, ErrorClass, FailureOutcome } from '../decorators/ack-policy.js';
+import { KeyInUseError, MissingMessageIdError } from '../idempotency/errors.js';
 import { HandlerTimeoutError, NoHandlerError, UnreadableBodyError } from '../errors.js';
 import { defaultRetry, delaysOf, noRetry, toSchedule, type RetrySchedule } from '../retrying/retry-schedule.js';
 
@@ -107,10 +108,13 @@ function chainOf(error: unknown): unknown[] {
 export function planFor(policy: SettlementPolicy, error: unknown, origin?: unknown): FailurePlan {
   const reason = reasonOf(error, origin);
   const retry = hopeless.has(reason) ? noRetry : policy.retry;
-  for (const link of [...chainOf(error), ...chainOf(origin)]) {
+  const chain = [...chainOf(error), ...chainOf(origin)];
+  for (const link of chain) {
     const match = policy.errors.find(({ errorClass }) => isInstance(link, errorClass));
     if (match) return { retry: match.retry ?? retry, then: match.then };
   }
+  // To park or drop it would lose it, should the one who works on it fail.
+  if (chain.some((link) => isInstance(link, KeyInUseError))) return { retry: noRetry, then: 'requeue' };
   return { retry, then: reason === 'refused' ? policy.refused : policy.then };
 }
 
@@ -125,7 +129,7 @@ export function reasonOf(error: unknown, origin?: unknown): FailureReason {
     if (isRefusal(link)) return 'refused';
     if (isInstance(link, NoHandlerError)) return 'no-handler';
     if (isInstance(link, UnreadableBodyError)) return 'unreadable';
-    if (isInstance(link, BadRequestException)) return 'invalid';
+    if (isInstance(link, BadRequestException) || isInstance(link, MissingMessageIdError)) return 'invalid';
     if (isInstance(link, HandlerTimeoutError)) return 'timeout';
   }
   return 'error';

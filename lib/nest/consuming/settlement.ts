@@ -10,6 +10,8 @@ export interface Moves {
   retry(delay: number, reason: string, error: unknown): Promise<void>;
 }
 
+export type SettlementKind = 'ack' | 'nack' | 'reject' | 'requeue' | 'deadLetter' | 'drop' | 'park' | 'retry';
+
 /**
  * Settles one delivery, once: a second settlement throws AlreadySettledError. `stale` means that its channel is gone
  * and nothing was sent: the broker delivers the message again.
@@ -17,7 +19,7 @@ export interface Moves {
 export class Settlement {
   readonly #delivery: Delivery;
   readonly #moves: Moves;
-  #isClaimed = false;
+  #claimed: SettlementKind | undefined;
 
   /** Made for each delivery. */
   constructor(delivery: Delivery, moves: Moves) {
@@ -27,7 +29,12 @@ export class Settlement {
 
   /** True once the delivery was settled, or is being moved. */
   get isSettled(): boolean {
-    return this.#isClaimed || this.#delivery.isSettled;
+    return this.#claimed !== undefined || this.#delivery.isSettled;
+  }
+
+  /** @internal By which of these methods it was settled, or is being moved. */
+  get kind(): SettlementKind | undefined {
+    return this.#claimed;
   }
 
   /** basic.ack: done with. */
@@ -86,21 +93,21 @@ export class Settlement {
     return this.#move('retry', () => this.#moves.retry(delay, reason, error));
   }
 
-  async #move(kind: string, move: () => Promise<void>): Promise<SettlementResult> {
+  async #move(kind: SettlementKind, move: () => Promise<void>): Promise<SettlementResult> {
     this.#claim(kind);
     try {
       await move();
     } catch (failure) {
-      this.#isClaimed = false;
+      this.#claimed = undefined;
       throw failure;
     }
     return this.#delivery.ack();
   }
 
-  #claim(kind: string): void {
+  #claim(kind: SettlementKind): void {
     if (this.isSettled) {
       throw new AlreadySettledError(`${kind}: delivery ${String(this.#delivery.deliveryTag)} was settled before`);
     }
-    this.#isClaimed = true;
+    this.#claimed = kind;
   }
 }

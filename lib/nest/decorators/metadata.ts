@@ -7,6 +7,7 @@ import 'reflect-metadata';
 export const consumeKey = Symbol.for('leveret:consume');
 export const ackKey = Symbol.for('leveret:ack');
 export const settlementParameterKey = Symbol.for('leveret:settlement-parameter');
+export const idempotentKey = Symbol.for('leveret:idempotent');
 export const publishersKey = Symbol.for('leveret:publishers');
 export const recoveryHooksKey = Symbol.for('leveret:recovery-hooks');
 

@@ -12,3 +12,5 @@ export function setModuleDistance(modules: ModulesContainer, moduleClass: object
 
 export const firstToOpen = Infinity;
 export const lastToStart = -1;
+/** Starts just before the consumers and is drained just after them: what works for handlers, on the application's own services. */
+export const afterConsumers = -0.5;

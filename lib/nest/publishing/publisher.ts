@@ -60,7 +60,7 @@ export type BatchMessage<Events extends object = Record<string, unknown>> = {
 }[keyof Events & string];
 
 /** A message that was checked, as it is handed to the client. */
-interface PreparedMessage {
+export interface PreparedMessage {
   readonly routingKey: string;
   readonly body: string | Uint8Array;
   readonly properties: PublishProperties;
@@ -129,6 +129,16 @@ export class Publisher<Events extends object = Record<string, unknown>> {
     options: MessageOptions = {},
   ): Promise<Reply> {
     return this.#heard(this.#request<Reply>(routingKey, payload, options), 'request');
+  }
+
+  /** @internal For the outbox, which sends it later. Throws ArgumentError for what cannot be sent. */
+  prepare(routingKey: string, payload: unknown, options: MessageOptions): PreparedMessage {
+    return this.#prepare(routingKey, payload, options);
+  }
+
+  /** @internal What was prepared before; resolves and rejects as `publish`. */
+  send(message: PreparedMessage): Promise<void> {
+    return this.#send(message);
   }
 
   async #request<Reply>(routingKey: string, payload: unknown, options: MessageOptions): Promise<Reply> {

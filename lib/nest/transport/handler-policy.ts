@@ -4,7 +4,8 @@
  */
 import type { MessageHandler } from '@nestjs/microservices';
 import type { AckPolicy } from '../decorators/ack-policy.js';
-import { ackKey, settlementParameterKey } from '../decorators/metadata.js';
+import { ackKey, idempotentKey, settlementParameterKey } from '../decorators/metadata.js';
+import { refuseIdempotent } from '../idempotency/refusals.js';
 import { resolvePolicy, resolveRequestPolicy, type SettlementPolicy } from '../consuming/policy.js';
 
 export class HandlerPolicies {
@@ -21,9 +22,13 @@ export class HandlerPolicies {
     this.ofNobody = resolvePolicy({}, shared, false);
   }
 
-  /** For a delivery that nobody waits for. */
+  /** For a delivery that nobody waits for. Throws ConfigurationError for an idempotent handler that settles by hand. */
   ofEvent(handler: MessageHandler): SettlementPolicy {
-    return remember(this.#events, handler, ({ own, isByHand }) => resolvePolicy(own, this.#shared, isByHand));
+    return remember(this.#events, handler, ({ own, isByHand, idempotent }) => {
+      const policy = resolvePolicy(own, this.#shared, isByHand);
+      if (idempotent !== undefined) refuseIdempotent(idempotent, policy.when, false);
+      return policy;
+    });
   }
 
   /** For a request. */
@@ -35,6 +40,8 @@ export class HandlerPolicies {
 interface OwnPolicy {
   readonly own: AckPolicy;
   readonly isByHand: boolean;
+  /** `Class.method` of one with `@Idempotent`. */
+  readonly idempotent: string | undefined;
 }
 
 function remember(
@@ -48,6 +55,7 @@ function remember(
     policy = make({
       own: (extras[ackKey] as AckPolicy | undefined) ?? {},
       isByHand: extras[settlementParameterKey] === true,
+      idempotent: extras[idempotentKey] as string | undefined,
     });
     known.set(handler, policy);
   }
