@@ -26,9 +26,17 @@ function readOptions(): Options {
 }
 
 async function runDay(shop: Shop, { seconds, seed }: Options, closing: AbortSignal): Promise<boolean> {
-  const evening = AbortSignal.any([AbortSignal.timeout(seconds * 1_000), closing]);
+  const evening = new AbortController();
+  closing.addEventListener('abort', () => evening.abort());
+  const day = setTimeout(() => evening.abort(), seconds * 1_000);
   const incidents = new Incidents(shop, seed);
-  await Promise.all([shop.customers.comeUntil(evening), incidents.happenUntil(evening)]);
+  try {
+    await Promise.all([shop.customers.comeUntil(evening.signal), incidents.happenUntil(evening.signal)]);
+  } finally {
+    clearTimeout(day);
+    // Where one of the two failed, the other ends, too.
+    evening.abort();
+  }
   closing.throwIfAborted();
   console.log(`in ${String(seconds)} s, with the seed ${String(seed)}: ${incidents.description}`);
   return conclude(shop);

@@ -51,7 +51,7 @@ export class Http {
       // Each is somebody else: no connection stays open that the gateway would have to wait for when it stops.
       headers: { connection: 'close', ...(body && { 'content-type': 'application/json' }), ...headers },
       ...(body && { body: JSON.stringify(body) }),
-      signal: AbortSignal.any([this.#closing, AbortSignal.timeout(timeout)]),
+      signal: AbortSignal.timeout(timeout),
     });
     return { status: response.status, text: await response.text() };
   }

@@ -2,6 +2,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 export type ServiceName = 'gateway' | 'orders' | 'mail';
@@ -59,8 +60,7 @@ export class ServiceProcess {
 
   /** Resolves when the latest process is at work. */
   async isStarted(): Promise<void> {
-    const limit = AbortSignal.timeout(startLimit);
-    const late = once(limit, 'abort').then(() => {
+    const late = setTimeout(startLimit, undefined, { ref: false }).then(() => {
       throw new Error(`${this.#name} did not start within ${String(startLimit)} ms`);
     });
     let started: Promise<void>;
@@ -84,12 +84,12 @@ export class ServiceProcess {
     const child = this.#child;
     this.#child = undefined;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
-    const isLate = setTimeout(() => {
-      this.problems.push(`${this.#name} did not end within ${String(stopLimit)} ms`);
-      child.kill('SIGKILL');
-    }, stopLimit);
+    const ended = once(child, 'exit').then(() => true);
     child.kill(signal);
-    await once(child, 'exit');
-    clearTimeout(isLate);
+    const hasEnded = await Promise.race([ended, setTimeout(stopLimit, false, { ref: false })]);
+    if (hasEnded) return;
+    this.problems.push(`${this.#name} did not end within ${String(stopLimit)} ms`);
+    child.kill('SIGKILL');
+    await ended;
   }
 }
