@@ -1,6 +1,7 @@
 /** Where a sample keeps its books: in the PostgreSQL that it is told of, or in one of its own, where it is installed. */
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type * as script from '../../scripts/postgres-node.mjs';
 
 export interface DatabaseServer {
   /** For people: no password in it. */
@@ -28,5 +29,5 @@ export async function openPostgres(): Promise<DatabaseServer | undefined> {
 /** It is no part of what is compiled; samples are run in the folder of the repository. */
 async function loadScript() {
   const file = pathToFileURL(resolve('scripts/postgres-node.mjs'));
-  return (await import(file.href)) as typeof import('../../scripts/postgres-node.mjs');
+  return (await import(file.href)) as typeof script;
 }

@@ -45,7 +45,7 @@ async function runDay(shop: Shop, { seconds, seed }: Options, closing: AbortSign
 try {
   const options = readOptions();
   console.log(`kill: ${String(options.seconds)} s, --seed ${String(options.seed)}`);
-  const isBalanced = await withShop((shop, closing) => runDay(shop, options, closing));
+  const isBalanced = await withShop({}, (shop, closing) => runDay(shop, options, closing));
   process.exitCode = isBalanced ? 0 : 1;
 } catch (error) {
   console.error(error);

@@ -4,10 +4,12 @@
  *
  * `npm run sample:shop` runs a short day of it on an embedded broker, `AMQP_URL=amqp://... npm run sample:shop` on yours: the
  * mail provider is busy now and then, mail is killed, all connections are cut, some orders are parked and replayed. It compares
- * the books, and exits. `npm run sample:shop:kill` is the long day.
+ * the books, and exits. `npm run sample:shop:kill` is the long day. Where there is no PostgreSQL, or with `-- --memory`, all of
+ * it runs in one process, which nobody kills.
  */
 import 'reflect-metadata';
 import { setTimeout } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
 import { conclude } from './runner/conclude.js';
 import { withShop, type Shop } from './runner/shop.js';
 
@@ -30,7 +32,8 @@ async function runDay(shop: Shop): Promise<boolean> {
 }
 
 try {
-  const isBalanced = await withShop(runDay);
+  const { values } = parseArgs({ options: { memory: { type: 'boolean', default: false } } });
+  const isBalanced = await withShop({ isInMemory: values.memory }, runDay);
   process.exitCode = isBalanced ? 0 : 1;
 } catch (error) {
   console.error(error);

@@ -22,7 +22,8 @@ export class OrdersController {
   @Post()
   @HttpCode(HttpStatus.ACCEPTED)
   async place(@Body() order: OrderDto, @IdempotencyKey(ParseUUIDPipe) id: string): Promise<{ id: string }> {
-    await this.shop.publish('order.placed', { ...order, id }, { messageId: id });
+    const { customer, article, quantity } = order;
+    await this.shop.publish('order.placed', { id, customer, article, quantity }, { messageId: id });
     return { id };
   }
 }

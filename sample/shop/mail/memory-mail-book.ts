@@ -2,7 +2,7 @@
 import { MemoryIdempotencyStore, type MemoryTransaction } from 'leveret';
 import { MailBook, type MailStorage } from './mail-book.js';
 
-export class MemoryMailBook extends MailBook<MemoryTransaction> {
+export class MemoryMailBook extends MailBook {
   readonly orderIds: string[] = [];
 
   enter(orderId: string, transaction: MemoryTransaction): Promise<void> {

@@ -20,7 +20,7 @@ export async function openMailDatabase(url: string): Promise<MailStorage> {
   return { book: new PostgresMailBook(pool), keys };
 }
 
-class PostgresMailBook extends MailBook<PoolClient> implements OnApplicationShutdown {
+class PostgresMailBook extends MailBook implements OnApplicationShutdown {
   readonly #pool: Pool;
 
   constructor(pool: Pool) {

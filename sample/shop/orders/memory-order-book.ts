@@ -4,7 +4,7 @@ import type { ArticleDto } from '../article.dto.js';
 import type { AcceptedOrder } from '../order.dto.js';
 import { firstArticles, OrderBook, type OrderStorage } from './order-book.js';
 
-export class MemoryOrderBook extends OrderBook<MemoryTransaction> {
+export class MemoryOrderBook extends OrderBook {
   readonly orders: AcceptedOrder[] = [];
   readonly #prices = new Map(firstArticles.map(({ article, price }) => [article, price]));
 

@@ -3,12 +3,12 @@ import type { IdempotencyStore, OutboxStore } from 'leveret';
 import type { ArticleDto } from '../article.dto.js';
 import type { AcceptedOrder } from '../order.dto.js';
 
-export abstract class OrderBook<Transaction = unknown> {
+export abstract class OrderBook {
   /** Cents; undefined: it is not on the list. */
-  abstract priceOf(article: string, transaction: Transaction): Promise<number | undefined>;
+  abstract priceOf(article: string, transaction: unknown): Promise<number | undefined>;
 
   /** As a part of the transaction, which also remembers that the order was handled. */
-  abstract enter(order: AcceptedOrder, transaction: Transaction): Promise<void>;
+  abstract enter(order: AcceptedOrder, transaction: unknown): Promise<void>;
 
   /** Puts the article on the list, or changes its price. */
   abstract list(article: ArticleDto): Promise<void>;

@@ -25,9 +25,10 @@ export class OrdersConsumer {
   @Ack({ retry, then: 'park', errors: [[UnknownArticleError, { retry: 0 }]] })
   @Idempotent({ scope: 'orders.place' })
   async place(@Payload() order: PlacedOrder, @Transaction() transaction: unknown): Promise<void> {
-    const price = await this.book.priceOf(order.article, transaction);
-    if (price === undefined) throw new UnknownArticleError(order.article);
-    const accepted: AcceptedOrder = { ...order, total: price * order.quantity };
+    const { id, customer, article, quantity } = order;
+    const price = await this.book.priceOf(article, transaction);
+    if (price === undefined) throw new UnknownArticleError(article);
+    const accepted: AcceptedOrder = { id, customer, article, quantity, total: price * quantity };
     await this.book.enter(accepted, transaction);
     await this.outbox.publish(transaction, {
       exchange: names.shop,

@@ -31,7 +31,7 @@ export async function openOrderDatabase(url: string): Promise<OrderStorage> {
   return { book, keys, outbox };
 }
 
-class PostgresOrderBook extends OrderBook<PoolClient> implements OnApplicationShutdown {
+class PostgresOrderBook extends OrderBook implements OnApplicationShutdown {
   readonly #pool: Pool;
 
   constructor(pool: Pool) {

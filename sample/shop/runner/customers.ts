@@ -1,7 +1,7 @@
 /** The customers: HTTP over loopback, as it comes from outside. Whoever gets no answer asks again, with the same key. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
-import { Http } from './http.js';
+import type { Http } from './http.js';
 
 /** Milliseconds between two customers, where they come by themselves, and how many there may be at a time. */
 const interval = 25;

@@ -3,7 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 
 /** Milliseconds that an answer may take, and before it is asked again. */
 const timeout = 10_000;
-const pause = 100;
+const pause = 200;
 /** Milliseconds after which nobody asks again. */
 const patience = 60_000;
 

@@ -9,7 +9,7 @@ const serviceNames: readonly ServiceName[] = ['gateway', 'orders', 'mail'];
 /** Of all incidents, how many are cuts of the line; the others are deaths. */
 const shareOfCuts = 0.25;
 /** Milliseconds between two incidents, and for which a service is away that was killed; up to. */
-const longestPeace = 2_000;
+const longestPeace = 3_000;
 const longestAbsence = 800;
 
 export class Incidents {
@@ -38,9 +38,9 @@ export class Incidents {
 
   /** Until the signal aborts; resolves when all services are at work again. */
   async happenUntil(evening: AbortSignal): Promise<void> {
-    while (!evening.aborted) {
-      await setTimeout(this.#random.upTo(longestPeace), undefined, { signal: evening }).catch(() => undefined);
-      if (evening.aborted) break;
+    for (;;) {
+      const isOver = await setTimeout(this.#random.upTo(longestPeace), false, { signal: evening }).catch(() => true);
+      if (isOver) break;
       if (this.#random.next() < shareOfCuts) this.#cut();
       else await this.#killOne();
     }

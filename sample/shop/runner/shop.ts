@@ -25,8 +25,16 @@ export interface Shop {
   readonly customers: Customers;
 }
 
+export interface ShopOptions {
+  /** True: without PostgreSQL, also where there is one. Default false. */
+  readonly isInMemory?: boolean;
+}
+
 /** Runs it in a shop of its own. On a signal `closing` aborts, with which the run is to end. */
-export async function withShop<Result>(run: (shop: Shop, closing: AbortSignal) => Promise<Result>): Promise<Result> {
+export async function withShop<Result>(
+  { isInMemory = false }: ShopOptions,
+  run: (shop: Shop, closing: AbortSignal) => Promise<Result>,
+): Promise<Result> {
   const closing = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {
@@ -41,17 +49,17 @@ export async function withShop<Result>(run: (shop: Shop, closing: AbortSignal) =
   try {
     const broker = opened(await openBroker(process.env['AMQP_URL']), (one) => one.stop());
     opened(broker, (one) => deleteAll(one, leftovers));
-    const server = opened(await openPostgres(), async (one) => one?.stop());
+    const server = opened(isInMemory ? undefined : await openPostgres(), async (one) => one?.stop());
     const line = opened(await openLine(broker), (one) => one.close());
     const provider = opened(await MailProviderServer.start(), (one) => one.stop());
-    console.log(`${names.run}, through ${broker.description}, with ${server?.description ?? 'NO DATABASE'}`);
+    console.log(`${names.run}, through ${broker.description}, with ${server?.description ?? 'no database'}`);
     const { services, ledgers } = server
       ? await startWith(
           opened(await Databases.create(server.url), (one) => one.drop()),
           line,
           provider,
         )
-      : await startWithout(line, provider);
+      : await startWithout(line, provider, isInMemory);
     opened(services, (one) => one.stop());
     const http = new Http(() => services.address(), closing.signal);
     const customers = new Customers(http);
@@ -69,9 +77,11 @@ async function startWith(databases: Databases, { url }: Line, provider: MailProv
   return { services, ledgers: databases };
 }
 
-async function startWithout({ url }: Line, provider: MailProviderServer) {
-  console.log('NO POSTGRESQL: the short form in one process, with its books in memory, and nobody is killed.');
-  console.log('For all of it: DATABASE_URL=postgres://..., or install it (apt-get install postgresql).');
+async function startWithout({ url }: Line, provider: MailProviderServer, isMeant: boolean) {
+  if (!isMeant) {
+    console.log('NO POSTGRESQL: THE SHORT FORM IN ONE PROCESS, with its books in memory, and nobody is killed.');
+    console.log('For all of it: DATABASE_URL=postgres://..., or install it (apt-get install postgresql).');
+  }
   return startInOneProcess(url, provider.url);
 }
 
