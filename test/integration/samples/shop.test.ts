@@ -74,7 +74,8 @@ describeOnEmbedded('the shop sample in one process', () => {
 
 describeOnRabbitmq('the kill script of the shop sample', (broker) => {
   whenThereIsPostgres('services die and connections break all the time: none is lost, none mailed twice', async () => {
-    const programArguments = ['--seconds', '8', '--seed', '7'];
+    // With this seed each of the three is killed within the first seven seconds, and the line is cut.
+    const programArguments = ['--seconds', '10', '--seed', '49'];
     const { status, output } = await runSample('shop', broker.url, { program: 'kill', programArguments, environment });
     expect(output.filter((line) => line.startsWith('WRONG'))).toEqual([]);
     const { orders, accepted, once, lost, twice } = countsOf(output.at(-1));
@@ -83,7 +84,8 @@ describeOnRabbitmq('the kill script of the shop sample', (broker) => {
     expect(orders).toBeGreaterThan(40);
     const killed = [...output.join('\n').matchAll(/killed (\d+) times/g)].map(([, times]) => Number(times));
     expect(killed).toHaveLength(3);
-    expect(killed.reduce((sum, times) => sum + times)).toBeGreaterThan(2);
+    expect(Math.min(...killed)).toBeGreaterThanOrEqual(1);
+    expect(output.join('\n')).toMatch(/ connections cut in [1-9]\d* cuts/);
   });
 
   whenThereIsPostgres('SIGTERM ends it in the midst of its work, and it leaves nothing behind', async () => {
@@ -92,7 +94,7 @@ describeOnRabbitmq('the kill script of the shop sample', (broker) => {
     try {
       await until('it has begun', () => program.output.includes('through'), 60_000);
       const run = runName(program.output.split('\n')[1]);
-      const hasQueues = async () => (await queuesLeft(broker.url, run, queues)).length === queues.length - 1;
+      const hasQueues = async () => (await queuesLeft(broker.url, run, queues)).includes('mail');
       await until('it has its queues', hasQueues, 60_000);
       child.kill('SIGTERM');
       expect((await rejection(program.ends())).message).toMatch(/closed by SIGTERM/);
