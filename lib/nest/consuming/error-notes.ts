@@ -4,7 +4,7 @@
  * the context that AmqpServer gave the handler, where it reads it off again:
  *
  * - an interceptor, which `@Ack` and `@Idempotent` put on their method: it sees the error before any filter, and that no guard refused it;
- * - Nest's own filter, for methods without it: Nest lets nobody else near its errors.
+ * - Nest's own filter, for methods without `@Ack`: Nest lets nobody else near its errors.
  */
 import type { ArgumentsHost, CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/common';
 import { BaseRpcExceptionFilter } from '@nestjs/microservices';
@@ -59,7 +59,7 @@ export const errorNotes: NestInterceptor = {
     const context = contextOf(host);
     if (!context) return next.handle();
     // Where it stands twice, the outer one has the last word: between the two is `@Idempotent`.
-    const note: ErrorNote = context[noteKey] ?? {};
+    const note: ErrorNote = noteOf(context) ?? {};
     context[noteKey] = note;
     return next.handle().pipe(
       tap({

@@ -113,7 +113,7 @@ export function planFor(policy: SettlementPolicy, error: unknown, origin?: unkno
     const match = policy.errors.find(({ errorClass }) => isInstance(link, errorClass));
     if (match) return { retry: match.retry ?? retry, then: match.then };
   }
-  // To park or drop it would lose it, should the one who works on it fail.
+  // To park or drop it would lose it, should the one who works on it fail; and it has not failed.
   if (chain.some((link) => isInstance(link, KeyInUseError))) return { retry: noRetry, then: 'requeue' };
   return { retry, then: reason === 'refused' ? policy.refused : policy.then };
 }

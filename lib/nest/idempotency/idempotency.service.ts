@@ -169,8 +169,8 @@ export class IdempotencyService implements Protection, OnModuleInit, OnApplicati
   }
 
   #settingsOf(owner: HandlerClass, handler: object, { method, options }: IdempotentMetadata): Settings {
-    let known = this.#settings.get(handler);
-    if (!known) this.#settings.set(handler, (known = new Map()));
+    const known = this.#settings.get(handler) ?? new Map<unknown, Settings>();
+    this.#settings.set(handler, known);
     let settings = known.get(owner);
     if (!settings) {
       // Of the class that has it, not the one that it inherits it from: two of these may be given one message.

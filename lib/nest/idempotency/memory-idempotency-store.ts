@@ -66,7 +66,7 @@ export class MemoryIdempotencyStore implements IdempotencyStore<MemoryTransactio
     return 'done';
   }
 
-  async forgetOld(limit: number): Promise<number> {
+  forgetOld(limit: number): Promise<number> {
     const now = performance.now();
     let forgotten = 0;
     for (const [name, end] of this.#keys) {
@@ -75,7 +75,7 @@ export class MemoryIdempotencyStore implements IdempotencyStore<MemoryTransactio
       this.#keys.delete(name);
       forgotten += 1;
     }
-    return forgotten;
+    return Promise.resolve(forgotten);
   }
 
   #makeRoom(): void {

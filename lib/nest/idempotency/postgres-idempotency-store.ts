@@ -197,6 +197,7 @@ export class PostgresIdempotencyStore implements IdempotencyStore<PostgresClient
     { keep }: Pick<ProtectOptions, 'keep'>,
   ): Promise<ProtectOutcome> {
     const owner = randomUUID();
+    // Where the answer is lost, the key may be claimed by nobody: it is free when the lease has run out.
     const outcome = await this.#withClient((client) => this.#tryClaim(client, key, owner, this.#lease));
     if (outcome !== 'done') return outcome;
     const renewing = setInterval(() => {

@@ -40,6 +40,7 @@ export class MemoryOutboxStore implements OutboxStore<MemoryTransaction> {
   readonly #entries = new Map<string, Entry>();
   readonly #listeners = new Set<() => void>();
   #lastId = 0;
+  #uncommitted = 0;
   #isRelaying = false;
 
   /** Throws ConfigurationError for options that are unknown or wrong. */
@@ -49,13 +50,24 @@ export class MemoryOutboxStore implements OutboxStore<MemoryTransaction> {
     this.#maxMessages = options.maxMessages ?? defaultMaxMessages;
   }
 
-  async add(transaction: MemoryTransaction, messages: readonly OutboxMessage[]): Promise<void> {
+  add(transaction: MemoryTransaction, messages: readonly OutboxMessage[]): Promise<void> {
+    return new Promise((resolve) => {
+      this.#add(transaction, messages);
+      resolve();
+    });
+  }
+
+  #add(transaction: MemoryTransaction, messages: readonly OutboxMessage[]): void {
     if (!(transaction instanceof MemoryTransaction)) {
       throw new ArgumentError('transaction', 'must be a MemoryTransaction: see MemoryTransaction.run');
     }
-    if (this.#entries.size + messages.length > this.#maxMessages) {
+    if (this.#entries.size + this.#uncommitted + messages.length > this.#maxMessages) {
       throw new OutboxStoreError(`it is full: ${String(this.#maxMessages)} messages wait or were set aside`);
     }
+    transaction.onEnd(() => {
+      this.#uncommitted -= messages.length;
+    });
+    this.#uncommitted += messages.length;
     transaction.onCommit(() => {
       for (const message of messages) this.#append(message);
       this.#tell();
@@ -74,27 +86,27 @@ export class MemoryOutboxStore implements OutboxStore<MemoryTransaction> {
     }
   }
 
-  async failed(limit: number): Promise<readonly FailedMessage[]> {
-    return [...this.#entries.values()].flatMap(failedMessage).slice(0, limit);
+  failed(limit: number): Promise<readonly FailedMessage[]> {
+    return Promise.resolve([...this.#entries.values()].flatMap(failedMessage).slice(0, limit));
   }
 
-  async retry(ids: readonly string[] | undefined): Promise<number> {
+  retry(ids: readonly string[] | undefined): Promise<number> {
     const chosen = this.#setAside(ids);
     for (const entry of chosen) Object.assign(entry, { attempts: 0, dueAt: 0, failedAt: undefined, blocks: false });
     if (chosen.length > 0) this.#tell();
-    return chosen.length;
+    return Promise.resolve(chosen.length);
   }
 
-  async discard(ids: readonly string[]): Promise<number> {
+  discard(ids: readonly string[]): Promise<number> {
     const chosen = this.#setAside(ids);
     for (const { id } of chosen) this.#entries.delete(id);
     if (chosen.length > 0) this.#tell();
-    return chosen.length;
+    return Promise.resolve(chosen.length);
   }
 
-  async count(): Promise<OutboxCounts> {
+  count(): Promise<OutboxCounts> {
     const failed = this.#setAside(undefined).length;
-    return { waiting: this.#entries.size - failed, failed };
+    return Promise.resolve({ waiting: this.#entries.size - failed, failed });
   }
 
   onAdded(listener: () => void): () => void {

@@ -46,7 +46,7 @@ export class OutboxRelay implements OnApplicationBootstrap, OnModuleDestroy {
     @Inject(PublisherFactory) publishers: PublisherFactory,
   ) {
     checkOutboxOptions(options);
-    this.#store = options.store as OutboxStore;
+    this.#store = options.store;
     this.#connection = options.connection;
     this.#publishers = publishers;
     const { relay = true } = options;
@@ -145,9 +145,9 @@ export class OutboxRelay implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   async #publish(message: StoredMessage, timeout: number): Promise<void> {
-    const { exchange, routingKey, body, properties, mandatory } = message;
+    const { exchange, routingKey, body, properties, mandatory, delay } = message;
     const { signal } = this.#ending;
-    await this.publisher(exchange).send({ routingKey, body, properties, mandatory, delay: 0, timeout, signal });
+    await this.publisher(exchange).send({ routingKey, body, properties, mandatory, delay, timeout, signal });
   }
 
   /** One line a round, and one for each message that is set aside. */

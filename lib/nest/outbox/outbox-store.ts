@@ -12,6 +12,8 @@ export interface OutboxMessage {
   readonly properties: PublishProperties;
   /** Whether one that no queue takes is refused. */
   readonly mandatory: boolean;
+  /** Milliseconds that it is to wait on the broker, once it was published. */
+  readonly delay: number;
 }
 
 export interface StoredMessage extends OutboxMessage {

@@ -24,7 +24,7 @@ export type OutboxEntry<Events extends object = Record<string, unknown>> = {
      * an order, for instance. Default: none, and no order.
      */
     readonly key?: string | undefined;
-    /** As those of `Publisher.publish`. */
+    /** As those of `Publisher.publish`; a `delay` counts from when the relay publishes it. */
     readonly options?: Omit<MessageOptions, 'signal' | 'timeout'> | undefined;
   };
 }[keyof Events & string];
@@ -54,7 +54,7 @@ export class Outbox<Events extends object = Record<string, unknown>> {
 
   /** Made by OutboxModule. */
   constructor(@Inject(outboxOptionsToken) options: OutboxModuleOptions, @Inject(OutboxRelay) relay: OutboxRelay) {
-    this.#store = options.store as OutboxStore;
+    this.#store = options.store;
     this.#relay = relay;
   }
 
@@ -67,7 +67,7 @@ export class Outbox<Events extends object = Record<string, unknown>> {
    * and with what the transaction rejects with, which is yours to roll back then.
    */
   async publish(transaction: unknown, entry: OutboxEntry<Events>): Promise<string> {
-    const message = await this.#message(entry, 'message');
+    const message = this.#message(entry, 'message');
     await this.#store.add(transaction, [message]);
     return message.properties.messageId ?? '';
   }
@@ -78,7 +78,7 @@ export class Outbox<Events extends object = Record<string, unknown>> {
     if (problem !== undefined) throw new ArgumentError('messages', problem);
     const messages: OutboxMessage[] = [];
     for (const [index, entry] of entries.entries()) {
-      messages.push(await this.#message(entry, `messages[${String(index)}]`));
+      messages.push(this.#message(entry, `messages[${String(index)}]`));
     }
     if (messages.length > 0) await this.#store.add(transaction, messages);
     return messages.map(({ properties }) => properties.messageId ?? '');
@@ -108,7 +108,7 @@ export class Outbox<Events extends object = Record<string, unknown>> {
     return this.#store.count();
   }
 
-  async #message(entry: OutboxEntry<Events>, where: string): Promise<OutboxMessage> {
+  #message(entry: OutboxEntry<Events>, where: string): OutboxMessage {
     const faults = faultsOf(entry, entryChecks, `${where}.`);
     if (faults.length > 0) throw new ArgumentError(where, faults.join('; '));
     const { exchange = '', routingKey, payload, key, options = {} } = entry;
@@ -117,7 +117,9 @@ export class Outbox<Events extends object = Record<string, unknown>> {
       if (Object.hasOwn(options, name)) throw new ArgumentError(where, `option "${name}" is for what is sent at once`);
     }
     try {
-      const { body, properties, mandatory } = this.#relay.publisher(exchange).prepare(routingKey, payload, options);
+      const { body, properties, mandatory, delay } = this.#relay
+        .publisher(exchange)
+        .prepare(routingKey, payload, options);
       writeProperties(properties);
       return {
         key,
@@ -126,6 +128,7 @@ export class Outbox<Events extends object = Record<string, unknown>> {
         body: typeof body === 'string' ? Buffer.from(body) : body,
         properties,
         mandatory,
+        delay,
       };
     } catch (error) {
       if (error instanceof ArgumentError && where === 'message') throw error;

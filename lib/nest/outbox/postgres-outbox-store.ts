@@ -50,6 +50,7 @@ interface Row {
 interface DueRow extends Row {
   readonly body: Uint8Array;
   readonly mandatory: boolean;
+  readonly delay: number;
 }
 
 interface FailedRow extends Row {
@@ -110,8 +111,7 @@ export class PostgresOutboxStore implements OutboxStore<PostgresExecutor> {
 
   /** Rejects with what your transaction's `query` rejects with: it is yours, and is to be rolled back. */
   async add(transaction: PostgresExecutor, messages: readonly OutboxMessage[]): Promise<void> {
-    const { query } = (transaction ?? {}) as { query?: unknown };
-    if (typeof query !== 'function') {
+    if (!runsStatements(transaction)) {
       throw new ArgumentError('transaction', 'must be what runs statements in it: { query(text, values) }');
     }
     if ((transaction as unknown) === this.#pool) {
@@ -125,6 +125,7 @@ export class PostgresOutboxStore implements OutboxStore<PostgresExecutor> {
       body: bytesOf(message.body).toString('base64'),
       properties: writeProperties(message.properties),
       mandatory: message.mandatory,
+      delay: message.delay,
     }));
     await transaction.query(this.#statements.add, [JSON.stringify(entries)]);
   }
@@ -209,6 +210,10 @@ export class PostgresOutboxStore implements OutboxStore<PostgresExecutor> {
   }
 }
 
+function runsStatements(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && typeof (value as PostgresExecutor).query === 'function';
+}
+
 function bytesOf(body: Uint8Array): Buffer {
   return Buffer.from(body.buffer, body.byteOffset, body.byteLength);
 }
@@ -222,6 +227,7 @@ function storedMessage(row: DueRow): StoredMessage {
     body: row.body,
     properties: readProperties(row.properties),
     mandatory: row.mandatory,
+    delay: row.delay,
     attempts: row.attempts,
   };
 }

@@ -33,6 +33,7 @@ export function outboxStatements({ table, schema, prefix, channel }: OutboxNames
       '  body bytea NOT NULL,',
       '  properties text NOT NULL,',
       '  mandatory boolean NOT NULL,',
+      '  delay integer NOT NULL,',
       '  added_at timestamptz NOT NULL DEFAULT clock_timestamp(),',
       '  attempts integer NOT NULL DEFAULT 0,',
       '  error text,',
@@ -51,13 +52,13 @@ export function outboxStatements({ table, schema, prefix, channel }: OutboxNames
      */
     add: [
       'WITH entry AS MATERIALIZED (SELECT * FROM json_to_recordset($1::text::json) AS entry',
-      '  (n integer, key text, exchange text, routing_key text, body text, properties text, mandatory boolean)),',
+      '  (n integer, key text, exchange text, routing_key text, body text, properties text, mandatory boolean, delay integer)),',
       `lock AS MATERIALIZED (SELECT count(pg_advisory_xact_lock(hash)) AS taken FROM (`,
       `  SELECT DISTINCT ${lockOf(`${literal(`${table} key `)} || key`)} AS hash FROM entry WHERE key IS NOT NULL ORDER BY 1`,
       ') AS keys),',
       `told AS MATERIALIZED (SELECT 1 AS one${notified})`,
-      `INSERT INTO ${table} (key, exchange, routing_key, body, properties, mandatory)`,
-      `SELECT key, exchange, routing_key, decode(body, 'base64'), properties, mandatory`,
+      `INSERT INTO ${table} (key, exchange, routing_key, body, properties, mandatory, delay)`,
+      `SELECT key, exchange, routing_key, decode(body, 'base64'), properties, mandatory, delay`,
       'FROM lock, told, entry WHERE lock.taken >= 0 AND told.one = 1 ORDER BY n',
     ].join('\n'),
 
@@ -67,7 +68,7 @@ export function outboxStatements({ table, schema, prefix, channel }: OutboxNames
       `set_config('idle_in_transaction_session_timeout', $1, true)`,
 
     due: [
-      'SELECT id, key, exchange, routing_key, body, properties, mandatory, attempts FROM (',
+      'SELECT id, key, exchange, routing_key, body, properties, mandatory, delay, attempts FROM (',
       '  SELECT *, sum(octet_length(body)) OVER (ORDER BY id) - octet_length(body) AS before FROM (',
       `    SELECT * FROM ${table} AS message`,
       '    WHERE failed_at IS NULL AND (due_at IS NULL OR due_at <= now())',

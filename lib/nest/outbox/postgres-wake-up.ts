@@ -32,7 +32,7 @@ async function listenUntil(
         borrowed.client.on('notification', (notification) => {
           if (notification.channel === channel) listener();
         });
-        if (!signal.aborted) await borrowed.query(`LISTEN "${channel}"`);
+        await borrowed.query(`LISTEN "${channel}"`);
         pause = firstPause;
         listener();
         await either(signal, borrowed.ended);

@@ -13,6 +13,7 @@ import {
   UnroutableError,
 } from '../../amqp/index.js';
 import { describeError } from '../errors.js';
+import { DelayUnavailableError } from '../retrying/delay-queues.js';
 import type { RelayVerdict, StoredMessage } from './outbox-store.js';
 
 /** What the relay does with what the broker refuses. */
@@ -104,7 +105,7 @@ function faultOf(error: unknown): Fault {
   if (error instanceof UnroutableError || error instanceof NackError) return 'refused';
   for (let link: unknown = error, depth = 0; link instanceof Error && depth < 8; link = link.cause, depth += 1) {
     if (link instanceof ArgumentError) return 'hopeless';
-    if (link instanceof ChannelClosedByBrokerError) return 'refused';
+    if (link instanceof ChannelClosedByBrokerError || link instanceof DelayUnavailableError) return 'refused';
     if (link instanceof ConnectionClosedByBrokerError && link.replyCode !== forced) return 'refused';
     if (link instanceof TimeoutError && error instanceof UnknownOutcomeError) return 'unanswered';
   }

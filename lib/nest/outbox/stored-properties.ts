@@ -56,7 +56,7 @@ function writeObject(value: object, path: string, depth: number): unknown {
 function read(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return (value as unknown[]).map(read);
-  const [[name = '', entry] = []] = Object.entries(value);
+  const [[name, entry] = ['', undefined]] = Object.entries(value);
   switch (name) {
     case '$number':
       return Number(entry);

@@ -25,16 +25,21 @@ export class BorrowedClient {
 
   /** Rejects with what the pool rejects with, or TimeoutError after `limit` milliseconds, which every step has. */
   static async take(pool: PostgresPool, limit: number): Promise<BorrowedClient> {
-    const taking = pool.connect();
     let isLate = false;
-    taking.then(
-      (client) => {
-        if (isLate) client.release();
-      },
-      () => undefined,
-    );
+    const taking = new Promise<BorrowedClient>((resolve, reject) => {
+      pool.connect((error, client) => {
+        if (!client) {
+          reject(error ?? new Error('the pool gave no client'));
+          return;
+        }
+        // At once: it may meet its end in the same turn.
+        const borrowed = new BorrowedClient(client, limit);
+        if (isLate) borrowed.giveBack();
+        else resolve(borrowed);
+      });
+    });
     try {
-      return new BorrowedClient(await within(limit, 'waiting for a client of the pool', taking), limit);
+      return await within(limit, 'waiting for a client of the pool', taking);
     } catch (error) {
       isLate = true;
       throw error;

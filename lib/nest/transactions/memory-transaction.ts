@@ -2,7 +2,9 @@
 import { WrongStateError } from '../../amqp/index.js';
 
 export class MemoryTransaction {
+  /** Undefined once it ended. */
   #onCommit: (() => void)[] | undefined = [];
+  readonly #onEnd: (() => void)[] = [];
 
   /**
    * Runs the function in a transaction of its own, which is committed when its promise resolves and rolled back when it
@@ -16,6 +18,7 @@ export class MemoryTransaction {
       return result;
     } finally {
       transaction.#end();
+      for (const action of transaction.#onEnd) action();
     }
   }
 
@@ -23,6 +26,12 @@ export class MemoryTransaction {
   onCommit(action: () => void): void {
     if (!this.#onCommit) throw new WrongStateError('the transaction has ended');
     this.#onCommit.push(action);
+  }
+
+  /** Calls the function when the transaction was committed or rolled back. Throws WrongStateError once it ended. */
+  onEnd(action: () => void): void {
+    if (!this.#onCommit) throw new WrongStateError('the transaction has ended');
+    this.#onEnd.push(action);
   }
 
   #end(): readonly (() => void)[] {

@@ -21,9 +21,9 @@ export interface PostgresClient extends PostgresExecutor {
   off(event: 'error', listener: (error: Error) => void): unknown;
 }
 
-/** As `pg.Pool`. */
+/** As `pg.Pool`, whose promise comes too late: an error that a client meets right after it was given out would go unheard. */
 export interface PostgresPool {
-  connect(): Promise<PostgresClient>;
+  connect(callback: (error: Error | undefined, client: PostgresClient | undefined) => void): void;
 }
 
 /** What `pg` answers a statement with. */

@@ -8,6 +8,8 @@ import type { Shop } from './shop.js';
 const serviceNames: readonly ServiceName[] = ['gateway', 'orders', 'mail'];
 /** Of all incidents, how many are cuts of the line; the others are deaths. */
 const shareOfCuts = 0.25;
+/** How many come when all services are at work; the others come at any moment, as while one starts. */
+const shareOfPatient = 0.7;
 /** Milliseconds between two incidents, and for which a service is away that was killed; up to. */
 const longestPeace = 3_000;
 const longestAbsence = 800;
@@ -41,9 +43,14 @@ export class Incidents {
     for (;;) {
       const isOver = await setTimeout(this.#random.upTo(longestPeace), false, { signal: evening }).catch(() => true);
       if (isOver) break;
+      if (this.#random.next() < shareOfPatient) await this.#areAtWork();
       if (this.#random.next() < shareOfCuts) this.#cut();
       else await this.#killOne();
     }
+    await this.#areAtWork();
+  }
+
+  async #areAtWork(): Promise<void> {
     await Promise.all(this.#away.values());
     await this.#shop.services.areStarted();
   }

@@ -1,8 +1,8 @@
 /** The shop of three services as `npm run sample:shop` and `npm run sample:shop:kill` run it. */
 import { jest } from '@jest/globals';
-import pg from 'pg';
 import { describeOnBrokers, describeOnEmbedded, describeOnRabbitmq } from '../../support/brokers.js';
 import { buildSample, queuesLeft, runName, runSample, startSample } from '../../support/nest-samples.js';
+import { describeOnPostgres, type TestDatabase } from '../../support/postgres.js';
 import { rejection, until } from '../../support/waiting.js';
 import { Program } from './programs.js';
 
@@ -11,26 +11,14 @@ jest.setTimeout(180_000);
 
 beforeAll(() => buildSample('shop'));
 
-const databaseUrl = process.env['LEVERET_TEST_POSTGRES_URL'] ?? '';
-const environment = { DATABASE_URL: databaseUrl };
-const whenThereIsPostgres =
-  databaseUrl === ''
-    ? (name: string) => {
-        test.skip(`${name}: needs PostgreSQL: LEVERET_TEST_POSTGRES_URL is not set`, () => undefined);
-      }
-    : test;
-
 const services = ['orders', 'articles', 'mail'];
 const queues = services.flatMap((name) => [name, `${name}.parked`]);
 
-async function schemasLeft(run: string): Promise<string[]> {
-  const client = new pg.Client({ connectionString: databaseUrl });
-  await client.connect();
-  const { rows } = await client.query<{ nspname: string }>(
+async function schemasLeft({ pool }: TestDatabase, run: string): Promise<string[]> {
+  const { rows } = await pool.query<{ nspname: string }>(
     'SELECT nspname FROM pg_namespace WHERE starts_with(nspname, $1)',
     [run.replaceAll('.', '_')],
   );
-  await client.end();
   return rows.map(({ nspname }) => nspname);
 }
 
@@ -46,18 +34,21 @@ function countsOf(line = '') {
 const shortDay = 'shop: 200 orders, 200 accepted, 200 mailed once, 3 parked and replayed, 0 lost, 0 mailed twice';
 
 describeOnBrokers('the shop sample', (broker) => {
-  const url = (): string => (broker.kind === 'rabbitmq' ? broker.url : '');
+  describeOnPostgres('with', (database) => {
+    const environment = { DATABASE_URL: database.url };
+    const url = (): string => (broker.kind === 'rabbitmq' ? broker.url : '');
 
-  whenThereIsPostgres('three processes: one is killed, all connections are cut, and the books balance', async () => {
-    const { status, output, errors } = await runSample('shop', url(), { environment });
-    expect(output.filter((line) => line.startsWith('WRONG'))).toEqual([]);
-    expect(output.at(-1)).toBe(shortDay);
-    expect(errors).toBe('');
-    expect(status).toBe(0);
-    expect(output).toContain('cut 3 connections and killed mail in the midst of it');
-    const run = runName(output[0]);
-    expect(await queuesLeft(broker.url, run, queues)).toEqual([]);
-    expect(await schemasLeft(run)).toEqual([]);
+    test('three processes: one is killed, all connections are cut, and the books balance', async () => {
+      const { status, output, errors } = await runSample('shop', url(), { environment });
+      expect(output.filter((line) => line.startsWith('WRONG'))).toEqual([]);
+      expect(output.at(-1)).toBe(shortDay);
+      expect(errors).toBe('');
+      expect(status).toBe(0);
+      expect(output).toContain('cut 3 connections and killed mail in the midst of it');
+      const run = runName(output[0]);
+      expect(await queuesLeft(broker.url, run, queues)).toEqual([]);
+      expect(await schemasLeft(database, run)).toEqual([]);
+    });
   });
 });
 
@@ -73,36 +64,43 @@ describeOnEmbedded('the shop sample in one process', () => {
 });
 
 describeOnRabbitmq('the kill script of the shop sample', (broker) => {
-  whenThereIsPostgres('services die and connections break all the time: none is lost, none mailed twice', async () => {
-    // With this seed each of the three is killed within the first seven seconds, and the line is cut.
-    const programArguments = ['--seconds', '10', '--seed', '49'];
-    const { status, output } = await runSample('shop', broker.url, { program: 'kill', programArguments, environment });
-    expect(output.filter((line) => line.startsWith('WRONG'))).toEqual([]);
-    const { orders, accepted, once, lost, twice } = countsOf(output.at(-1));
-    expect({ accepted, once, lost, twice }).toEqual({ accepted: orders, once: orders, lost: 0, twice: 0 });
-    expect(status).toBe(0);
-    expect(orders).toBeGreaterThan(40);
-    const killed = [...output.join('\n').matchAll(/killed (\d+) times/g)].map(([, times]) => Number(times));
-    expect(killed).toHaveLength(3);
-    expect(Math.min(...killed)).toBeGreaterThanOrEqual(1);
-    expect(output.join('\n')).toMatch(/ connections cut in [1-9]\d* cuts/);
-  });
+  describeOnPostgres('with', (database) => {
+    const environment = { DATABASE_URL: database.url };
+    test('services die and connections break all the time: none is lost, none mailed twice', async () => {
+      // With this seed each of the three is killed within the first seven seconds, and the line is cut.
+      const programArguments = ['--seconds', '10', '--seed', '49'];
+      const { status, output } = await runSample('shop', broker.url, {
+        program: 'kill',
+        programArguments,
+        environment,
+      });
+      expect(output.filter((line) => line.startsWith('WRONG'))).toEqual([]);
+      const { orders, accepted, once, lost, twice } = countsOf(output.at(-1));
+      expect({ accepted, once, lost, twice }).toEqual({ accepted: orders, once: orders, lost: 0, twice: 0 });
+      expect(status).toBe(0);
+      expect(orders).toBeGreaterThan(40);
+      const killed = [...output.join('\n').matchAll(/killed (\d+) times/g)].map(([, times]) => Number(times));
+      expect(killed).toHaveLength(3);
+      expect(Math.min(...killed)).toBeGreaterThanOrEqual(1);
+      expect(output.join('\n')).toMatch(/ connections cut in [1-9]\d* cuts/);
+    });
 
-  whenThereIsPostgres('SIGTERM ends it in the midst of its work, and it leaves nothing behind', async () => {
-    const child = startSample('shop', broker.url, { program: 'kill', environment });
-    const program = new Program('kill', child);
-    try {
-      await until('it has begun', () => program.output.includes('through'), 60_000);
-      const run = runName(program.output.split('\n')[1]);
-      const hasQueues = async () => (await queuesLeft(broker.url, run, queues)).includes('mail');
-      await until('it has its queues', hasQueues, 60_000);
-      child.kill('SIGTERM');
-      expect((await rejection(program.ends())).message).toMatch(/closed by SIGTERM/);
-      expect(program.output).not.toContain('shop: ');
-      expect(await queuesLeft(broker.url, run, queues)).toEqual([]);
-      expect(await schemasLeft(run)).toEqual([]);
-    } finally {
-      await program.stop();
-    }
+    test('SIGTERM ends it in the midst of its work, and it leaves nothing behind', async () => {
+      const child = startSample('shop', broker.url, { program: 'kill', environment });
+      const program = new Program('kill', child);
+      try {
+        await until('it has begun', () => program.output.includes('through'), 60_000);
+        const run = runName(program.output.split('\n')[1]);
+        const hasQueues = async () => (await queuesLeft(broker.url, run, queues)).includes('mail');
+        await until('it has its queues', hasQueues, 60_000);
+        child.kill('SIGTERM');
+        expect((await rejection(program.ends())).message).toMatch(/closed by SIGTERM/);
+        expect(program.output).not.toContain('shop: ');
+        expect(await queuesLeft(broker.url, run, queues)).toEqual([]);
+        expect(await schemasLeft(database, run)).toEqual([]);
+      } finally {
+        await program.stop();
+      }
+    });
   });
 });

@@ -15,7 +15,7 @@ const orderCount = 150;
 async function exitOf(worker: ChildProcess, title: string, output: readonly string[]): Promise<unknown[]> {
   const limit = AbortSignal.timeout(20_000);
   try {
-    return await once(worker, 'exit', { signal: limit });
+    return (await once(worker, 'exit', { signal: limit })) as unknown[];
   } catch (error) {
     throw new Error(`${title} was not reached: ${output.join('\n')}`, { cause: error });
   }
@@ -56,7 +56,7 @@ describeOnPostgres('a worker that is killed', (database) => {
         });
         workers.push(worker);
         for (const stream of [worker.stdout, worker.stderr]) {
-          stream?.on('data', (chunk: Buffer) => output.push(...chunk.toString().trim().split('\n')));
+          stream.on('data', (chunk: Buffer) => output.push(...chunk.toString().trim().split('\n')));
         }
         return worker;
       };

@@ -293,9 +293,7 @@ function suite(broker: TestBroker, kind: Kind): void {
       });
     }
     await expect(outbox.publish(undefined, good)).rejects.toThrow(ArgumentError);
-    const several = kind.transact((transaction) =>
-      outbox.publishAll(transaction, [good, { ...good, key: '' } as OutboxEntry]),
-    );
+    const several = kind.transact((transaction) => outbox.publishAll(transaction, [good, { ...good, key: '' }]));
     await expect(several).rejects.toThrow('messages[1]');
     expect(await outbox.count()).toEqual({ waiting: 0, failed: 0 });
   });
@@ -316,7 +314,15 @@ describeOnBrokers('an outbox in memory', (broker) => {
       body: Buffer.from('1'),
       properties: {},
       mandatory: false,
+      delay: 0,
     };
+    const undone = MemoryTransaction.run(async (transaction) => {
+      await store.add(transaction, [message, message]);
+      // What is not committed yet has its place, too.
+      await expect(MemoryTransaction.run((other) => store.add(other, [message]))).rejects.toThrow('it is full');
+      throw new Trouble('no');
+    });
+    await expect(undone).rejects.toThrow(Trouble);
     await MemoryTransaction.run((transaction) => store.add(transaction, [message, message]));
     const third = MemoryTransaction.run((transaction) => store.add(transaction, [message]));
     await expect(third).rejects.toThrow('it is full: 2 messages');
