@@ -11,7 +11,7 @@ const shareOfCuts = 0.25;
 /** How many come when all services are at work; the others come at any moment, as while one starts. */
 const shareOfPatient = 0.7;
 /** Milliseconds between two incidents, and for which a service is away that was killed; up to. */
-const longestPeace = 3_000;
+const longestPeace = 2_000;
 const longestAbsence = 800;
 
 export class Incidents {
