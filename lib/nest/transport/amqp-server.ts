@@ -173,6 +173,8 @@ export class AmqpServer
   async #listen(): Promise<void> {
     if (this.#ending && !this.#ending.signal.aborted) throw new WrongStateError('AmqpServer listens already');
     if (this.#ending) this.#consumer.prepare();
+    // What is wrong with a handler is told before a broker is asked.
+    for (const [, handler] of this.#registry.all) this.#policies.ofEvent(handler);
     const ending = (this.#ending = new AbortController());
     const start = (): Promise<void> => this.#start(ending);
     if (this.#options.start !== 'background') {

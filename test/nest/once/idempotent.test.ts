@@ -40,7 +40,7 @@ describe.each(['memory', 'transaction', 'lease'] as const)('@Idempotent, %s', (k
     async function start(
       handle: (order: never, context: AmqpContext) => unknown,
       options: IdempotentOptions = {},
-      policy: AckPolicy = {},
+      policy: AckPolicy = { retry: 0 },
     ) {
       const queue = broker.unique('once');
       @Injectable()
@@ -325,6 +325,7 @@ describeOnBrokers('@Idempotent without a store that works', (broker) => {
     @Injectable()
     class Orders {
       @Consume(queue)
+      @Ack({ retry: 0 })
       @Idempotent()
       onOrder(order: unknown): void {
         seen.push(order);

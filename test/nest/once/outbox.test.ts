@@ -1,6 +1,7 @@
 /** The outbox with each store: what a user sees of it. */
 import { Injectable } from '@nestjs/common';
 import {
+  Ack,
   AmqpModule,
   Consume,
   currentTransaction,
@@ -146,6 +147,7 @@ function suite(broker: TestBroker, kind: Kind): void {
     expect(await bystander.count(queue)).toBe(0);
     // Its key goes on once it is set aside.
     expect(await bodies(queue, 1)).toEqual(['a2']);
+    await eventually(async () => expect(await outbox.count()).toEqual({ waiting: 0, failed: 1 }));
     const failed = await outbox.failed();
     expect(failed).toEqual([
       expect.objectContaining({
@@ -240,6 +242,7 @@ function suite(broker: TestBroker, kind: Kind): void {
       constructor(private readonly outbox: Outbox) {}
 
       @Consume(queue)
+      @Ack({ retry: 0 })
       @Idempotent({ scope: queue })
       async onOrder(order: unknown, @Transaction() transaction: unknown): Promise<void> {
         expect(currentTransaction()).toBe(transaction);

@@ -210,7 +210,7 @@ describeOnPostgres('keys in PostgreSQL', (database) => {
       @Injectable()
       class Orders {
         @Consume({ queue, ...consume })
-        @Ack({ then: 'park' })
+        @Ack({ retry: 0 })
         @Idempotent()
         async onOrder(order: { id: string }): Promise<void> {
           runs += 1;
