@@ -41,9 +41,9 @@ export class Incidents {
   /** Until the signal aborts; resolves when all services are at work again. */
   async happenUntil(evening: AbortSignal): Promise<void> {
     for (;;) {
+      if (this.#random.next() < shareOfPatient) await this.#areAtWork();
       const isOver = await setTimeout(this.#random.upTo(longestPeace), false, { signal: evening }).catch(() => true);
       if (isOver) break;
-      if (this.#random.next() < shareOfPatient) await this.#areAtWork();
       if (this.#random.next() < shareOfCuts) this.#cut();
       else await this.#killOne();
     }
