@@ -96,15 +96,28 @@ export class NoHandlerError extends AmqpError {
   }
 }
 
-/** A handler took longer than its `timeout`. Settled by its policy; what the handler does afterwards is ignored. */
+/**
+ * A handler took longer than its `timeout`, or held its message for almost as long as the broker allows (`consumerTimeout`).
+ * Settled by its policy; what the handler does afterwards is ignored.
+ */
 export class HandlerTimeoutError extends TimeoutError {
-  /** `Class.method`. */
+  /** `Class.method`, or the pattern. */
   readonly handler: string;
 
-  constructor(handler: string, limit: number) {
+  /** `limit`: milliseconds. `isOfBroker`: they are the broker's. */
+  constructor(handler: string, limit: number, isOfBroker = false) {
     super(handler, limit);
     this.handler = handler;
-    this.message = `${handler}: not done within ${String(limit)} ms`;
+    this.message = isOfBroker
+      ? `${handler}: the message is not settled, and the broker allows ${String(limit)} ms from its delivery`
+      : `${handler}: not done within ${String(limit)} ms`;
+  }
+}
+
+/** What is to order a message (`ordered`) cannot be read from it. Settled by policy; the handler never sees it. */
+export class OrderKeyError extends AmqpError {
+  constructor(by: string, problem: string, options: { cause?: unknown } = {}) {
+    super(`the message cannot be put in order by ${by}: ${problem}`, options);
   }
 }
 

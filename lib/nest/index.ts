@@ -5,6 +5,7 @@ export {
   ConfigurationError,
   HandlerTimeoutError,
   NoHandlerError,
+  OrderKeyError,
   PublishBatchError,
   ShutdownError,
   TopologyConflictError,
@@ -13,6 +14,7 @@ export {
   UnreadableBodyError,
   type PublishBatchFailure,
 } from './errors.js';
+export * from './flow/index.js';
 export * from './idempotency/index.js';
 export * from './module/index.js';
 export { Publisher, PublisherFactory, type BatchMessage, type MessageOptions } from './publishing/index.js';

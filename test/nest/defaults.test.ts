@@ -201,6 +201,23 @@ describeOnBrokers('by default', (broker) => {
     expect(await rejection(crowded)).toBeInstanceOf(NoFreeChannelsError);
   });
 
+  test('a batch raises the prefetch to its size', async () => {
+    const queue = queueNamed('batch');
+    const sizes: number[] = [];
+    @Injectable()
+    class Orders {
+      @Consume({ queue, batch: { size: 30, wait: 2_000 } })
+      onOrders(orders: unknown[]): void {
+        sizes.push(orders.length);
+      }
+    }
+    const tap = new TappedTransport();
+    await startApplication({ url: broker.url, transport: tap.transport }, { providers: [Orders] });
+    const messages = Array.from({ length: 30 }, (_, id) => bystander.send(queue, { id }));
+    await Promise.all(messages);
+    await eventually(() => expect(sizes).toEqual([30]));
+  });
+
   test('an event that fails is parked after one run, and what cannot be read or is not valid before any', async () => {
     const [queue, served] = [queueNamed('failing'), queueNamed('served')];
     const runs: unknown[] = [];

@@ -6,12 +6,18 @@ import type { ConsumeOptions } from '../decorators/consume-options.js';
 import { ConfigurationError } from '../errors.js';
 import { refuseIdempotent } from '../idempotency/refusals.js';
 import type { NamedConnection } from '../module/named-connection.js';
+import type { AutoPauseOptions } from '../flow/auto-pause-options.js';
+import type { BatchOptions } from '../flow/batch-options.js';
+import { brokerLimit } from '../flow/broker-limit.js';
+import type { OrderedOptions } from '../flow/ordering.js';
+import { batchProblem, raisedPrefetch, timeoutWarnings } from '../flow/plan.js';
 import { topicMatches } from '../topic-pattern.js';
 import type { QueueWish } from '../starting/wishes.js';
 import type { ConfiguredHandler } from './configured-handlers.js';
 import type { HandlerDefinition } from './handler-definition.js';
 import { parkingQueue } from '../retrying/parking.js';
 import { resolvePolicy, resolveRequestPolicy, retryDelaysOf, type SettlementPolicy } from './policy.js';
+import { totalDelay } from '../retrying/retry-schedule.js';
 import { isQuorum, mergeQueue, planParkingQueue, planQueue } from './queue-plan.js';
 import { keysOf, mergedOptions, refuseHalves, refuseOverlaps } from './shared-queue.js';
 
@@ -48,10 +54,21 @@ export interface ConsumerPlan {
   readonly prefetch: number;
   /** Infinity: without limit. */
   readonly concurrency: number;
+  /** Undefined: messages are in no order. */
+  readonly ordered: OrderedOptions | undefined;
+  /** Undefined: one message at a time. */
+  readonly batch: BatchOptions | undefined;
+  /** Undefined: it never pauses by itself. */
+  readonly autoPause: AutoPauseOptions | undefined;
   /** Where there are several, their routing keys tell whose a message is. */
   readonly handlers: readonly HandlerPlan[];
   /** For messages that are nobody's. */
   readonly policy: SettlementPolicy;
+  /**
+   * What is tried again waits in this process, holding its delivery, and `run` resolves after that: so that none of its key
+   * overtakes it; or since its queue goes with its connection, which no message may outlive.
+   */
+  readonly waitsInMemory: boolean;
 }
 
 /** Whose a message with that routing key is; undefined: nobody's. */
@@ -92,6 +109,16 @@ function planConsumer(all: readonly ConfiguredHandler[]): ConsumerPlan | undefin
   const defaults = connection.options.defaults ?? {};
   const concurrency = options.concurrency ?? defaults.concurrency ?? Infinity;
   const prefetch = options.prefetch ?? defaults.prefetch ?? defaultPrefetch;
+  const { batch, ordered, autoPause } = options;
+  const raised = raisedPrefetch(prefetch, concurrency, batch);
+  const problem =
+    batch &&
+    batchProblem(
+      batch,
+      sharing.map((one) => one.handler),
+      raised,
+    );
+  if (problem !== undefined) throw new ConfigurationError(handler.name, problem);
   const isParked = options.parking !== false;
   const shared = connection.topologies.flatMap(({ queues = [] }) => queues).find(({ name }) => name === options.queue);
   const queue = mergeQueue(handler.name, options, shared, connection.name);
@@ -103,17 +130,24 @@ function planConsumer(all: readonly ConfiguredHandler[]): ConsumerPlan | undefin
     queue: options.queue,
     declared: options.declare === false ? undefined : planQueue(options.queue, queue, isParked),
     parkingQueue: isParked ? planParkingQueue(options.queue, isQuorum(queue)) : undefined,
-    prefetch: prefetch === 0 || concurrency === Infinity ? prefetch : Math.max(prefetch, concurrency),
+    prefetch: raised,
     concurrency,
+    ordered,
+    batch,
+    autoPause,
     handlers,
     policy: resolvePolicy({}, defaults.ack ?? {}, false),
+    waitsInMemory: ordered?.retries === 'wait' || queue.exclusive === true || queue.autoDelete === true,
   };
 }
 
 function planHandler({ handler, options, connection }: ConfiguredHandler): HandlerPlan {
   const shared = connection.options.defaults?.ack ?? {};
   const policy = resolvePolicy(handler.ack, shared, handler.isByHand);
-  if (handler.isIdempotent) refuseIdempotent(handler.name, policy.when, options.reply === true);
+  if (handler.isIdempotent) {
+    const { reply, batch } = options;
+    refuseIdempotent(handler.name, policy.when, { isReplying: reply === true, isBatched: batch !== undefined });
+  }
   return {
     handler,
     options,
@@ -139,10 +173,12 @@ function checkNames(plans: readonly ConsumerPlan[]): void {
   }
 }
 
-/** Milliseconds that messages of these consumers may wait to be tried again, each once, in the delay queues of their connection. */
-export function delaysOfPlans(plans: readonly ConsumerPlan[]): number[] {
-  const policies = plans.flatMap(({ handlers }) => handlers.flatMap((one) => [one.policy, one.requestPolicy]));
-  return [...new Set(policies.flatMap(retryDelaysOf))].filter((delay) => delay > 0).sort((a, b) => a - b);
+/** Milliseconds that messages of this consumer may wait to be tried again, each once. */
+export function delaysOfPlan({ handlers }: ConsumerPlan): number[] {
+  const policies = handlers.flatMap(({ policy, requestPolicy, options }) =>
+    options.reply === true ? [policy, requestPolicy] : [policy],
+  );
+  return [...new Set(policies.flatMap(retryDelaysOf))].filter((delay) => delay > 0);
 }
 
 /** What ConsumerRegistry finds it by. */
@@ -173,5 +209,16 @@ export function planWarnings(plans: readonly ConsumerPlan[]): string[] {
       );
     }
   }
-  return warnings;
+  const timed = handlers.map(({ plan, handler, timeout, policy }) => ({
+    title: handler.name,
+    timeout,
+    consumerTimeout: consumerTimeoutOf(plan),
+    held: plan.waitsInMemory ? totalDelay(policy.retry, consumerTimeoutOf(plan)) : 0,
+  }));
+  return [...warnings, ...timeoutWarnings(timed)];
+}
+
+/** Milliseconds for which the broker lets a message of the queue be unsettled. `version`: the broker's, where it is known. */
+export function consumerTimeoutOf({ declared, connection }: ConsumerPlan, version?: unknown): number {
+  return brokerLimit({ arguments: declared?.arguments, given: connection.options.consumerTimeout }, version);
 }

@@ -2,6 +2,7 @@
 import { Injectable } from '@nestjs/common';
 import { ArgumentError, WrongStateError } from '../../amqp/index.js';
 import { UnknownConsumerError } from '../errors.js';
+import type { PauseReason } from '../flow/auto-pause.js';
 import { isMilliseconds } from '../option-checks.js';
 import type { ConsumerState, MessageConsumer } from './message-consumer.js';
 
@@ -15,6 +16,8 @@ export interface ConsumerStatus {
   /** Name of the connection. */
   readonly connection: string;
   readonly state: ConsumerState;
+  /** Who paused it: `pause` was called, its handler failed too often, or its probe said no. Undefined where it is not paused. */
+  readonly pausedBy: PauseReason | undefined;
   /** False also while its connection is away, or the broker cancelled it: then it comes back by itself. */
   readonly isConsuming: boolean;
   /** Handlers that run. */
@@ -55,6 +58,7 @@ export class ConsumerRegistry {
       queue: consumer.queue,
       connection: entry.connection,
       state: consumer.state,
+      pausedBy: consumer.pausedBy,
       isConsuming: consumer.state === 'consuming' && consumer.isConsuming,
       running: consumer.running,
       stale: consumer.staleCount,

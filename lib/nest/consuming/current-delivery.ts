@@ -12,14 +12,20 @@ interface DeliveryContext {
 
 const storageKey = Symbol.for('leveret:current-delivery');
 
-function storage(): AsyncLocalStorage<DeliveryContext> {
-  const shared = globalThis as unknown as Record<symbol, AsyncLocalStorage<DeliveryContext> | undefined>;
-  return (shared[storageKey] ??= new AsyncLocalStorage<DeliveryContext>());
+function storage(): AsyncLocalStorage<DeliveryContext | undefined> {
+  const shared = globalThis as unknown as Record<symbol, AsyncLocalStorage<DeliveryContext | undefined> | undefined>;
+  return (shared[storageKey] ??= new AsyncLocalStorage<DeliveryContext | undefined>());
 }
 
 /** Runs the function, and all that it starts, for the delivery. */
 export function runFor<Result>(context: DeliveryContext, work: () => Result): Result {
   return storage().run(context, work);
+}
+
+/** Runs the function, and all that it starts, for no delivery in particular. */
+export function runForNone<Result>(work: () => Result): Result {
+  // Not `exit`, which turns Node's hooks off and on again: every promise pays for that.
+  return storage().run(undefined, work);
 }
 
 /** The delivery at hand; undefined outside of handlers. */

@@ -5,6 +5,7 @@
 import type { Logger } from '@nestjs/common';
 import { RpcException } from '@nestjs/microservices';
 import type { Channel, Delivery, SettlementResult } from '../../amqp/index.js';
+import type { Deadlines } from '../flow/deadlines.js';
 import { describeError, HandlerTimeoutError, NoHandlerError, ShutdownError, stackOf, tamed } from '../errors.js';
 import { errorReply, valueReply, type PlainReply } from '../requests/plain-reply.js';
 import { sendReply, type Asked } from '../requests/replying.js';
@@ -16,19 +17,28 @@ import { readBody } from './body.js';
 import type { ConsumerPlan, HandlerPlan } from './consumer-plan.js';
 import { runFor } from './current-delivery.js';
 import { Ending } from './ending.js';
-import type { Invoke } from './handler-invoker.js';
-import type { ConsumerRun } from './message-consumer.js';
-import { planFor, reasonOf, type SettlementPolicy } from './policy.js';
+import type { ConsumerRun, RunVerdict } from './consumer-run.js';
+import { planFor, reasonOf, verdictOf, type SettlementPolicy } from './policy.js';
 import { Settlement } from './settlement.js';
 
 /** Milliseconds before a message whose failure could not be settled goes back: without them it would come again at once. */
 const requeueDelay = 1_000;
 
+/** A handler that can be run. */
+export interface RunTarget extends HandlerPlan {
+  readonly invoke: (payload: unknown, context: AmqpContext) => Promise<unknown>;
+  /** Of its `timeout`. */
+  readonly deadlines: Deadlines | undefined;
+}
+
+/** Errors whose stack was logged: what fails a batch fails many messages. */
+const withStack = new WeakSet<Error>();
+
 /** What a delivery's handling needs. */
 export interface DeliveryRunParts {
   readonly plan: ConsumerPlan;
   /** Whose message it is; undefined: nobody's. */
-  readonly target: (HandlerPlan & { readonly invoke: Invoke }) | undefined;
+  readonly target: RunTarget | undefined;
   /** Where it came from, over all its copies. */
   readonly origin: MessageOrigin;
   readonly failures: FailureHost;
@@ -42,7 +52,7 @@ export class DeliveryRun implements ConsumerRun {
   readonly delivery: Delivery;
   readonly #parts: DeliveryRunParts;
   /** `Class.method`. */
-  readonly #title: string;
+  readonly title: string;
   readonly #policy: SettlementPolicy;
   readonly #settlement: Settlement;
   /** Who waits for a reply. */
@@ -52,12 +62,16 @@ export class DeliveryRun implements ConsumerRun {
   #isRunning = false;
   /** Runs of this delivery that failed, and after which it waited in memory. */
   #failedRuns = 0;
+  /** Why it is not to be handled. */
+  #refusal: Error | undefined;
+  #verdict: RunVerdict;
+  #isExpired = false;
 
   constructor(parts: DeliveryRunParts) {
     const { plan, target, delivery } = parts;
     this.#parts = parts;
     this.delivery = delivery;
-    this.#title = target?.handler.name ?? plan.title;
+    this.title = target?.handler.name ?? plan.title;
     this.#replyTo = target?.options.reply === true ? replyToOf(delivery) : undefined;
     const policy = this.#replyTo === undefined ? target?.policy : target?.requestPolicy;
     this.#policy = policy ?? plan.policy;
@@ -71,6 +85,10 @@ export class DeliveryRun implements ConsumerRun {
   /** True when nothing is to be waited for: settled or stale, and its handler is done. */
   get isOver(): boolean {
     return !this.#isRunning && (this.delivery.isSettled || this.delivery.isStale);
+  }
+
+  get verdict(): RunVerdict {
+    return this.#verdict;
   }
 
   /** Resolves when the handler is done or given up, and the delivery is settled where that is ours. Never rejects. */
@@ -88,12 +106,20 @@ export class DeliveryRun implements ConsumerRun {
   async #runOnce(): Promise<boolean> {
     try {
       const value = await this.#handle();
+      this.#verdict = 'done';
       if (this.#replyTo !== undefined) await this.#reply(this.#replyTo, () => valueReply(value));
       if (this.#policy.when === 'after' && !this.#settlement.isSettled) this.#note(this.#settlement.ack());
       return false;
     } catch (thrown) {
-      return await this.#failSafely(tamed(thrown));
+      const error = tamed(thrown);
+      this.#verdict = this.#verdictOf(error);
+      return await this.#failSafely(error);
     }
+  }
+
+  /** It is not to be handled: `run` settles it by its policy, as if its handler had thrown this. */
+  refuse(error: Error): void {
+    this.#refusal = error;
   }
 
   /** Gives the message back without having started. */
@@ -101,12 +127,22 @@ export class DeliveryRun implements ConsumerRun {
     if (!this.delivery.isSettled) this.#note(this.delivery.nack({ requeue: true }));
   }
 
-  /** No time is left: the handler is told, and the message goes back. Answers whether it did. */
-  abandon(limit: number): boolean {
-    this.#ending.end(new ShutdownError(this.#title, limit));
-    if (this.delivery.isSettled || this.delivery.isStale) return false;
+  /** No time is left: the handler is told, and the message goes back. Answers how many did. */
+  abandon(limit: number): number {
+    this.#ending.end(new ShutdownError(this.title, limit));
+    if (this.delivery.isSettled || this.delivery.isStale) return 0;
     this.giveBack();
-    return true;
+    return 1;
+  }
+
+  /** It holds its message for as long as the broker allows: the handler is told, and the message settled by its policy. */
+  expire(error: HandlerTimeoutError): void {
+    if (this.#isExpired) return;
+    this.#isExpired = true;
+    this.#ending.end(error);
+    this.hurry();
+    // To be settled by hand, by a handler that is done.
+    if (!this.#isRunning) void this.#failSafely(error);
   }
 
   /** A wait, before a retry or a requeue, is cut short. */
@@ -124,10 +160,18 @@ export class DeliveryRun implements ConsumerRun {
     return error instanceof ShutdownError && error === this.#ending.reason;
   }
 
+  #verdictOf(error: unknown): RunVerdict {
+    if (this.#isAbandoned(error) || this.delivery.isStale) return undefined;
+    // What a handler tells who asked is no failure of its own.
+    if (this.#replyTo !== undefined && error instanceof RpcException) return 'done';
+    return verdictOf(error);
+  }
+
   async #handle(): Promise<unknown> {
     const { plan, target, channel } = this.#parts;
+    if (this.#refusal) throw this.#refusal;
     if (!target) throw new NoHandlerError(this.#parts.origin.routingKey);
-    const { handler, options, timeout, invoke } = target;
+    const { handler, options, timeout, deadlines, invoke } = target;
     const payload = options.body === 'bytes' ? this.delivery.body : readBody(this.delivery);
     const context = new AmqpContext({
       delivery: this.delivery,
@@ -140,20 +184,14 @@ export class DeliveryRun implements ConsumerRun {
       ending: this.#ending,
       settlement: this.#settlement,
     });
-    const timer =
-      timeout === undefined
-        ? undefined
-        : setTimeout(() => {
-            this.#ending.end(new HandlerTimeoutError(handler.name, timeout));
-          }, timeout);
+    const ending = this.#ending;
+    const deadline = deadlines?.begin(() => {
+      ending.end(new HandlerTimeoutError(handler.name, timeout ?? 0));
+    });
     try {
-      return await new Promise((resolve, reject) => {
-        // What comes later, from a handler that was given up, is heard and ignored.
-        this.#ending.onEnd = reject;
-        runFor(context, () => invoke(payload, context)).then(resolve, reject);
-      });
+      return await ending.unlessEnded(() => runFor(context, () => invoke(payload, context)));
     } finally {
-      clearTimeout(timer);
+      if (deadline) deadlines?.end(deadline);
     }
   }
 
@@ -164,7 +202,7 @@ export class DeliveryRun implements ConsumerRun {
       return await this.#fail(error);
     } catch (failure) {
       const { name, message } = describeError(failure);
-      this.#parts.logger.error(`${this.#title}: its failure could not be settled: ${name}: ${message}; requeued`);
+      this.#parts.logger.error(`${this.title}: its failure could not be settled: ${name}: ${message}; requeued`);
       await this.#pause.wait(requeueDelay);
       if (!this.delivery.isSettled) this.giveBack();
       return false;
@@ -181,7 +219,7 @@ export class DeliveryRun implements ConsumerRun {
       delivery: this.delivery,
       settlement: this.#settlement,
       queue: this.#parts.plan.queue,
-      title: this.#title,
+      title: this.title,
       policy,
       error,
       attempts,
@@ -210,14 +248,14 @@ export class DeliveryRun implements ConsumerRun {
         if (!this.#settlement.isSettled) this.#note(this.#settlement.ack());
       },
       onNobody: () => {
-        logger.warn(`${this.#title}: nobody waits for the reply any more`);
+        logger.warn(`${this.title}: nobody waits for the reply any more`);
       },
     };
     try {
       const { body, properties } = this.#made(make);
       await sendReply(await plan.connection.publishChannel('of replies'), asked, body, properties);
     } catch (error) {
-      if (!this.delivery.isStale) logger.error(`${this.#title}: the reply was lost: ${describeError(error).message}`);
+      if (!this.delivery.isStale) logger.error(`${this.title}: the reply was lost: ${describeError(error).message}`);
     }
   }
 
@@ -225,14 +263,14 @@ export class DeliveryRun implements ConsumerRun {
     try {
       return make();
     } catch (error) {
-      this.#parts.logger.error(`${this.#title}: the reply cannot be written as JSON: ${describeError(error).message}`);
+      this.#parts.logger.error(`${this.title}: the reply cannot be written as JSON: ${describeError(error).message}`);
       return errorReply(error);
     }
   }
 
   #message(reason: string, error: unknown): FailedMessage {
     const { queue } = this.#parts.plan;
-    return { delivery: this.delivery, queue, handler: this.#title, reason, error, attempts: this.#attempts };
+    return { delivery: this.delivery, queue, handler: this.title, reason, error, attempts: this.#attempts };
   }
 
   #note(result: SettlementResult): void {
@@ -242,9 +280,10 @@ export class DeliveryRun implements ConsumerRun {
   /** Once for each failure; the stack of what is tried again, or expected of bad input, helps nobody. */
   #report(error: unknown, consequence: string, isFinal: boolean): void {
     const { name, message } = describeError(error);
-    const line = `${this.#title}: ${name}: ${message} (${consequence})`;
+    const line = `${this.title}: ${name}: ${message} (${consequence})`;
     if (!isFinal) this.#parts.logger.warn(line);
-    else if (reasonOf(error) === 'error' && error instanceof Error) {
+    else if (reasonOf(error) === 'error' && error instanceof Error && !withStack.has(error)) {
+      withStack.add(error);
       this.#parts.logger.error(line, stackOf(error));
     } else this.#parts.logger.error(line);
   }

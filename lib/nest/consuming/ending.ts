@@ -25,6 +25,14 @@ export class Ending {
     return this.#controller.signal;
   }
 
+  /** Follows the work, or rejects with why it ended before that was done; what comes of it later is heard and ignored. */
+  unlessEnded<Result>(work: () => Promise<Result>): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      this.onEnd = reject;
+      work().then(resolve, reject);
+    });
+  }
+
   /** The first reason counts. */
   end(reason: Error): void {
     if (this.#reason) return;

@@ -1,14 +1,15 @@
 /** Runs a handler through Nest's own machinery: guards, interceptors, pipes, filters, request scope. */
 import { Inject, Injectable } from '@nestjs/common';
 import { ContextIdFactory, ExternalContextCreator, type ContextId } from '@nestjs/core';
+import type { BatchContext } from '../flow/batch-context.js';
 import type { AmqpContext } from './amqp-context.js';
-import { messageContextCreator } from './message-context.js';
+import { messageContextCreator, notingPipeErrors } from './message-context.js';
 import type { HandlerDefinition } from './handler-definition.js';
 import { moduleRefOf } from './handler-explorer.js';
 import { parametersFactory, parametersOf } from './handler-parameters.js';
 
 /** Resolves when the delivery was handled, which includes an observable that completed and an error that was filtered. */
-export type Invoke = (payload: unknown, context: AmqpContext) => Promise<unknown>;
+export type Invoke = (payload: unknown, context: AmqpContext | BatchContext) => Promise<unknown>;
 
 type Handler = (...values: unknown[]) => unknown;
 
@@ -22,10 +23,14 @@ export class HandlerInvoker {
     this.#creatorWithoutGlobals = messageContextCreator(creator, false);
   }
 
-  /** A function that runs the handler. `hasGlobals`: with the application's global guards, pipes, interceptors and filters. */
-  prepare(definition: HandlerDefinition, hasGlobals: boolean): Invoke {
+  /**
+   * A function that runs the handler. `hasGlobals`: with the application's global guards, pipes, interceptors and filters.
+   * `isOfBatches`: what its pipes throw is known for that.
+   */
+  prepare(definition: HandlerDefinition, hasGlobals: boolean, isOfBatches = false): Invoke {
     const { wrapper } = definition;
-    const creator = hasGlobals ? this.#creator : this.#creatorWithoutGlobals;
+    const shared = hasGlobals ? this.#creator : this.#creatorWithoutGlobals;
+    const creator = isOfBatches ? notingPipeErrors(shared) : shared;
     return wrapper.isDependencyTreeStatic()
       ? create(creator, definition, wrapper.instance as object)
       : this.#perRequest(creator, definition);

@@ -7,7 +7,6 @@
  *
  * Changes happen one after the other, in the order in which they were asked for.
  */
-import { AsyncResource } from 'node:async_hooks';
 import type { LoggerService } from '@nestjs/common';
 import {
   ChannelClosedByBrokerError,
@@ -18,7 +17,13 @@ import {
   type Delivery,
 } from '../../amqp/index.js';
 import { ConfigurationError, describeError } from '../errors.js';
+import { AutoPause, type PausedConsumer, type PauseReason } from '../flow/auto-pause.js';
+import type { AutoPauseOptions } from '../flow/auto-pause-options.js';
+import { tickOf } from '../flow/delivery-ages.js';
+import { RunPool } from '../flow/run-pool.js';
+import { PlainLine, type WaitingLine } from '../flow/waiting-line.js';
 import { withinTime } from '../waiting.js';
+import type { ConsumerRun } from './consumer-run.js';
 
 /** Milliseconds between two looks at whether everything is settled, while draining. */
 const drainInterval = 10;
@@ -26,26 +31,11 @@ const drainInterval = 10;
 /**
  * - `starting`: not consuming yet; the application starts, or its connection goes on in the background.
  * - `consuming`: as it should be. `isConsuming` says whether the broker hands it messages at this moment.
- * - `paused`: `pause` was called; handlers that ran went on.
+ * - `paused`: `pause` was called, or it paused by itself (`autoPause`); handlers that ran went on.
  * - `stopping`: it drains.
  * - `stopped`: it has no channel. `stop` was called, or `autoStart: false`, or the application closed.
  */
 export type ConsumerState = 'starting' | 'consuming' | 'paused' | 'stopping' | 'stopped';
-
-/** One delivery at work. */
-export interface ConsumerRun {
-  readonly delivery: Delivery;
-  /** Nothing is to be waited for: it is settled or stale, and its handler is done. */
-  readonly isOver: boolean;
-  /** Resolves when it was handled, or given up. Never rejects. */
-  run(): Promise<void>;
-  /** Gives the message back without having started. */
-  giveBack(): void;
-  /** No time is left: its handler is told, and the message goes back. Answers whether it did. */
-  abandon(limit: number): boolean;
-  /** A wait before a requeue is cut short. */
-  hurry(): void;
-}
 
 /** What a consumer works for. */
 export interface ConsumerHost {
@@ -61,6 +51,12 @@ export interface ConsumerHost {
   readonly isAutoStarted: boolean;
   /** Milliseconds that a stop waits for handlers. */
   readonly drainTimeout: number;
+  /** What waits for its turn. Default: one after the other. */
+  createLine?(onReady: () => void): WaitingLine;
+  /** Undefined: it never pauses by itself. */
+  readonly autoPause?: AutoPauseOptions | undefined;
+  /** Milliseconds for which the broker lets a delivery be unsettled; Infinity: without limit. Asked when it begins. */
+  consumerTimeout?(): number;
   openChannel(): Promise<Channel>;
   createRun(channel: Channel, delivery: Delivery, onStale: () => void): ConsumerRun;
   /** Told where `isConsuming` may have changed by what the broker did. */
@@ -76,15 +72,29 @@ export class MessageConsumer {
   /** Set while it takes deliveries. */
   #consumer: Consumer | undefined;
   #isTaking = false;
-  #running = 0;
   #staleCount = 0;
-  #waiting: ConsumerRun[] = [];
-  /** Deliveries whose handler runs, or that are still to be settled by hand. */
-  readonly #started = new Set<ConsumerRun>();
-  readonly #scope = new AsyncResource('LeveretConsumer');
+  /** Who paused it last. */
+  #pausedBy: PauseReason | undefined;
+  /** It consumes one message at a time, after it paused by itself. */
+  #isTrying = false;
+  #ticking: NodeJS.Timeout | undefined;
+  readonly #pool: RunPool;
+  readonly #autoPause: AutoPause | undefined;
 
   constructor(host: ConsumerHost) {
     this.#host = host;
+    this.#autoPause = host.autoPause && new AutoPause(host.autoPause, this.#pausedConsumer());
+    const { prefetch = 0 } = host.consumeOptions;
+    const line = host.createLine?.(() => this.#pool.startNext()) ?? new PlainLine();
+    this.#pool = new RunPool({
+      line,
+      concurrency: host.concurrency,
+      mostUnsettled: prefetch === 0 ? Infinity : prefetch,
+      warn: (message) => {
+        host.logger.warn(message);
+      },
+      onDone: this.#autoPause && ((verdict) => this.#autoPause?.note(verdict)),
+    });
     this.#state = host.isAutoStarted ? 'starting' : 'stopped';
   }
 
@@ -109,7 +119,12 @@ export class MessageConsumer {
 
   /** Handlers that run. */
   get running(): number {
-    return this.#running;
+    return this.#pool.running;
+  }
+
+  /** Who paused it; undefined where it is not paused. */
+  get pausedBy(): PauseReason | undefined {
+    return this.#state === 'paused' ? this.#pausedBy : undefined;
   }
 
   /**
@@ -117,13 +132,13 @@ export class MessageConsumer {
    * it is as before then.
    */
   start(): Promise<void> {
-    return this.#inTurn(() => this.#start());
+    return this.#inTurn(() => this.#startByUser());
   }
 
   /** The application starts: as `start`, unless it was stopped meanwhile, or waits for `start`. */
   begin(): Promise<void> {
     return this.#inTurn(async () => {
-      if (this.#state === 'starting') await this.#start();
+      if (this.#state === 'starting') await this.#startByUser();
     });
   }
 
@@ -133,24 +148,26 @@ export class MessageConsumer {
   }
 
   /**
-   * Takes no more and gives back what did not reach its handler; handlers that run go on. Rejects with WrongStateError where
-   * it does not consume.
+   * Takes no more and gives back what did not reach its handler; handlers that run go on. One that paused by itself stays
+   * paused then. Rejects with WrongStateError where it does not consume.
    */
   pause(): Promise<void> {
     return this.#inTurn(async () => {
-      if (this.#state === 'paused') return;
-      this.#expect('pause', 'consuming');
-      await this.#takeNoMore(this.#host.drainTimeout);
-      this.#state = 'paused';
-      this.#host.logger.log(`${this.#host.title}: paused`);
+      if (this.#state !== 'paused') this.#expect('pause', 'consuming');
+      this.#autoPause?.end();
+      if (this.#state === 'consuming') {
+        await this.#pause();
+        this.#host.logger.log(`${this.#host.title}: paused`);
+      }
+      this.#pausedBy = 'user';
     });
   }
 
-  /** Consumes again after `pause`; as `start`, but rejects with WrongStateError where it was not paused. */
+  /** Consumes again after a pause, whoever paused it; as `start`, but rejects with WrongStateError where it was not paused. */
   resume(): Promise<void> {
     return this.#inTurn(async () => {
       if (this.#state !== 'consuming') this.#expect('resume', 'paused');
-      await this.#start();
+      await this.#startByUser();
     });
   }
 
@@ -170,9 +187,12 @@ export class MessageConsumer {
 
   // --- changes ----------------------------------------------------------------------------------
 
-  #inTurn(change: () => Promise<void>): Promise<void> {
+  #inTurn<Result>(change: () => Promise<Result>): Promise<Result> {
     const changed = this.#changing.then(change);
-    this.#changing = changed.catch(() => undefined);
+    this.#changing = changed.then(
+      () => undefined,
+      () => undefined,
+    );
     return changed;
   }
 
@@ -181,25 +201,84 @@ export class MessageConsumer {
     throw new WrongStateError(`${change}: the consumer of ${this.#host.title} is ${this.#state}, not ${expected}`);
   }
 
-  async #start(): Promise<void> {
+  async #startByUser(): Promise<void> {
+    const isOverruling = this.pausedBy !== undefined && this.#pausedBy !== 'user';
+    // One that only tries is to consume as it should.
+    if (this.#isTrying && this.#consumer) await this.#pause();
     if (this.#consumer) return;
-    const { title, consumeOptions, logger } = this.#host;
+    await this.#start();
+    this.#host.logger.log(`${this.#host.title} consumes "${this.queue}"`);
+    this.#autoPause?.begin(isOverruling);
+  }
+
+  async #pause(): Promise<void> {
+    await this.#takeNoMore(this.#host.drainTimeout);
+    this.#state = 'paused';
+  }
+
+  /** What pauses it by itself; in turn with what users do. */
+  #pausedConsumer(): PausedConsumer {
+    const { title, logger } = this.#host;
+    return {
+      pauseBy: (reason, words) =>
+        this.#inTurn(async () => {
+          if (this.#state !== 'consuming') return;
+          const isTrying = this.#isTrying;
+          await this.#pause();
+          this.#pausedBy = reason;
+          // Of what goes on failing one line is enough.
+          if (!isTrying) logger.warn(`${title}: paused: ${words}`);
+        }),
+      resumeAfter: (words, most) =>
+        this.#inTurn(async () => {
+          if (this.#state === 'consuming' && this.#isTrying) await this.#pause();
+          if (this.#state !== 'paused' || this.#pausedBy === 'user') return false;
+          await this.#start(most);
+          if (most === undefined) logger.log(`${title}: resumed: ${words}`);
+          return true;
+        }).catch((error: unknown) => {
+          logger.warn(`${title}: could not be resumed: ${describeError(error).message}`);
+          return false;
+        }),
+    };
+  }
+
+  /** `most`: messages at a time, while it is tried whether it goes again. */
+  async #start(most?: number): Promise<void> {
+    if (this.#consumer) return;
+    const { title, consumeOptions, concurrency } = this.#host;
     const paused = this.#channel;
-    const channel = (this.#channel = paused ?? this.#watch(await this.#host.openChannel()));
+    const channel = (this.#channel = paused ?? this.#begin(await this.#host.openChannel()));
+    this.#isTrying = most !== undefined;
+    this.#pool.limit = most ?? concurrency;
     this.#isTaking = true;
     const { queue } = this;
     try {
       const take = (delivery: Delivery): void => this.#onDelivery(channel, delivery);
-      this.#consumer = await channel.basicConsume(queue, take, consumeOptions);
+      const prefetch = most ?? consumeOptions.prefetch;
+      this.#consumer = await channel.basicConsume(queue, take, { ...consumeOptions, prefetch });
     } catch (error) {
       this.#isTaking = false;
       // Handlers of a paused consumer may run still: a stop waits for them.
       this.#channel = paused;
-      if (!paused) await channel.close();
+      if (!paused) {
+        clearInterval(this.#ticking);
+        await channel.close();
+      }
       throw refused(title, queue, error);
     }
     this.#state = 'consuming';
-    logger.log(`${title} consumes "${queue}"`);
+  }
+
+  /** A channel of a life of its own: its deliveries are numbered from 1. */
+  #begin(channel: Channel): Channel {
+    this.#pool.beginChannel();
+    const limit = this.#host.consumerTimeout?.() ?? Infinity;
+    if (limit !== Infinity) {
+      this.#ticking = setInterval(() => this.#pool.tick(limit), tickOf(limit));
+      this.#ticking.unref();
+    }
+    return this.#watch(channel);
   }
 
   #watch(channel: Channel): Channel {
@@ -231,10 +310,11 @@ export class MessageConsumer {
       const { message } = describeError(error);
       this.#host.logger.warn(`${this.#host.title}: could not be cancelled: ${message}`);
     });
-    for (const run of this.#waiting.splice(0)) run.giveBack();
+    this.#pool.giveBackWaiting();
   }
 
   async #stop(limit: number): Promise<void> {
+    this.#autoPause?.end();
     if (!this.#channel) {
       this.#state = 'stopped';
       return;
@@ -243,12 +323,12 @@ export class MessageConsumer {
     const deadline = performance.now() + limit;
     await this.#takeNoMore(limit);
     for (;;) {
-      for (const run of this.#started) run.hurry();
-      this.#forgetOver();
-      if (this.#started.size === 0 || performance.now() >= deadline) break;
+      this.#pool.hurry();
+      if (this.#pool.unfinished === 0 || performance.now() >= deadline) break;
       await new Promise((resolve) => setTimeout(resolve, drainInterval));
     }
     this.#abandon(limit);
+    clearInterval(this.#ticking);
     const channel = this.#channel;
     this.#channel = undefined;
     await channel.close();
@@ -257,7 +337,7 @@ export class MessageConsumer {
   }
 
   #abandon(limit: number): void {
-    const abandoned = [...this.#started].filter((run) => run.abandon(limit)).length;
+    const abandoned = this.#pool.abandon(limit);
     if (abandoned === 0) return;
     this.#host.logger.warn(
       `${this.#host.title}: ${String(abandoned)} deliveries were not settled within ${String(limit)} ms ` +
@@ -269,45 +349,8 @@ export class MessageConsumer {
 
   #onDelivery(channel: Channel, delivery: Delivery): void {
     const run = this.#host.createRun(channel, delivery, () => this.#onStale());
-    if (!this.#isTaking) run.giveBack();
-    else {
-      this.#waiting.push(run);
-      this.#startWaiting();
-    }
-  }
-
-  #startWaiting(): void {
-    while (this.#running < this.#host.concurrency) {
-      const run = this.#waiting.shift();
-      if (!run) return;
-      // What was lost with its connection comes again.
-      if (run.delivery.isStale) continue;
-      this.#started.add(run);
-      this.#running += 1;
-      // An async context of its own, made in the consumer's: what one handler enters no other one sees, neither one at
-      // its side nor the one that follows it.
-      const scope = this.#scope.runInAsyncScope(() => new AsyncResource('LeveretDelivery'));
-      void scope.runInAsyncScope(() => this.#run(run));
-    }
-  }
-
-  async #run(run: ConsumerRun): Promise<void> {
-    await run.run();
-    this.#running -= 1;
-    if (run.isOver) this.#started.delete(run);
-    // More than the broker hands out at a time: some were settled by hand since.
-    else if (this.#started.size > this.#mostAtOnce) this.#forgetOver();
-    this.#startWaiting();
-  }
-
-  #forgetOver(): void {
-    for (const run of this.#started) if (run.isOver) this.#started.delete(run);
-  }
-
-  /** As many unsettled deliveries as the broker hands out. */
-  get #mostAtOnce(): number {
-    const { prefetch = 0 } = this.#host.consumeOptions;
-    return prefetch === 0 ? Infinity : prefetch;
+    if (this.#isTaking) this.#pool.take(run);
+    else run.giveBack();
   }
 
   #onStale(): void {

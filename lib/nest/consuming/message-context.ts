@@ -7,15 +7,17 @@
  * - What a guard refuses is known for that.
  * - A controller's enhancers given as classes are found.
  * - The application's global enhancers may be left out.
+ * - What a pipe threw may be known for that.
  */
 import { ForbiddenException, type ArgumentsHost, type ContextType } from '@nestjs/common';
 import type { GuardsConsumer } from '@nestjs/core/guards/guards-consumer.js';
+import type { PipesConsumer } from '@nestjs/core/pipes/pipes-consumer.js';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import type { ExternalContextCreator } from '@nestjs/core';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { tamed } from '../errors.js';
 import { errorNotes } from './error-notes.js';
-import { noteRefusal } from './policy.js';
+import { notePipeError, noteRefusal } from './policy.js';
 
 /** As Nest says it. */
 const refusal = 'Forbidden resource';
@@ -66,6 +68,7 @@ interface ContextCreatorParts {
   readonly guardsConsumer: GuardsConsumer;
   readonly guardsContextCreator: EnhancersCreator;
   readonly pipesContextCreator: EnhancersCreator;
+  readonly pipesConsumer: PipesConsumer;
   readonly interceptorsContextCreator: EnhancersCreator;
   readonly filtersContextCreator: EnhancersCreator;
 }
@@ -133,4 +136,18 @@ export function messageContextCreator(creator: ExternalContextCreator, hasGlobal
       },
     },
   }) as ExternalContextCreator;
+}
+
+/** The same, which notes what pipes throw: it costs a promise for each parameter, and only batches ask. */
+export function notingPipeErrors(creator: ExternalContextCreator): ExternalContextCreator {
+  const { pipesConsumer: pipes } = creator as unknown as ContextCreatorParts;
+  const apply = async (...values: Parameters<PipesConsumer['apply']>): Promise<unknown> => {
+    try {
+      return await pipes.apply(...values);
+    } catch (error) {
+      notePipeError(error);
+      throw error;
+    }
+  };
+  return Object.create(creator, { pipesConsumer: { value: { apply } } }) as ExternalContextCreator;
 }

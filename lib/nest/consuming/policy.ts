@@ -2,7 +2,8 @@
 import { BadRequestException } from '@nestjs/common';
 import type { AckPolicy, ErrorClass, FailureOutcome } from '../decorators/ack-policy.js';
 import { KeyInUseError, MissingMessageIdError } from '../idempotency/errors.js';
-import { HandlerTimeoutError, NoHandlerError, UnreadableBodyError } from '../errors.js';
+import { HandlerTimeoutError, NoHandlerError, OrderKeyError, UnreadableBodyError } from '../errors.js';
+import type { RunVerdict } from './consumer-run.js';
 import { defaultRetry, delaysOf, noRetry, toSchedule, type RetrySchedule } from '../retrying/retry-schedule.js';
 
 /** What is done about a failure: so many retries, and what becomes of the message in the end. */
@@ -65,6 +66,18 @@ export function noteRefusal(error: unknown): void {
   if (typeof error === 'object' && error !== null) refusals.add(error);
 }
 
+const pipeErrors = new WeakSet<object>();
+
+/** Remembers what a pipe threw. */
+export function notePipeError(error: unknown): void {
+  if (typeof error === 'object' && error !== null) pipeErrors.add(error);
+}
+
+/** Whether a guard or a pipe kept it from its handler. */
+export function isKeptFromHandler(error: unknown): boolean {
+  return chainOf(error).some((link) => isRefusal(link) || pipeErrors.has(link as object));
+}
+
 function isRefusal(error: unknown): boolean {
   return typeof error === 'object' && error !== null && refusals.has(error);
 }
@@ -123,12 +136,18 @@ export type FailureReason = 'refused' | 'no-handler' | 'unreadable' | 'invalid' 
 /** What no retry mends. */
 const hopeless: ReadonlySet<FailureReason> = new Set(['refused', 'no-handler', 'unreadable', 'invalid']);
 
+/** `failed` where a handler did: what it never saw says nothing of how it fares. */
+export function verdictOf(error: unknown, origin?: unknown): RunVerdict {
+  const isElsewhere = chainOf(origin ?? error).some((link) => isInstance(link, KeyInUseError));
+  return isElsewhere || hopeless.has(reasonOf(error, origin)) ? undefined : 'failed';
+}
+
 /** Why a message is not handled, in one word for its headers. */
 export function reasonOf(error: unknown, origin?: unknown): FailureReason {
   for (const link of [...chainOf(error), ...chainOf(origin)]) {
     if (isRefusal(link)) return 'refused';
     if (isInstance(link, NoHandlerError)) return 'no-handler';
-    if (isInstance(link, UnreadableBodyError)) return 'unreadable';
+    if (isInstance(link, UnreadableBodyError) || isInstance(link, OrderKeyError)) return 'unreadable';
     if (isInstance(link, BadRequestException) || isInstance(link, MissingMessageIdError)) return 'invalid';
     if (isInstance(link, HandlerTimeoutError)) return 'timeout';
   }

@@ -9,6 +9,7 @@ import type { ConfiguredHandler } from './configured-handlers.js';
 const consumerOptionNames = [
   ...queueOptionNames,
   ...(['prefetch', 'concurrency', 'name', 'role', 'autoStart', 'declare', 'parking', 'assumeDeadLetter'] as const),
+  ...(['ordered', 'batch', 'autoPause'] as const),
 ] as const;
 
 /** What one of them cannot leave to the others. */

@@ -1,6 +1,9 @@
 /** What `@Consume` may say, and its check. */
 import type { InjectionToken, OptionalFactoryDependency } from '@nestjs/common';
 import type { FieldTable } from '../../amqp/index.js';
+import { isAutoPause, type AutoPauseOptions } from '../flow/auto-pause-options.js';
+import { batchContradictions, isBatch, type BatchOptions } from '../flow/batch-options.js';
+import { isOrdered, type OrderedOptions } from '../flow/ordering.js';
 import {
   faultsOf,
   isBoolean,
@@ -47,6 +50,18 @@ export interface ConsumeOptions extends QueueOptions {
   prefetch?: number | undefined;
   /** Handlers that run at a time. Default: as many as are delivered. */
   concurrency?: number | undefined;
+  /**
+   * Messages of one key are handled one after the other, in the order of the queue; those of different keys at the same time,
+   * up to `concurrency`. Default: in no order, unless `concurrency: 1`.
+   */
+  ordered?: OrderedOptions | undefined;
+  /**
+   * The handler is given many messages at a time: an array of payloads, and a BatchContext. `concurrency` counts batches, and
+   * `prefetch` is raised to `size`, times `concurrency` where that is limited. Default: one message at a time.
+   */
+  batch?: BatchOptions | undefined;
+  /** Pauses the consumer by itself after failures in a row, or while a probe says no. Default: it never does. */
+  autoPause?: AutoPauseOptions | undefined;
   /** What the payload is: the value in the JSON body, or the body's bytes as they came, a Buffer. Default `json`. */
   body?: 'json' | 'bytes' | undefined;
   /**
@@ -123,6 +138,9 @@ const consumeChecks: Readonly<Record<keyof ConsumeOptions, Check>> = {
   concurrency: isWhole(1, 65_535),
   body: isOneOf('json', 'bytes'),
   reply: isBoolean,
+  ordered: isOrdered,
+  batch: isBatch,
+  autoPause: isAutoPause,
   connection: isFilledName,
   role: isFilledName,
   name: isFilledName,
@@ -172,7 +190,7 @@ export function consumeFaults(given: unknown, isComplete = isRecord(given) && gi
     const idle = names.filter((name) => given[name] !== undefined);
     if (idle.length > 0) faults.push(`declare: false takes the queue as it is, so ${idle.join(', ')} has no effect`);
   }
-  return [...faults, ...queueContradictions(given)];
+  return [...faults, ...queueContradictions(given), ...batchContradictions(given)];
 }
 
 /** Every fault of what the module's `consumers` say of one. */

@@ -1,13 +1,22 @@
 /** Parameters of a handler beside `@Payload()` and `@Ctx()`: parts of the delivery at hand. */
 import { createParamDecorator, type ExecutionContext, type PipeTransform, type Type } from '@nestjs/common';
 import type { AmqpContext } from '../consuming/amqp-context.js';
+import { ConfigurationError } from '../errors.js';
+import type { BatchContext } from '../flow/batch-context.js';
 
 type Pipe = Type<PipeTransform> | PipeTransform;
 
 function part(read: (context: AmqpContext, name: string | undefined) => unknown) {
-  return createParamDecorator((name: string | undefined, host: ExecutionContext) =>
-    read(host.switchToRpc().getContext<AmqpContext>(), name),
-  );
+  return createParamDecorator((name: string | undefined, host: ExecutionContext) => {
+    const context = host.switchToRpc().getContext<AmqpContext | BatchContext>();
+    if ('contexts' in context) {
+      throw new ConfigurationError(
+        context.getHandler(),
+        'its batches have many messages: take @Ctx() batch: BatchContext',
+      );
+    }
+    return read(context, name);
+  });
 }
 
 function own(of: object, name: string | undefined): unknown {

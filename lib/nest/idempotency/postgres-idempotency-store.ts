@@ -10,6 +10,7 @@ import { ConfigurationError, describeError } from '../errors.js';
 import { faultsOf, isFilledName, isMilliseconds, isOneOf, isWhole } from '../option-checks.js';
 import { BorrowedClient } from '../transactions/borrowed-client.js';
 import { checkPool, quoted, quotedTable, type PostgresClient, type PostgresPool } from '../transactions/postgres.js';
+import { claimStatement, type Claim } from './claim-statement.js';
 import { IdempotencyStoreError } from './errors.js';
 import type { IdempotencyKey, IdempotencyStore, ProtectOptions, ProtectOutcome } from './idempotency-store.js';
 
@@ -34,11 +35,6 @@ export interface PostgresIdempotencyStoreOptions {
   lease?: number | undefined;
   /** Milliseconds that PostgreSQL has for each step: to connect, to claim a key, to commit. Default 5 000. */
   timeout?: number | undefined;
-}
-
-interface Claim {
-  readonly claimed: boolean;
-  readonly done: boolean;
 }
 
 /** The clock is the database's. */
@@ -282,28 +278,6 @@ export class PostgresIdempotencyStore implements IdempotencyStore<PostgresClient
       throw storeError(error);
     }
   }
-}
-
-/**
- * `claimed`: it was free, or its time had passed. `done`: it was seen to be done. Neither: somebody is at work, or was a moment
- * ago: the statement looks at what was committed before it began, while the lock, which goes with its transaction, is as it is now.
- */
-function claimStatement(table: string): string {
-  const expires = `clock_timestamp() + $4::float8 * interval '1 millisecond'`;
-  return [
-    'WITH lock AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(hashtextextended($5::text, 0)) AS taken),',
-    'claim AS (',
-    `  INSERT INTO ${table} AS known (scope, key, owner, expires_at)`,
-    `  SELECT $1::text, $2::text, $3::uuid, ${expires} FROM lock WHERE taken`,
-    '  ON CONFLICT (scope, key) DO UPDATE SET owner = excluded.owner, expires_at = excluded.expires_at',
-    '  WHERE known.expires_at < clock_timestamp()',
-    '  RETURNING 1',
-    ')',
-    'SELECT EXISTS (SELECT FROM claim) AS claimed, EXISTS (',
-    `  SELECT FROM ${table}`,
-    '  WHERE scope = $1::text AND key = $2::text AND owner IS NULL AND expires_at >= clock_timestamp()',
-    ') AS done',
-  ].join('\n');
 }
 
 /** Never rejects: a client that cannot is closed, which does the same. */

@@ -2,7 +2,14 @@
 import { ConfigurationError } from '../errors.js';
 
 /** Throws ConfigurationError naming the handler. */
-export function refuseIdempotent(name: string, when: 'after' | 'before' | 'manual', isReplying: boolean): void {
+export function refuseIdempotent(
+  name: string,
+  when: 'after' | 'before' | 'manual',
+  { isReplying = false, isBatched = false }: { isReplying?: boolean; isBatched?: boolean } = {},
+): void {
+  if (isBatched) {
+    throw new ConfigurationError(name, '@Idempotent: it is given batches, of which a part may be done and another not');
+  }
   if (when === 'manual') {
     throw new ConfigurationError(
       name,

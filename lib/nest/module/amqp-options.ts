@@ -21,6 +21,7 @@ import {
   isWhole,
   type Check,
 } from '../option-checks.js';
+import { isConsumerTimeout } from '../flow/broker-limit.js';
 import { startChecks, type ConflictChoice, type StartChoice } from '../starting/start-options.js';
 
 export interface ExchangeDefinition {
@@ -98,6 +99,14 @@ export interface AmqpModuleOptions extends ConnectionParameters, TopologyDefinit
    */
   roles?: readonly string[] | undefined;
   /**
+   * Milliseconds for which the broker lets a message be unsettled (its `consumer_timeout`); false: without limit. Shortly before
+   * them a message whose handler still runs is settled as failed, with a HandlerTimeoutError, since the broker would close the
+   * channel; after half of them the log has a warning, and messages that wait for their turn go back. The argument
+   * `x-consumer-timeout` of a queue that is declared here goes first. Default 1 800 000, as RabbitMQ's own; without limit for
+   * classic queues that are declared here, where the broker is 4.3 or newer, which has none for them.
+   */
+  consumerTimeout?: number | false | undefined;
+  /**
    * What the start does about a broker that is not there, or refuses something:
    *
    * - `wait` (default): it waits for the broker, at most `startTimeout`, and fails with the cause.
@@ -170,7 +179,11 @@ export function checkModuleOptions(connection: string, options: unknown): assert
   if (!isRecord(options)) throw new ConfigurationError(moduleName(connection), 'the options must be an object');
   const faults = topologyFaults(options);
   if (options['defaults'] !== undefined) faults.push(...faultsOf(options['defaults'], defaultsChecks, 'defaults.'));
-  for (const [name, check] of Object.entries({ ...startChecks, globalEnhancers: isBoolean })) {
+  for (const [name, check] of Object.entries({
+    ...startChecks,
+    globalEnhancers: isBoolean,
+    consumerTimeout: isConsumerTimeout,
+  })) {
     const problem = options[name] === undefined ? undefined : check(options[name]);
     if (problem !== undefined) faults.push(`option "${name}" ${problem}`);
   }
@@ -244,7 +257,7 @@ function listFaults(
 }
 
 const ownOptions: readonly string[] = [
-  ...['exchanges', 'queues', 'bindings', 'defaults', 'globalEnhancers', 'consumers', 'roles'],
+  ...['exchanges', 'queues', 'bindings', 'defaults', 'globalEnhancers', 'consumers', 'roles', 'consumerTimeout'],
   ...Object.keys(startChecks),
 ];
 

@@ -2,7 +2,7 @@
 import { Inject, Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { configurationLines, configuredHandlers } from '../consuming/configured-handlers.js';
-import { delaysOfPlans, planConsumers, planWarnings, type ConsumerPlan } from '../consuming/consumer-plan.js';
+import { delaysOfPlan, planConsumers, planWarnings, type ConsumerPlan } from '../consuming/consumer-plan.js';
 import { HandlerExplorer } from '../consuming/handler-explorer.js';
 import { describeError } from '../errors.js';
 import { untilItWorks } from '../starting/in-background.js';
@@ -10,6 +10,7 @@ import { PublisherFactory } from '../publishing/publisher-factory.js';
 import { refuseTransientHosts } from '../publishing/publisher-slots.js';
 import { RecoveryService } from '../recovery/index.js';
 import { RecoveryHooks } from '../recovery/recovery-hooks.js';
+import { delayQueue } from '../retrying/delay-queues.js';
 import { declareWishes } from '../starting/topology.js';
 import { AmqpConnections } from './connections.js';
 import type { NamedConnection } from './named-connection.js';
@@ -143,12 +144,22 @@ export class AmqpStarter implements OnModuleInit, OnApplicationShutdown {
     plans: readonly ConsumerPlan[],
     warn: (message: string) => void,
   ): Promise<void> {
-    const delays = delaysOfPlans(plans);
-    const states = await Promise.all(delays.map((delay) => delayQueues.ensure(delay)));
-    for (const { isThere, problem } of states) {
+    const retrying = plans.filter((plan) => !plan.waitsInMemory && delaysOfPlan(plan).length > 0);
+    const delays = [...new Set(retrying.flatMap(delaysOfPlan))].sort((a, b) => a - b);
+    const targets = retrying.map(({ queue }) => queue);
+    const states = await Promise.all([
+      ...delays.map((delay) => delayQueues.ensureDelay(delay)),
+      ...targets.map((queue) => delayQueues.ensureTarget('', queue)),
+    ]);
+    for (const [index, { isThere, problem }] of states.entries()) {
       if (problem === undefined) continue;
+      const delay = delays[index];
+      const title =
+        delay === undefined
+          ? `the way back to "${String(targets[index - delays.length])}"`
+          : `the delay queue "${delayQueue(delay)}"`;
       const consequence = isThere ? '' : '; failed messages wait for their retry in memory';
-      warn(`connection "${name}": ${problem}${consequence}`);
+      warn(`connection "${name}": ${title} was ${problem}${consequence}`);
     }
   }
 

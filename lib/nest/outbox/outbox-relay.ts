@@ -1,4 +1,5 @@
 /** The relay: publishes what the store holds, until the application ends. */
+import { setMaxListeners } from 'node:events';
 import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { describeError } from '../errors.js';
 import { PublisherFactory } from '../publishing/publisher-factory.js';
@@ -18,6 +19,8 @@ export const outboxOptionsToken = Symbol.for('leveret:outbox-options');
 const roundLimit = 20_000;
 /** Milliseconds that nothing is tried while broker or store are away: at first, and at most. */
 const firstPause = 200;
+/** Milliseconds until the next look where the last one found something: at least, and doubled while there is nothing more. */
+const nextLook = 5;
 const longestPause = 10_000;
 
 type RelaySettings = { readonly [Name in keyof RelayOptions]-?: Exclude<RelayOptions[Name], undefined> };
@@ -46,6 +49,8 @@ export class OutboxRelay implements OnApplicationBootstrap, OnModuleDestroy {
     @Inject(PublisherFactory) publishers: PublisherFactory,
   ) {
     checkOutboxOptions(options);
+    // All publishes of a round listen to it.
+    setMaxListeners(0, this.#ending.signal);
     this.#store = options.store;
     this.#connection = options.connection;
     this.#publishers = publishers;
@@ -95,6 +100,7 @@ export class OutboxRelay implements OnApplicationBootstrap, OnModuleDestroy {
 
   async #run(settings: RelaySettings): Promise<void> {
     let pause = firstPause;
+    let look = settings.interval;
     for (;;) {
       this.#isWoken = false;
       // What is there when the application closes is published, and nothing is waited for any more.
@@ -107,8 +113,9 @@ export class OutboxRelay implements OnApplicationBootstrap, OnModuleDestroy {
         continue;
       }
       pause = firstPause;
+      look = count > 0 ? nextLook : Math.min(look * 2, settings.interval);
       if (isLast && (count === 0 || performance.now() >= this.#deadline)) return;
-      if (count < settings.batch && this.#deadline === Infinity) await this.#wait(settings.interval, true);
+      if (count < settings.batch && this.#deadline === Infinity) await this.#wait(look, count === 0);
     }
   }
 

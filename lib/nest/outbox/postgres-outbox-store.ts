@@ -23,6 +23,11 @@ const where = 'PostgresOutboxStore';
 const defaults = { table: 'leveret_outbox', timeout: 5_000 };
 /** Milliseconds of silence in a round after which PostgreSQL ends it: its relay is gone, and another may go on. */
 const longestSilence = 60_000;
+/**
+ * Milliseconds between two notifications: PostgreSQL commits transactions that notify one after the other, each with a write to
+ * the disk of its own. A relay that found something looks again soon, by itself.
+ */
+const tellingInterval = 100;
 
 export interface PostgresOutboxStoreOptions {
   /** Default `leveret_outbox`. */
@@ -69,6 +74,7 @@ export class PostgresOutboxStore implements OutboxStore<PostgresExecutor> {
   readonly #limit: number;
   readonly #channel: string | undefined;
   readonly #statements: OutboxStatements;
+  #nextTelling = 0;
 
   /** `pool` is a `Pool` of `pg`, which stays yours to end. Throws ConfigurationError for options that are unknown or wrong. */
   constructor(pool: PostgresPool, options: PostgresOutboxStoreOptions = {}) {
@@ -127,7 +133,10 @@ export class PostgresOutboxStore implements OutboxStore<PostgresExecutor> {
       mandatory: message.mandatory,
       delay: message.delay,
     }));
-    await transaction.query(this.#statements.add, [JSON.stringify(entries)]);
+    const now = performance.now();
+    const isTelling = now >= this.#nextTelling;
+    if (isTelling) this.#nextTelling = now + tellingInterval;
+    await transaction.query(isTelling ? this.#statements.addAndTell : this.#statements.add, [JSON.stringify(entries)]);
   }
 
   async relay(limit: number, publish: RelayPublish): Promise<number> {

@@ -22,6 +22,18 @@ export type OutboxStatements = ReturnType<typeof outboxStatements>;
 export function outboxStatements({ table, schema, prefix, channel }: OutboxNames) {
   const lockOf = (what: string): string => `hashtextextended(${what}, 0)`;
   const notified = channel === undefined ? '' : `, pg_notify(${literal(channel)}, '')`;
+  const add = (telling: string): string =>
+    [
+      'WITH entry AS MATERIALIZED (SELECT * FROM json_to_recordset($1::text::json) AS entry',
+      '  (n integer, key text, exchange text, routing_key text, body text, properties text, mandatory boolean, delay integer)),',
+      `lock AS MATERIALIZED (SELECT count(pg_advisory_xact_lock(hash)) AS taken FROM (`,
+      `  SELECT DISTINCT ${lockOf(`${literal(`${table} key `)} || key`)} AS hash FROM entry WHERE key IS NOT NULL ORDER BY 1`,
+      ') AS keys),',
+      `told AS MATERIALIZED (SELECT 1 AS one${telling})`,
+      `INSERT INTO ${table} (key, exchange, routing_key, body, properties, mandatory, delay)`,
+      `SELECT key, exchange, routing_key, decode(body, 'base64'), properties, mandatory, delay`,
+      'FROM lock, told, entry WHERE lock.taken >= 0 AND told.one = 1 ORDER BY n',
+    ].join('\n');
   return {
     tables: [
       ...(schema === undefined ? [] : [`CREATE SCHEMA IF NOT EXISTS ${schema};`]),
@@ -50,17 +62,8 @@ export function outboxStatements({ table, schema, prefix, channel }: OutboxNames
      * One value: JSON as text, which every library can hand over. Transactions with a key of the same name wait for each other
      * here, so that the order of ids is the order of commits; sorted, lest two wait for each other.
      */
-    add: [
-      'WITH entry AS MATERIALIZED (SELECT * FROM json_to_recordset($1::text::json) AS entry',
-      '  (n integer, key text, exchange text, routing_key text, body text, properties text, mandatory boolean, delay integer)),',
-      `lock AS MATERIALIZED (SELECT count(pg_advisory_xact_lock(hash)) AS taken FROM (`,
-      `  SELECT DISTINCT ${lockOf(`${literal(`${table} key `)} || key`)} AS hash FROM entry WHERE key IS NOT NULL ORDER BY 1`,
-      ') AS keys),',
-      `told AS MATERIALIZED (SELECT 1 AS one${notified})`,
-      `INSERT INTO ${table} (key, exchange, routing_key, body, properties, mandatory, delay)`,
-      `SELECT key, exchange, routing_key, decode(body, 'base64'), properties, mandatory, delay`,
-      'FROM lock, told, entry WHERE lock.taken >= 0 AND told.one = 1 ORDER BY n',
-    ].join('\n'),
+    add: add(''),
+    addAndTell: add(notified),
 
     /** `$1`: milliseconds that the relay may be silent in the round. The lock goes with the transaction. */
     begin:

@@ -271,11 +271,13 @@ export class Publisher<Events extends object = Record<string, unknown>> {
     const opening = this.#host.delayChannel(Buffer.byteLength(body), signal, timeout);
     const channel = await this.#whileNotSent(routingKey, opening);
     const message = { delay: delayStep(delay), exchange, routingKey };
-    const putting = this.#host.delayQueues.put(message, async (delayExchange) => {
+    const putting = this.#host.delayQueues.put(message, async (delayExchange, ours) => {
       signal?.throwIfAborted();
       const left = timeout === undefined ? undefined : Math.max(1, timeout - Math.round(performance.now() - start));
       const options = { mandatory: true, signal, timeout: left };
-      await channel.publish(delayExchange, routingKey, body, { ...properties, expiration: String(delay) }, options);
+      const headers = mergedHeaders(properties.headers, ours);
+      const delayed = { ...properties, headers, expiration: String(delay) };
+      await channel.publish(delayExchange, routingKey, body, delayed, options);
     });
     await this.#whileNotSent(routingKey, putting);
   }

@@ -8,9 +8,9 @@
  *   x-leveret-replay         which replay put it back
  *   x-leveret-user-id, -expiration, -cc, -death    what a copy may not have under its own name
  *
- * Anybody can send such headers. They count only on what came straight to the queue (by the default exchange), as our copies
- * do: who may publish there may put anything into it anyway. And a number that is none, or a history of something else, is
- * none.
+ * Anybody can send such headers. They count only on what came straight to the queue, by the default exchange or out of a delay
+ * queue, as our copies do: who may publish there may put anything into it anyway. And a number that is none, or a history of
+ * something else, is none.
  */
 import {
   ArgumentError,
@@ -21,6 +21,7 @@ import {
   type FieldTable,
 } from '../../amqp/index.js';
 import { describeError, excerpt } from '../errors.js';
+import { dueExchange, targetHeader } from './delay-queues.js';
 import type { FailureReason } from '../consuming/policy.js';
 
 /** Milliseconds that the broker has to confirm a copy. */
@@ -42,6 +43,7 @@ const userIdHeader = 'x-leveret-user-id';
 const expirationHeader = 'x-leveret-expiration';
 const copiesHeader = 'x-leveret-cc';
 const deathHeader = 'x-leveret-death';
+const spent: ReadonlySet<string> = new Set([sequenceHeader, targetHeader, 'BCC']);
 
 /** One run that failed. */
 export interface FailedRun {
@@ -67,7 +69,8 @@ export interface MessageOrigin {
 
 /** Where a message came from, over all its copies. */
 export function originOf(delivery: Delivery, queue: string): MessageOrigin {
-  const { exchange, routingKey } = delivery;
+  const { routingKey } = delivery;
+  const exchange = delivery.exchange === dueExchange ? delayedTo(delivery) : delivery.exchange;
   const headers = trustedHeaders(delivery, queue);
   if (!headers) return { exchange, routingKey, attempts: 0 };
   const [firstExchange, firstKey] = [headers[exchangeHeader], headers[routingKeyHeader]];
@@ -79,6 +82,12 @@ export function originOf(delivery: Delivery, queue: string): MessageOrigin {
   };
 }
 
+/** The exchange that a message out of a delay queue was for; '': the default exchange. */
+function delayedTo(delivery: Delivery): string {
+  const exchange = readable(delivery).headers?.[targetHeader];
+  return typeof exchange === 'string' ? exchange : '';
+}
+
 /** The failures that a message remembers, the oldest first. */
 export function historyOf(delivery: Delivery, queue: string): FailedRun[] {
   return historyIn(trustedHeaders(delivery, queue) ?? {});
@@ -86,7 +95,8 @@ export function historyOf(delivery: Delivery, queue: string): FailedRun[] {
 
 /** Undefined where nothing of ours is to be believed. */
 function trustedHeaders(delivery: Delivery, queue: string): FieldTable | undefined {
-  if (delivery.exchange !== '' || delivery.routingKey !== queue) return undefined;
+  const { exchange, routingKey } = delivery;
+  if ((exchange !== '' && exchange !== dueExchange) || routingKey !== queue) return undefined;
   return readable(delivery).headers;
 }
 
@@ -211,11 +221,13 @@ export async function publishCopy(
 
 /**
  * Carried on, CC would make the broker put further copies into the queues that it names, and x-death would make it believe
- * (up to 3.13) that the message goes round in a circle and may be dropped. The mark of a mandatory publish has served.
+ * (up to 3.13) that the message goes round in a circle and may be dropped. The mark of a mandatory publish, and the exchange
+ * that a delayed message was for, have served.
  */
 function carriedHeaders(headers: FieldTable = {}, isLeftOut: (name: string) => boolean): FieldTable {
-  const { CC: copies, BCC: _hidden, 'x-death': death, [sequenceHeader]: _sequence, ...others } = headers;
-  const isCarried = (name: string): boolean => !/^x-(first|last)-death-/.test(name) && !isLeftOut(name);
+  const { CC: copies, 'x-death': death, ...others } = headers;
+  const isCarried = (name: string): boolean =>
+    !spent.has(name) && !/^x-(first|last)-death-/.test(name) && !isLeftOut(name);
   const carried = Object.fromEntries(Object.entries(others).filter(([name]) => isCarried(name)));
   if (copies !== undefined) carried[copiesHeader] = copies;
   if (death !== undefined && carried[deathHeader] === undefined && !isOfDelay(death)) carried[deathHeader] = death;

@@ -23,6 +23,7 @@ export class Retries {
   async wait(message: FailedMessage, delay: number): Promise<void> {
     const { delivery, queue } = message;
     const headers = failureHeaders(message);
+    // What a delay queue adds to the headers is for messages to an exchange: this one goes back to its queue.
     const put = async (exchange: string): Promise<void> =>
       publishCopy(await this.#openChannel(), delivery, { exchange, routingKey: queue }, headers);
     // What waits no time needs no queue to wait in.

@@ -51,6 +51,17 @@ export function delayBefore({ delay }: RetrySchedule, attempt: number, random: (
   return Math.round(base * step);
 }
 
+/** Milliseconds that all its retries wait together, at most; no more than `limit` are counted. */
+export function totalDelay(schedule: RetrySchedule, limit: number): number {
+  let total = 0;
+  for (let attempt = 1; attempt <= schedule.attempts && total < limit; attempt++) {
+    const delay = delayBefore(schedule, attempt, () => 1);
+    if (delay === 0) break;
+    total += delay;
+  }
+  return total;
+}
+
 /** All delays that it may ask for, each once; at most one more than `mostDelays`. */
 export function delaysOf(schedule: RetrySchedule): number[] {
   const { attempts, delay } = schedule;

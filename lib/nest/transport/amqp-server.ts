@@ -18,9 +18,16 @@ import { hearNestsFilter } from '../consuming/error-notes.js';
 import { MessageConsumer } from '../consuming/message-consumer.js';
 import { planParkingQueue } from '../consuming/queue-plan.js';
 import { transportConsumerKey, type TransportConsumer } from '../consuming/transport-consumer.js';
+import { brokerLimit } from '../flow/broker-limit.js';
+import { Deadlines } from '../flow/deadlines.js';
+import { Lanes } from '../flow/lanes.js';
+import { keyReader } from '../flow/ordering.js';
+import { timeoutWarnings } from '../flow/plan.js';
+import { PlainLine } from '../flow/waiting-line.js';
 import { DelayQueues } from '../retrying/delay-queues.js';
 import { Parking, parkingQueue } from '../retrying/parking.js';
 import { Retries } from '../retrying/retries.js';
+import { totalDelay } from '../retrying/retry-schedule.js';
 import { connectWithin } from '../starting/connecting.js';
 import { untilItWorks } from '../starting/in-background.js';
 import { Shared } from '../requests/shared.js';
@@ -176,6 +183,16 @@ export class AmqpServer
     // What is wrong with a handler is told before a broker is asked.
     for (const [, handler] of this.#registry.all) this.#policies.ofEvent(handler);
     const ending = (this.#ending = new AbortController());
+    const consumerTimeout = this.#consumerTimeout();
+    const { timeout, ordered } = this.#options;
+    const title = this.registered.name;
+    const timed = this.#registry.all.map(([pattern, handler]) => {
+      const { retry } = this.#policies.ofEvent(handler);
+      const held = ordered?.retries === 'wait' ? totalDelay(retry, consumerTimeout) : 0;
+      return { title: `${title} ("${pattern}")`, timeout: undefined, consumerTimeout, held };
+    });
+    const own = { title, timeout, consumerTimeout, held: 0 };
+    for (const warning of timeoutWarnings([own, ...timed])) this.logger.warn(warning);
     const start = (): Promise<void> => this.#start(ending);
     if (this.#options.start !== 'background') {
       await start().catch((error: unknown) => {
@@ -250,6 +267,12 @@ export class AmqpServer
     await channel.close();
   }
 
+  #consumerTimeout(version?: unknown): number {
+    const { noAssert } = this.#transport;
+    const declared = noAssert === true ? undefined : transportQueue(this.#transport).arguments;
+    return brokerLimit({ arguments: declared, given: this.#options.consumerTimeout }, version);
+  }
+
   /** Of a connection that is open. */
   #status(): AmqpStatus {
     return this.#consumer.state === 'consuming' && !this.#consumer.isConsuming ? 'unconsumed' : 'connected';
@@ -259,7 +282,7 @@ export class AmqpServer
 
   #createConsumer(): MessageConsumer {
     const { prefetch, prefetchCount, isGlobalPrefetchCount = false, noAck = false, consumerTag } = this.#options;
-    const { concurrency = Infinity, drainTimeout = defaultDrainTimeout } = this.#options;
+    const { concurrency = Infinity, drainTimeout = defaultDrainTimeout, ordered, autoPause } = this.#options;
     const limit = prefetch ?? prefetchCount ?? defaultPrefetch;
     const currentQueue = (): string => this.#namedQueue ?? this.#transport.queue;
     const host = this.#deliveryHost();
@@ -269,6 +292,9 @@ export class AmqpServer
       concurrency,
       drainTimeout,
       isAutoStarted: true,
+      autoPause,
+      createLine: () => (ordered ? new Lanes(keyReader(ordered, currentQueue)) : new PlainLine()),
+      consumerTimeout: () => (noAck ? Infinity : this.#consumerTimeout(this.unwrap().serverProperties['version'])),
       consumeOptions: { noAck, consumerTag, ...(isGlobalPrefetchCount ? {} : { prefetch: limit }) },
       get queue() {
         return currentQueue();
@@ -286,7 +312,9 @@ export class AmqpServer
   #deliveryHost(): ServerDeliveryHost {
     const currentQueue = (): string => this.#consumer.queue;
     const openOutbox = (): Promise<Channel> => this.#outbox.get();
+    const { timeout, ordered } = this.#options;
     const isDeclaring = this.#transport.noAssert !== true;
+    const { exclusive, autoDelete } = this.#transport.queueOptions;
     return {
       logger: this.logger,
       registry: this.#registry,
@@ -296,12 +324,15 @@ export class AmqpServer
         parking: new Parking(openOutbox, isDeclaring ? (queue) => planParkingQueue(queue, false) : undefined),
         // Declared when they are first needed: at its start a server declares what Nest's own would, and no more.
         retries: new Retries(() => this.#retryOutbox.get(), isDeclaring ? this.#delayQueues : undefined),
-        waitsInMemory: false,
+        waitsInMemory:
+          ordered?.retries === 'wait' || this.#transport.queue === '' || exclusive === true || autoDelete === true,
       },
       hasWildcards: this.#transport.hasWildcards,
       get queue() {
         return currentQueue();
       },
+      timeout,
+      deadlines: timeout === undefined ? undefined : new Deadlines(timeout),
       connectionName: this.#connectionParameters.connectionName ?? AmqpServer.name,
       requiresJson: this.#options.deserializer === undefined,
       deserialize: (value, properties) => this.deserializer.deserialize(value, properties),

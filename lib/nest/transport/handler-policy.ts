@@ -26,7 +26,7 @@ export class HandlerPolicies {
   ofEvent(handler: MessageHandler): SettlementPolicy {
     return remember(this.#events, handler, ({ own, isByHand, idempotent }) => {
       const policy = resolvePolicy(own, this.#shared, isByHand);
-      if (idempotent !== undefined) refuseIdempotent(idempotent, policy.when, false);
+      if (idempotent !== undefined) refuseIdempotent(idempotent, policy.when);
       return policy;
     });
   }

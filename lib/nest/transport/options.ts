@@ -11,6 +11,9 @@ import type {
 import type { ConnectionParameters, FieldTable } from '../../amqp/index.js';
 import { ackPolicyFaults, type AckPolicy } from '../decorators/ack-policy.js';
 import { ConfigurationError } from '../errors.js';
+import { isAutoPause, type AutoPauseOptions } from '../flow/auto-pause-options.js';
+import { isConsumerTimeout } from '../flow/broker-limit.js';
+import { isOrdered, type OrderedOptions } from '../flow/ordering.js';
 import { startChecks, type ConflictChoice, type StartChoice } from '../starting/start-options.js';
 import {
   faultsOf,
@@ -96,6 +99,17 @@ export interface AmqpServerOptions extends AmqpTransportOptions {
   name?: string | undefined;
   /** Deliveries whose handlers run at a time. Default: as many as are delivered. */
   concurrency?: number | undefined;
+  /** As `ordered` of `@Consume`: messages of one key one after the other. Default: in no order, unless `concurrency: 1`. */
+  ordered?: OrderedOptions | undefined;
+  /** As `autoPause` of `@Consume`: pauses by itself after failures in a row, or while a probe says no. Default: never. */
+  autoPause?: AutoPauseOptions | undefined;
+  /**
+   * Milliseconds that the handlers of a message may take; then HandlerTimeoutError, settled by policy, and the error for who
+   * asked. Default: without limit.
+   */
+  timeout?: number | undefined;
+  /** As `consumerTimeout` of the module: milliseconds for which the broker lets a message be unsettled. Default 1 800 000. */
+  consumerTimeout?: number | false | undefined;
   /** What `listen` does about a broker that is not there: as `start` of the module. Default `wait`. */
   start?: StartChoice | undefined;
   /** What becomes of it where the queue or exchange is there otherwise: as `conflicts` of the module. Default `fail`. */
@@ -169,6 +183,10 @@ const transportChecks: Record<
   noAck: isBoolean,
   name: isFilledName,
   concurrency: isWhole(1, 65_535),
+  ordered: isOrdered,
+  autoPause: isAutoPause,
+  timeout: isMilliseconds,
+  consumerTimeout: isConsumerTimeout,
   ...startChecks,
   ack: (value) => ackPolicyFaults(value)[0],
   prefetch: isCount,

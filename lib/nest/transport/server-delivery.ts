@@ -9,24 +9,27 @@
  * handled never stops the queue.
  */
 import { HttpException, type LoggerService } from '@nestjs/common';
+import type { MessageHandler } from '@nestjs/microservices';
 import { isObservable, type Observable } from 'rxjs';
 import type { Channel, Delivery, SettlementResult } from '../../amqp/index.js';
 import { AmqpContext } from '../consuming/amqp-context.js';
 import { runFor } from '../consuming/current-delivery.js';
 import { Ending } from '../consuming/ending.js';
 import { noteOf, originalError } from '../consuming/error-notes.js';
-import type { ConsumerRun } from '../consuming/message-consumer.js';
-import { noteRefusal, planFor, type FailurePlan, type SettlementPolicy } from '../consuming/policy.js';
+import type { ConsumerRun, RunVerdict } from '../consuming/consumer-run.js';
+import { noteRefusal, planFor, verdictOf, type FailurePlan, type SettlementPolicy } from '../consuming/policy.js';
 import { Settlement } from '../consuming/settlement.js';
 import {
   describeError,
   excerpt,
+  HandlerTimeoutError,
   NoHandlerError,
   ShutdownError,
   stackOf,
   tamed,
   UnreadableBodyError,
 } from '../errors.js';
+import type { Deadlines } from '../flow/deadlines.js';
 import { isTriedAgain, settleFailure, type FailureHost } from '../retrying/failure-settler.js';
 import { originOf, type FailedMessage, type MessageOrigin } from '../retrying/message-copy.js';
 import { Pause } from '../waiting.js';
@@ -46,6 +49,10 @@ export interface ServerDeliveryHost {
   /** The queue's name at this moment. */
   readonly queue: string;
   readonly connectionName: string;
+  /** Milliseconds for the handlers of a delivery; undefined: without limit. */
+  readonly timeout: number | undefined;
+  /** Of `timeout`. */
+  readonly deadlines: Deadlines | undefined;
   /** False: the deserialiser is the user's own and may read other bodies than JSON. */
   readonly requiresJson: boolean;
   deserialize(value: unknown, properties: Delivery['properties']): unknown;
@@ -99,6 +106,10 @@ export class ServerDelivery implements ConsumerRun {
   #pattern = '';
   /** The pattern as the log may hold it: it comes from outside. */
   #name = '';
+  /** Why it is not to be handled. */
+  #refusal: Error | undefined;
+  #verdict: RunVerdict;
+  #isExpired = false;
 
   constructor(host: ServerDeliveryHost, channel: Channel, delivery: Delivery, onStale: () => void) {
     this.#host = host;
@@ -117,6 +128,14 @@ export class ServerDelivery implements ConsumerRun {
     return !this.#isRunning && (this.delivery.isSettled || this.delivery.isStale);
   }
 
+  get title(): string {
+    return `"${this.#name}"`;
+  }
+
+  get verdict(): RunVerdict {
+    return this.#verdict;
+  }
+
   async run(): Promise<void> {
     this.#isRunning = true;
     while (await this.#runOnce()) {
@@ -128,6 +147,11 @@ export class ServerDelivery implements ConsumerRun {
 
   /** Answers whether it is to run again. */
   async #runOnce(): Promise<boolean> {
+    const { deadlines, timeout = 0 } = this.#host;
+    const ending = this.#ending;
+    const deadline = deadlines?.begin(() => {
+      ending.end(new HandlerTimeoutError(this.title, timeout));
+    });
     try {
       return await this.#handle();
     } catch (error) {
@@ -140,18 +164,38 @@ export class ServerDelivery implements ConsumerRun {
       await this.#pause.wait(requeueDelay);
       this.giveBack();
       return false;
+    } finally {
+      if (deadline) deadlines?.end(deadline);
     }
+  }
+
+  refuse(error: Error): void {
+    this.#refusal = error;
   }
 
   giveBack(): void {
     if (!this.delivery.isSettled) this.#note(this.delivery.nack({ requeue: true }));
   }
 
-  abandon(limit: number): boolean {
+  abandon(limit: number): number {
     this.#ending.end(new ShutdownError(this.#name, limit));
-    if (this.delivery.isSettled || this.delivery.isStale) return false;
+    if (this.delivery.isSettled || this.delivery.isStale) return 0;
     this.giveBack();
-    return true;
+    return 1;
+  }
+
+  expire(error: HandlerTimeoutError): void {
+    if (this.#isExpired) return;
+    this.#isExpired = true;
+    this.#ending.end(error);
+    this.hurry();
+    // To be settled by hand, by a handler that is done.
+    if (!this.#isRunning) {
+      this.#fail(this.title, [{ error, policy: this.#host.policies.ofNobody }]).catch((failure: unknown) => {
+        this.#host.logger.error(`${this.title}: ${describeError(failure).message}`);
+        this.giveBack();
+      });
+    }
   }
 
   hurry(): void {
@@ -206,7 +250,7 @@ export class ServerDelivery implements ConsumerRun {
     if (runs.every(({ policy }) => policy.when === 'before')) this.#acknowledge();
     const runHandler = async ({ handler, context, policy }: (typeof runs)[number]): Promise<Failure | undefined> => {
       try {
-        const result: unknown = await runFor(context, () => handler(packet.data, context));
+        const result: unknown = await runFor(context, () => this.#call(handler, packet.data, context));
         if (isObservable(result)) await completed(result);
         return undefined;
       } catch (error) {
@@ -215,13 +259,18 @@ export class ServerDelivery implements ConsumerRun {
     };
     let failures: Failure[] = [];
     try {
-      await host.runBetweenHooks(first.context, async () => {
-        const results = await Promise.all(runs.map(runHandler));
-        failures = results.filter((failure) => failure !== undefined);
-      });
+      await this.#ending.unlessEnded(() =>
+        host.runBetweenHooks(first.context, async () => {
+          const results = await Promise.all(runs.map(runHandler));
+          failures = results.filter((failure) => failure !== undefined);
+        }),
+      );
     } catch (error) {
+      // No time was left for it, and its message went back.
+      if (error instanceof ShutdownError && error === this.#ending.reason) return false;
       failures = [{ error, policy: first.policy }];
     }
+    this.#noteVerdict(failures[0]);
     if (failures.length > 0) return await this.#fail(name, failures);
     if (!runs.some(({ policy }) => policy.when === 'manual')) this.#acknowledge();
     return false;
@@ -243,15 +292,23 @@ export class ServerDelivery implements ConsumerRun {
           // Who asked hears of the last failure only.
           const isTold = (error: unknown): boolean => {
             failure = failureOf(error, context, policy);
-            return this.#settlement.isSettled || !isTriedAgain(planOf(failure), this.#attempts);
+            return this.#isLast(failure);
           };
-          await runFor(context, () => runReplies(() => handler(packet.data, context), respond, this.#ending, isTold));
+          await runFor(context, () =>
+            runReplies(() => this.#call(handler, packet.data, context), respond, this.#ending, isTold),
+          );
         });
       } else {
         host.logger.warn(`Request "${this.#name}": there is no handler.`);
         await respond({ id: packet.id, err: noMessageHandler, status: 'error' });
       }
+      this.#noteVerdict(failure);
     } catch (error) {
+      if (policy && error instanceof HandlerTimeoutError && error === this.#ending.reason) {
+        failure = { error, policy };
+        this.#noteVerdict(failure);
+        if (this.#isLast(failure)) await this.#tellOfTimeout(error, respond);
+      }
       // Where its channel is gone the broker delivers it again, and the reply goes out then.
       if (!this.delivery.isStale && !this.#ending.reason) {
         host.logger.error(`Request "${this.#name}": the reply was lost: ${describeError(error).message}`);
@@ -267,6 +324,24 @@ export class ServerDelivery implements ConsumerRun {
     // Also when the reply was lost: to run the handler again would help nobody.
     if (policy?.when !== 'manual' || failure) this.#acknowledge();
     return false;
+  }
+
+  /** Whether nothing more is tried after it: who asked is to be told. */
+  #isLast(failure: Failure): boolean {
+    return this.#settlement.isSettled || !isTriedAgain(planOf(failure), this.#attempts);
+  }
+
+  async #tellOfTimeout(error: Error, respond: (reply: ReplyPacket) => Promise<void>): Promise<void> {
+    if (this.delivery.isStale) return;
+    this.#host.logger.error(`Request: ${error.message} (who asked was told)`);
+    await respond({ err: { status: 'error', message: hiddenByNest }, isDisposed: true }).catch((failure: unknown) => {
+      this.#host.logger.error(`Request "${this.#name}": the reply was lost: ${describeError(failure).message}`);
+    });
+  }
+
+  #call(handler: MessageHandler, data: unknown, context: AmqpContext): unknown {
+    if (this.#refusal) throw this.#refusal;
+    return handler(data, context);
   }
 
   async #reply(replyTo: string, reply: ReplyPacket): Promise<void> {
@@ -297,6 +372,12 @@ export class ServerDelivery implements ConsumerRun {
   }
 
   // --- the end ------------------------------------------------------------------------------------
+
+  /** What a handler tells who asked is no failure of its own. */
+  #noteVerdict(failure: Failure | undefined): void {
+    if (this.delivery.isStale) return;
+    this.#verdict = failure && !isAnswer(failure) ? verdictOf(failure.error, failure.origin) : 'done';
+  }
 
   #context(): AmqpContext {
     return new AmqpContext({
@@ -372,6 +453,11 @@ function planOf({ error, origin, policy }: Failure): FailurePlan {
 /** What went wrong, in its own words. */
 function errorOf({ error, origin }: Failure): unknown {
   return messageOf(error) === hiddenByNest && origin !== undefined ? origin : error;
+}
+
+/** What a handler throws for who asked, which Nest's filter has made an object of: an RpcException. */
+function isAnswer({ error }: Failure): boolean {
+  return !(error instanceof Error) && messageOf(error) !== hiddenByNest;
 }
 
 /** Waits for its end. */

@@ -67,6 +67,8 @@ function suite(broker: TestBroker, kind: Kind): void {
       throw new Trouble('no');
     });
     await expect(undone).rejects.toThrow(Trouble);
+    // It took the notification of this moment with it.
+    await pause(150);
     const since = performance.now();
     const id = await kind.transact(async (transaction) => {
       const given = await outbox.publish(transaction, {
@@ -93,6 +95,15 @@ function suite(broker: TestBroker, kind: Kind): void {
     });
     await eventually(async () => expect(await outbox.count()).toEqual({ waiting: 0, failed: 0 }));
     expect(await bystander.count(queue)).toBe(0);
+  });
+
+  test('a delay counts from when it is published', async () => {
+    const { queue, publish } = await start();
+    const since = performance.now();
+    await publish({ routingKey: queue, payload: 'late', options: { delay: 300 } }, { routingKey: queue, payload: 1 });
+    expect(await bodies(queue, 1)).toEqual([1]);
+    expect(await bodies(queue, 1)).toEqual(['late']);
+    expect(performance.now() - since).toBeGreaterThan(300);
   });
 
   test('bytes and headers of every kind arrive as they were given', async () => {

@@ -60,14 +60,18 @@ describeOnBrokers('a delayed message', (broker) => {
     }
     expect(properties[0]).toMatchObject({ messageId: 'm1', priority: 4, deliveryMode: 2, headers: { tenant: 'a' } });
     expect((properties[0] as { expiration?: string }).expiration).toBeUndefined();
-    await bystander.channel.queueDelete(`leveret.delay.1024.${exchange}`);
-    await bystander.channel.exchangeDelete(`leveret.delay.1024.${exchange}`);
   });
 
   test('waits in the queue of the next power of two, which is declared when it is first needed', async () => {
     const { queue, direct } = await startClock();
     await direct.publish(queue, 'later', { delay: 3_000_000 });
-    const table = { 'x-message-ttl': 4_194_304, 'x-dead-letter-exchange': '' };
+    const table = {
+      'x-queue-type': 'quorum',
+      'x-message-ttl': 4_194_304,
+      'x-dead-letter-exchange': 'leveret.delay',
+      'x-dead-letter-strategy': 'at-least-once',
+      'x-overflow': 'reject-publish',
+    };
     await bystander.channel.queueDeclare('leveret.delay.4194304', { durable: true, arguments: table });
     await bystander.channel.exchangeDeclare('leveret.delay.4194304', 'fanout', { durable: true });
     const waiting = await bystander.channel.basicGet('leveret.delay.4194304');
@@ -115,18 +119,37 @@ describeOnBrokers('a delayed message', (broker) => {
   });
 
   test('whose delay queue was deleted meanwhile is put into a new one', async () => {
-    const { exchange, came, shop } = await startClock();
-    await shop.publish('order.created', 1, { delay: 200 });
+    const { came, shop } = await startClock();
+    // Of no other test.
+    const [delay, name] = [3, 'leveret.delay.4'];
+    await shop.publish('order.created', 1, { delay });
     await eventually(() => expect(came).toHaveLength(1));
-    const name = `leveret.delay.256.${exchange}`;
     await bystander.channel.queueDelete(name);
-    await shop.publish('order.created', 2, { delay: 200 });
+    await shop.publish('order.created', 2, { delay });
     await eventually(() => expect(came).toHaveLength(2));
     await bystander.channel.exchangeDelete(name);
-    await shop.publish('order.created', 3, { delay: 200 });
+    await shop.publish('order.created', 3, { delay });
     await eventually(() => expect(came).toHaveLength(3));
-    await bystander.channel.queueDelete(name);
-    await bystander.channel.exchangeDelete(name);
+  });
+
+  test('holds up no other one where its queue is gone, or its exchange sends it nowhere', async () => {
+    const { queue, came, direct, shop } = await startClock();
+    const gone = broker.unique('gone');
+    await bystander.channel.queueDeclare(gone);
+    const delay = 500;
+    await Promise.all(Array.from({ length: 50 }, (_, index) => direct.publish(gone, index, { delay })));
+    await Promise.all(Array.from({ length: 50 }, (_, index) => shop.publish('nobody.cares', index, { delay })));
+    await bystander.channel.queueDelete(gone);
+    await direct.publish(queue, 'through', { delay });
+    await shop.publish('order.created', 'too', { delay });
+    await eventually(() => expect(came.map(({ value }) => value).sort()).toEqual(['through', 'too']), 4_500);
+  });
+
+  test('to a queue or an exchange that is not there is refused at once', async () => {
+    const { direct } = await startClock();
+    const error = await rejection(direct.publish(broker.unique('none'), 1, { delay: 100 }));
+    expect(error).toBeInstanceOf(DelayUnavailableError);
+    expect(error.message).toContain('404');
   });
 
   test('what makes no sense is an ArgumentError, and nothing is sent', async () => {
@@ -182,12 +205,13 @@ describeOnControlledRabbitmq('a delay of who may declare nothing', (broker) => {
     expect(error.message).toContain('403');
 
     const name = 'leveret.delay.8388608';
-    await bystander.channel.exchangeDeclare(name, 'fanout');
-    const table = { 'x-message-ttl': 8_388_608, 'x-dead-letter-exchange': '' };
-    await bystander.channel.queueDeclare(name, { arguments: table });
-    await bystander.channel.queueBind(name, name);
-    await publisher.publish('any', 1, { delay: 8_000_000 });
-    expect(await bystander.count(name)).toBe(1);
+    const queue = broker.unique('waits');
+    await bystander.channel.queueDeclare(queue);
+    const sender = await startModule({ imports: [AmqpModule.forRoot({ url: broker.url })], providers: [Sender] });
+    await sender.app.get(Sender).publisher.publish(queue, 1, { delay: 8_000_000 });
+    await publisher.publish(queue, 2, { delay: 8_000_001 });
+    const bodies = [await bystander.take(name), await bystander.take(name)].map(({ body }) => body.toString());
+    expect(bodies).toEqual(['1', '2']);
     await bystander.channel.queueDelete(name);
     await bystander.channel.exchangeDelete(name);
   });

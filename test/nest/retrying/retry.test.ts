@@ -350,7 +350,13 @@ describeOnBrokers('retry', (broker) => {
       const delay = freshDelay(5_000);
       await startFailing(0, { retry: { attempts: 3, delay } });
       const name = `leveret.delay.${String(delay)}`;
-      const table = { 'x-message-ttl': delay, 'x-dead-letter-exchange': '' };
+      const table = {
+        'x-queue-type': 'quorum',
+        'x-message-ttl': delay,
+        'x-dead-letter-exchange': 'leveret.delay',
+        'x-dead-letter-strategy': 'at-least-once',
+        'x-overflow': 'reject-publish',
+      };
       // A declare that differs would be refused.
       await bystander.channel.queueDeclare(name, { durable: true, arguments: table });
       await bystander.channel.exchangeDeclare(name, 'fanout', { durable: true });
@@ -377,7 +383,7 @@ describeOnBrokers('retry', (broker) => {
       await bystander.channel.queueDeclare(name, { arguments: table });
       await bystander.channel.queueBind(name, name);
       const { queue, runs, log } = await startFailing(1, { retry: { attempts: 1, delay } });
-      expect(log.texts('warn')).toEqual([expect.stringContaining(`"${name}" could not be declared`)]);
+      expect(log.texts('warn')).toEqual([expect.stringContaining(`the delay queue "${name}" was refused`)]);
       await bystander.send(queue, {});
       await eventually(() => expect(runs.map(({ attempts }) => attempts)).toEqual([1, 2]));
     });

@@ -150,6 +150,11 @@ describe('an application that cannot be', () => {
       'Orders.onOrder: @Idempotent: it replies',
     ],
     [
+      'a handler of batches',
+      () => startError([amqp(), module()], handler(Consume({ queue: 'q8', batch: { size: 5 } }), Idempotent())),
+      'Orders.onOrder: @Idempotent: it is given batches',
+    ],
+    [
       'a request handler',
       () => startError([amqp(), module()], handler(MessagePattern('sum'), Idempotent())),
       'belongs on a handler with @Consume or @EventPattern',

@@ -14,6 +14,8 @@ const pages: Readonly<Record<string, { readonly atLeast: number; readonly given:
         channel: "declare const channel: import('leveret/amqp').Channel;",
       },
     },
+    'once-only.md': { atLeast: 3, given: {} },
+    'flow.md': { atLeast: 3, given: {} },
     'migration-nest.md': { atLeast: 2, given: { AppModule: 'class AppModule { readonly name = 1; }' } },
   };
 
