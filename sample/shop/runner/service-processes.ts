@@ -1,5 +1,6 @@
 /** Each service in a process of its own, with the databases in PostgreSQL. */
 import { mkdirSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { names } from '../names.js';
@@ -13,8 +14,12 @@ export interface Surroundings {
   readonly providerUrl: string;
 }
 
-/** Where the logs of the processes are. */
+/** Where the logs of the processes are; kept where the books do not balance. */
 export const logFolder = join(tmpdir(), names.run);
+
+export async function removeLogs(): Promise<void> {
+  await rm(logFolder, { recursive: true, force: true });
+}
 
 export async function startProcesses({ amqpUrl, databases, providerUrl }: Surroundings): Promise<Services> {
   mkdirSync(logFolder);

@@ -1,5 +1,4 @@
 /** Opens what a run needs, and leaves nothing of it behind: broker, line, databases, mail provider, the three services. */
-import { rm } from 'node:fs/promises';
 import { openBroker } from '../../shared/broker.js';
 import { deleteAll } from '../../shared/clean-up.js';
 import { openLine, type Line } from '../../shared/line.js';
@@ -11,7 +10,7 @@ import { Customers } from './customers.js';
 import { Http } from './http.js';
 import { MailProviderServer } from './mail-provider-server.js';
 import { startInOneProcess } from './one-process.js';
-import { logFolder, startProcesses } from './service-processes.js';
+import { removeLogs, startProcesses } from './service-processes.js';
 import type { Services } from './services.js';
 
 export interface Shop {
@@ -64,11 +63,10 @@ export async function withShop<Result>(
     const http = new Http(() => services.address(), closing.signal);
     const customers = new Customers(http);
     const shop = { brokerUrl: broker.url, line, provider, services, ledgers, http, customers };
-    const result = await run(shop, closing.signal);
-    await rm(logFolder, { recursive: true, force: true });
-    return result;
+    return await run(shop, closing.signal);
   } finally {
     for (const end of endings) await end();
+    if (closing.signal.aborted) await removeLogs();
   }
 }
 
