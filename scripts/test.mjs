@@ -100,13 +100,16 @@ async function chooseBroker() {
   ]);
 }
 
-/** Only these files need PostgreSQL. */
-const databaseTests = 'test/nest/once';
+/** Only these files, and those in these folders, need PostgreSQL. */
+const databaseTests = ['test/nest/once', 'test/integration/samples/shop.test.ts'];
 
 /** Where nothing of what is run needs one, a second is saved. */
 async function mayNeedDatabase(given) {
   const patterns = given.filter((one) => !one.startsWith('-'));
-  const files = (await readdir(join(root, databaseTests))).map((name) => join(root, databaseTests, name));
+  const listed = databaseTests.map(async (one) =>
+    one.endsWith('.ts') ? [one] : (await readdir(join(root, one))).map((name) => join(one, name)),
+  );
+  const files = (await Promise.all(listed)).flat().map((file) => join(root, file));
   return patterns.length === 0 || patterns.some((pattern) => files.some((file) => new RegExp(pattern).test(file)));
 }
 

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Param, ParseUUIDPipe, Post, UseFilters } from '@nestjs/common';
 import { InjectPublisher, Publisher } from 'leveret';
-import { AmqpErrorFilter } from './amqp-error.filter.js';
+import { AmqpErrorFilter } from '../shared/amqp-error.filter.js';
 import { names } from './names.js';
 import type { OrderEvents } from './order-events.js';
 import { OrderDto } from './order.dto.js';

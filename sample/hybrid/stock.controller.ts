@@ -1,6 +1,6 @@
 import { Controller, Get, Inject, Param, UseFilters } from '@nestjs/common';
 import { AmqpClient } from 'leveret';
-import { AmqpErrorFilter } from './amqp-error.filter.js';
+import { AmqpErrorFilter } from '../shared/amqp-error.filter.js';
 import { suppliersClient, warehouseClient } from './clients.js';
 import type { Stock } from './warehouse.controller.js';
 

@@ -30,14 +30,27 @@ export function buildSample(name: string): Promise<void> {
   return building;
 }
 
+export interface SampleOptions {
+  /** Which of its programs. Default `main`. */
+  readonly program?: string;
+  readonly programArguments?: readonly string[];
+  /** What it finds in its environment beside AMQP_URL. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
 /** Runs a sample that was built, on the broker of that URI; '' stands for its own embedded one. */
-export function runSample(name: string, amqpUrl: string): Promise<Outcome> {
-  return run(programOf(name), [], amqpUrl);
+export function runSample(name: string, amqpUrl: string, options: SampleOptions = {}): Promise<Outcome> {
+  const { program, programArguments = [], environment } = options;
+  return run(programOf(name, program), programArguments, amqpUrl, environment);
 }
 
 /** As `runSample`, for what is done to it while it runs. */
-export function startSample(name: string, amqpUrl: string): ChildProcess {
-  return spawn(process.execPath, [programOf(name)], { cwd: root, env: environmentWith(amqpUrl) });
+export function startSample(name: string, amqpUrl: string, options: SampleOptions = {}): ChildProcess {
+  const { program, programArguments = [], environment } = options;
+  return spawn(process.execPath, [programOf(name, program), ...programArguments], {
+    cwd: root,
+    env: environmentWith(amqpUrl, environment),
+  });
 }
 
 /** The prefix of all that the run declares, which its first line begins with. */
@@ -57,12 +70,17 @@ export async function queuesLeft(url: string, run: string, names: readonly strin
   return left;
 }
 
-function programOf(name: string): string {
-  return fileURLToPath(new URL(`build/sample/${name}/main.js`, root));
+function programOf(name: string, program = 'main'): string {
+  return fileURLToPath(new URL(`build/sample/${name}/${program}.js`, root));
 }
 
-function run(program: string, programArguments: readonly string[], amqpUrl: string): Promise<Outcome> {
-  const options = { cwd: root, env: environmentWith(amqpUrl), timeout: 100_000 };
+function run(
+  program: string,
+  programArguments: readonly string[],
+  amqpUrl: string,
+  environment?: Readonly<Record<string, string>>,
+): Promise<Outcome> {
+  const options = { cwd: root, env: environmentWith(amqpUrl, environment), timeout: 100_000 };
   return new Promise((resolve) => {
     execFile(process.execPath, [program, ...programArguments], options, (error, stdout, stderr) => {
       const status = error ? (typeof error.code === 'number' ? error.code : 1) : 0;
@@ -71,9 +89,9 @@ function run(program: string, programArguments: readonly string[], amqpUrl: stri
   });
 }
 
-function environmentWith(amqpUrl: string): NodeJS.ProcessEnv {
+function environmentWith(amqpUrl: string, more: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
   const { NODE_OPTIONS: _options, ...environment } = process.env;
-  return { ...environment, AMQP_URL: amqpUrl };
+  return { ...environment, AMQP_URL: amqpUrl, ...more };
 }
 
 /** Test files run beside each other, and all samples are compiled to one folder: one at a time, then. */

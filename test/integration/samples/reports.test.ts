@@ -1,6 +1,8 @@
 /** What the samples say of a run in which the books do not balance: every problem makes its exit status 1. */
 import { reportOn as reportOnHybrid, type Run as HybridRun } from '../../../sample/hybrid/report.js';
 import { reportOn as reportOnMigration, type Run as MigrationRun } from '../../../sample/migration/report.js';
+import { compare, type Books } from '../../../sample/shop/runner/books.js';
+import { reportOn as reportOnShop } from '../../../sample/shop/runner/report.js';
 
 describe('the report of the hybrid sample', () => {
   const good: HybridRun = {
@@ -65,5 +67,46 @@ describe('the report of the migration sample', () => {
     ['an event that was parked', { parkingQueues: ['mail.parked'] }, 'parking queues: 1, and must be 0'],
   ])('%s is a problem', (_what, change, problem) => {
     expect(reportOnMigration({ ...good, ...change }).problems.join('\n')).toContain(problem);
+  });
+});
+
+describe('the report of the shop sample', () => {
+  const all = ['a', 'b', 'c'];
+  const good: Books = { made: new Set(all), accepted: new Set(all), written: all, mailed: all, sent: all };
+  const report = (books: Books, { parked = ['c'], left = new Map<string, number>(), troubles = [] as string[] } = {}) =>
+    reportOnShop({ books, differences: compare(books), parked: new Set(parked), left }, new Set(['c']), troubles);
+
+  test('books that balance have no problems', () => {
+    expect(report(good)).toEqual({
+      problems: [],
+      summary: 'shop: 3 orders, 3 accepted, 3 mailed once, 1 parked and replayed, 0 lost, 0 mailed twice',
+    });
+  });
+
+  test.each<[string, Partial<Books>, string]>([
+    ['an order that nobody accepted', { accepted: new Set(['a', 'c']) }, '1 orders made, and never accepted: b'],
+    ['an order that is not written down', { written: ['a', 'c'] }, 'accepted, and not in the table of orders: b'],
+    ['an order without its mail', { mailed: ['a', 'c'] }, 'accepted, and not in the table of mails: b'],
+    ['a mail that was noted and never sent', { sent: ['a', 'c'] }, 'accepted, and no mail was sent: b'],
+    ['an order that is written twice', { written: [...all, 'b'] }, 'in the table of orders more than once: b'],
+    ['an order that is mailed three times', { mailed: [...all, 'b', 'b'] }, 'in the table of mails more than once: b'],
+    ['a mail that is sent twice', { sent: [...all, 'b'] }, 'sent by the provider more than once: b'],
+    ['a mail that nobody ordered', { mailed: [...all, 'd'] }, 'written, mailed or sent, and made by nobody: d'],
+  ])('%s is a problem, with its id', (_what, change, problem) => {
+    expect(report({ ...good, ...change }).problems).toEqual([expect.stringContaining(problem)]);
+  });
+
+  test('what is lost, and what is mailed twice, is counted', () => {
+    const { summary } = report({ ...good, mailed: ['a', 'a'], sent: ['a'] });
+    expect(summary).toBe('shop: 3 orders, 3 accepted, 0 mailed once, 1 parked and replayed, 2 lost, 1 mailed twice');
+  });
+
+  test('so are messages that were left, what was not parked, and what befell the services', () => {
+    const others = { parked: [], left: new Map([['orders', 2]]), troubles: ['mail ended by itself: 1'] };
+    expect(report(good, others).problems).toEqual([
+      '1 orders for an unknown article, and not parked: c',
+      '2 messages are left in orders',
+      'mail ended by itself: 1',
+    ]);
   });
 });
