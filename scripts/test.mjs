@@ -101,7 +101,12 @@ async function chooseBroker() {
 }
 
 /** Only these files, and those in these folders, need PostgreSQL. */
-const databaseTests = ['test/nest/once', 'test/integration/samples/shop.test.ts'];
+const databaseTests = [
+  'test/nest/once',
+  'test/integration/samples/shop.test.ts',
+  'test/chaos/once-crashes.test.ts',
+  'test/chaos/once-server-away.test.ts',
+];
 
 /** Where nothing of what is run needs one, a second is saved. */
 async function mayNeedDatabase(given) {

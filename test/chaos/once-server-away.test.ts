@@ -14,9 +14,9 @@ import {
   Transaction,
 } from 'leveret';
 import pg from 'pg';
-import { describeOnBrokers } from '../../support/brokers.js';
-import { Bystander, closeApplications, eventually, pause, startModule } from '../../support/nest-app.js';
-import { describeOnOwnPostgres } from '../../support/postgres.js';
+import { describeOnBrokers } from '../support/brokers.js';
+import { Bystander, closeApplications, eventually, pause, startModule } from '../support/nest-app.js';
+import { describeOnOwnPostgres } from '../support/postgres.js';
 
 const orderCount = 60;
 

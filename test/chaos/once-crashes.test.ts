@@ -3,12 +3,12 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { PostgresIdempotencyStore, PostgresOutboxStore } from 'leveret';
-import { describeOnBrokers } from '../../support/brokers.js';
-import { Bystander, eventually } from '../../support/nest-app.js';
-import { programOptions } from '../../support/nest-version.js';
-import { describeOnPostgres, quote } from '../../support/postgres.js';
+import { describeOnBrokers } from '../support/brokers.js';
+import { Bystander, eventually } from '../support/nest-app.js';
+import { programOptions } from '../support/nest-version.js';
+import { describeOnPostgres, quote } from '../support/postgres.js';
 
-const root = fileURLToPath(new URL('../../..', import.meta.url));
+const root = fileURLToPath(new URL('../..', import.meta.url));
 const orderCount = 150;
 
 /** Code and signal; fails where it goes on for 20 s. */

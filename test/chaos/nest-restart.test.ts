@@ -7,8 +7,8 @@ import {
   startControlledNode,
   whyNoControlledNode,
   type ControlledNode,
-} from '../../support/controlled-node.js';
-import { closeApplications, eventually, pause, startApplication } from '../../support/nest-app.js';
+} from '../support/controlled-node.js';
+import { closeApplications, eventually, pause, startApplication } from '../support/nest-app.js';
 
 const version = process.env['LEVERET_CHAOS_VERSION'] ?? ownVersion;
 const reason = whyNoControlledNode(version);
