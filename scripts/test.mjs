@@ -148,12 +148,21 @@ async function versionOf(url) {
 
 /**
  * The arguments of Jest's runs. A plain `npm test` runs files two at a time, and after them, by itself, the one that stops
- * the broker for everybody. Arguments (a file, `--coverage`) mean one run, file by file unless they say otherwise.
+ * the broker for everybody. Arguments (a file, `--coverage`) mean one run, file by file unless they say otherwise: what is
+ * measured over all files in a process that is begun anew now and then, since modules are never let go, and a heap of
+ * gigabytes stops the world for a second at a time.
  */
 function jestRuns(given) {
   const alone = 'test/integration/client/blocked\\.test\\.ts$';
-  if (given.length > 0)
-    return [given.some((one) => /^(-w|--maxWorkers)/.test(one)) ? given : ['--runInBand', ...given]];
+  if (given.length > 0) {
+    if (given.some((one) => /^(-w|--maxWorkers)/.test(one))) return [given];
+    return [
+      [
+        ...(given.includes('--coverage') ? ['--maxWorkers=1', '--workerIdleMemoryLimit=1GB'] : ['--runInBand']),
+        ...given,
+      ],
+    ];
+  }
   const ignored = [...jestConfiguration.testPathIgnorePatterns, alone].flatMap((one) => [
     '--testPathIgnorePatterns',
     one,

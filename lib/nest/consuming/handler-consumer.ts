@@ -39,8 +39,11 @@ export function handlerConsumer(plan: ConsumerPlan, invoker: HandlerInvoker): Me
     parking: new Parking(() => connection.publishChannel('for parking'), parkingQueue && (() => parkingQueue)),
     retries: new Retries(() => connection.publishChannel('for retries'), connection.delayQueues),
     waitsInMemory: plan.waitsInMemory,
+    onHeld: (verdict) => {
+      consumer.note(verdict);
+    },
   };
-  return new MessageConsumer({
+  const consumer: MessageConsumer = new MessageConsumer({
     logger,
     title,
     queue,
@@ -59,6 +62,7 @@ export function handlerConsumer(plan: ConsumerPlan, invoker: HandlerInvoker): Me
       return new DeliveryRun({ plan, target, choose, origin, failures, channel, delivery, logger, onStale });
     },
   });
+  return consumer;
 }
 
 function target(one: HandlerPlan, invoke: RunTarget['invoke']): RunTarget {

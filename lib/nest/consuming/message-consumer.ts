@@ -23,7 +23,7 @@ import { tickOf } from '../flow/delivery-ages.js';
 import { RunPool } from '../flow/run-pool.js';
 import { PlainLine, type WaitingLine } from '../flow/waiting-line.js';
 import { withinTime } from '../waiting.js';
-import type { ConsumerRun } from './consumer-run.js';
+import type { ConsumerRun, RunVerdict } from './consumer-run.js';
 
 /** Milliseconds between two looks at whether everything is settled, while draining. */
 const drainInterval = 10;
@@ -120,6 +120,11 @@ export class MessageConsumer {
   /** Handlers that run. */
   get running(): number {
     return this.#pool.running;
+  }
+
+  /** One of its handlers failed, and its message is held for another try. */
+  note(verdict: RunVerdict): void {
+    this.#autoPause?.note(verdict);
   }
 
   /** Who paused it; undefined where it is not paused. */
@@ -225,6 +230,8 @@ export class MessageConsumer {
           if (this.#state !== 'consuming') return;
           const isTrying = this.#isTrying;
           await this.#pause();
+          // What waits here for another try would go on failing.
+          this.#pool.hurry();
           this.#pausedBy = reason;
           // Of what goes on failing one line is enough.
           if (!isTrying) logger.warn(`${title}: paused: ${words}`);

@@ -1,6 +1,7 @@
 /** What a publish may be given beside key and payload, and its check. */
 import { ArgumentError, type FieldTable } from '../../amqp/index.js';
 import { writingFormatChecks, type WritingFormatOptions } from '../formats/format-options.js';
+import { directReplyTo } from '../requests/request-channel.js';
 import { faultsOf, isBoolean, isMilliseconds, isName, isTable, isWhole, type Check } from '../option-checks.js';
 
 export interface MessageOptions extends WritingFormatOptions {
@@ -66,10 +67,12 @@ function isDate(value: unknown): string | undefined {
  * Milliseconds that a message is to wait, 0 for one that is due. Throws ArgumentError for options that say two things, or a
  * time that is too far away.
  */
-export function delayOf({ delay, at }: MessageOptions, expiration: number | undefined): number {
+export function delayOf({ delay, at, replyTo }: MessageOptions, expiration: number | undefined): number {
   if (delay === undefined && at === undefined) return 0;
   if (delay !== undefined && at !== undefined)
     throw new ArgumentError('delay', 'and at say the same: give one of the two');
+  if (replyTo === directReplyTo)
+    throw new ArgumentError('replyTo', 'is of one channel: a message that waits cannot have it');
   if (expiration !== undefined) throw new ArgumentError('expiration', 'cannot be given to a message that waits');
   const wait = delay ?? (at?.getTime() ?? 0) - Date.now();
   if (wait > longestDelay) throw new ArgumentError('at', `is more than ${String(longestDelay)} ms away`);

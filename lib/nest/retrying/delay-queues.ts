@@ -31,6 +31,8 @@ import { describeError } from '../errors.js';
 
 /** Milliseconds before it is asked again for what could not be declared. */
 const refusalInterval = 30_000;
+/** Milliseconds for which what was declared is taken to be there. That a delay queue is gone is seen by its publishes. */
+const trusted = { delay: Infinity, due: 30_000, binding: 1_000 };
 /** Milliseconds that a message is kept whose queue is gone: a week. */
 const unroutableTime = 604_800_000;
 
@@ -111,18 +113,22 @@ export class DelayQueues {
    */
   ensureDelay(delay: number): Promise<DelayState> {
     const name = delayQueue(delay);
-    return this.#once(name, (channel) => declareDelay(channel, delay), areThere([name], [name]));
+    return this.#once(name, (channel) => declareDelay(channel, delay), areThere([name], [name]), trusted.delay);
   }
 
-  /** As `ensureDelay`, that messages come to a queue, or to an exchange where `exchange` is not ''. */
+  /**
+   * As `ensureDelay`, that messages come to a queue, or to an exchange where `exchange` is not ''. Bound again and again: a
+   * queue or an exchange that was deleted and made again has lost its binding, and nobody would tell.
+   */
   async ensureTarget(exchange: string, queue: string): Promise<DelayState> {
-    const due = await this.#once(dueExchange, declareDue, areThere([dueExchange, queuesExchange], [unroutable]));
+    const isDueThere = areThere([dueExchange, queuesExchange], [unroutable]);
+    const due = await this.#once(dueExchange, declareDue, isDueThere, trusted.due);
     if (!due.isThere) return due;
     const key = exchange === '' ? `to queue ${queue}` : `to exchange ${exchange}`;
     const bind = (channel: Channel): Promise<void> =>
       exchange === '' ? bindQueue(channel, queue) : bindExchange(channel, exchange);
     // Bindings cannot be looked at.
-    return this.#once(key, bind, () => Promise.resolve(false));
+    return this.#once(key, bind, () => Promise.resolve(false), trusted.binding);
   }
 
   /**
@@ -158,6 +164,7 @@ export class DelayQueues {
     key: string,
     declare: (channel: Channel) => Promise<unknown>,
     isThere: (channel: Channel) => Promise<boolean>,
+    keep: number,
   ): Promise<DelayState> {
     const known = this.#known.get(key);
     if (known && performance.now() < known.until) return known.state;
@@ -165,7 +172,7 @@ export class DelayQueues {
     this.#known.set(key, asked);
     try {
       const state = await asked.state;
-      if (!state.isThere) asked.until = performance.now() + refusalInterval;
+      asked.until = performance.now() + (state.isThere ? keep : Math.min(keep, refusalInterval));
       return state;
     } catch (error) {
       this.#known.delete(key);

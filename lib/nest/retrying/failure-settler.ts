@@ -7,7 +7,8 @@
  */
 import type { LoggerService } from '@nestjs/common';
 import type { Delivery, SettlementResult } from '../../amqp/index.js';
-import { planFor, reasonOf, type FailurePlan, type SettlementPolicy } from '../consuming/policy.js';
+import type { RunVerdict } from '../consuming/consumer-run.js';
+import { planFor, reasonOf, verdictOf, type FailurePlan, type SettlementPolicy } from '../consuming/policy.js';
 import type { Settlement } from '../consuming/settlement.js';
 import type { Pause } from '../waiting.js';
 import { parkingQueue, type Parking } from './parking.js';
@@ -29,6 +30,8 @@ export interface FailureHost {
   readonly retries: Retries;
   /** True: what is tried again waits here, holding its delivery, so that none of its key overtakes it. */
   readonly waitsInMemory: boolean;
+  /** Told of each failure whose message is held here, before its run is over. */
+  readonly onHeld?: ((verdict: RunVerdict) => void) | undefined;
 }
 
 /** A delivery whose handler failed. */
@@ -111,6 +114,7 @@ async function tryAgain(host: FailureHost, failed: FailedDelivery, { retry }: Fa
       host.retries.reportFailure(host.logger, failed.title, failure);
     }
   }
+  host.onHeld?.(verdictOf(error, origin));
   const hasPassed = await pause.wait(Math.min(delay, longestHold));
   if (isOver(failed)) return false;
   if (hasPassed) return true;
@@ -130,6 +134,7 @@ async function park(host: FailureHost, failed: FailedDelivery): Promise<void> {
       if (isOver(failed)) return;
       host.parking.reportFailure(host.logger, failed.title, failure);
     }
+    if (delay === firstParkingDelay) host.onHeld?.(verdictOf(error, origin));
     const hasPassed = await pause.wait(delay);
     if (isOver(failed)) return;
     if (hasPassed && performance.now() < end) continue;

@@ -65,6 +65,11 @@ export interface ParkedOutcome {
   readonly moved: number;
   /** Messages that were looked at and stayed. */
   readonly kept: number;
+  /**
+   * False: there may be more that is selected, behind `limit` or `scan` messages, or behind 64 MiB of bodies that are held
+   * meanwhile.
+   */
+  readonly isComplete: boolean;
 }
 
 /** Some messages could not be moved; they are still parked. */
@@ -154,6 +159,7 @@ export class ParkedQueue {
     let [selected, moved, bytes] = [0, 0, 0];
     let failure: { readonly cause: unknown } | undefined;
     let isLast = false;
+    let isComplete = false;
     const isGoingOn = (): boolean => !isLast && !failure && selected < limit && bytes < mostBytes;
     try {
       while (isGoingOn()) {
@@ -162,7 +168,8 @@ export class ParkedQueue {
           const delivery = await channel.basicGet(parkingQueue(this.#queue));
           const message = delivery && describeParked(delivery);
           if (delivery) held.add(delivery);
-          isLast = !message || isOver(message) || held.size - taken.length >= scan;
+          isComplete = !message || isOver(message);
+          isLast = isComplete || held.size - taken.length >= scan;
           if (!message || isOver(message)) break;
           bytes += delivery.body.length;
           if (!isSelected(message, selection)) continue;
@@ -186,7 +193,7 @@ export class ParkedQueue {
       for (const delivery of held) if (!delivery.isStale) delivery.nack({ requeue: true });
     }
     if (failure) throw new ReplayError(this.#queue, moved, failure.cause);
-    return { moved, kept: held.size };
+    return { moved, kept: held.size, isComplete };
   }
 }
 

@@ -70,24 +70,29 @@ export function delaysOf(schedule: RetrySchedule): number[] {
   if (typeof delay === 'number') return [delay];
   if (isList(delay)) return [...new Set(delay.slice(0, attempts))].slice(0, mostDelays + 1);
   const isJittered = delay !== 'exponential' && delay.jitter === true;
-  let last = -1;
+  const { initial, factor, max } = growthOf(delay);
   for (let attempt = 1; attempt <= attempts && delays.size <= mostDelays; attempt++) {
     const base = grown(delay, attempt);
-    // It has reached its `max`, or does not grow.
-    if (base === last) break;
-    last = base;
     for (const step of isJittered ? jitterSteps : [1]) delays.add(Math.round(base * step));
+    if (factor === 1 || initial === 0 || base >= Math.round(max)) break;
   }
   return [...delays].slice(0, mostDelays + 1);
 }
 
 type GrowingDelay = Exclude<RetryDelay, number | readonly number[]>;
 
+function growthOf(delay: GrowingDelay): { readonly initial: number; readonly factor: number; readonly max: number } {
+  const {
+    initial = exponential.initial,
+    factor = exponential.factor,
+    max,
+  } = delay === 'exponential' ? exponential : delay;
+  return { initial, factor, max: max ?? Math.max(exponential.max, initial) };
+}
+
 function grown(delay: GrowingDelay, attempt: number): number {
-  const given = delay === 'exponential' ? {} : delay;
-  const initial = given.initial ?? exponential.initial;
-  const max = given.max ?? Math.max(exponential.max, initial);
-  return Math.round(Math.min(initial * (given.factor ?? exponential.factor) ** (attempt - 1), max));
+  const { initial, factor, max } = growthOf(delay);
+  return Math.round(Math.min(initial * factor ** (attempt - 1), max));
 }
 
 /** `Array.isArray` that knows of readonly lists. */

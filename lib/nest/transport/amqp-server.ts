@@ -327,6 +327,9 @@ export class AmqpServer
         retries: new Retries(() => this.#retryOutbox.get(), isDeclaring ? this.#delayQueues : undefined),
         waitsInMemory:
           ordered?.retries === 'wait' || this.#transport.queue === '' || exclusive === true || autoDelete === true,
+        onHeld: (verdict) => {
+          this.#consumer.note(verdict);
+        },
       },
       hasWildcards: this.#transport.hasWildcards,
       get queue() {

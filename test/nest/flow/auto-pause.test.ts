@@ -1,7 +1,7 @@
 /** A consumer that pauses by itself, and goes on when things are well again. */
 import { Controller, Inject, Injectable } from '@nestjs/common';
 import { Payload } from '@nestjs/microservices';
-import { Ack, Consume, ConsumerRegistry, type ConsumeOptions, type ConsumerStatus } from 'leveret';
+import { Ack, Consume, ConsumerRegistry, type AckPolicy, type ConsumeOptions, type ConsumerStatus } from 'leveret';
 import { describeOnBrokers } from '../../support/brokers.js';
 import { Cuts } from '../../support/cuts.js';
 import {
@@ -40,7 +40,12 @@ describeOnBrokers('automatic pause', (broker) => {
     };
   }
 
-  async function start(weather: Weather, autoPause: AutoPause, options: Partial<ConsumeOptions> = {}) {
+  async function start(
+    weather: Weather,
+    autoPause: AutoPause,
+    options: Partial<ConsumeOptions> = {},
+    retry: AckPolicy['retry'] = 0,
+  ) {
     const queue = broker.unique('auto-pause');
     const seen: unknown[] = [];
     let running = 0;
@@ -48,7 +53,7 @@ describeOnBrokers('automatic pause', (broker) => {
     @Injectable()
     class Orders {
       @Consume({ queue, autoPause, concurrency: 1, ...options })
-      @Ack({ then: 'requeue', retry: 0 })
+      @Ack({ then: 'requeue', retry })
       async onOrder(order: unknown): Promise<void> {
         running += 1;
         most = Math.max(most, running);
@@ -117,6 +122,24 @@ describeOnBrokers('automatic pause', (broker) => {
     expect(lines(log, /paused: 3 failures in a row/)).toHaveLength(1);
     expect(lines(log, /resumed: its probe says yes/)).toHaveLength(1);
     expect(lines(log, /paused|resumed/)).toHaveLength(2);
+  });
+
+  test('failures count whose messages wait in memory to be tried again, and these go back too', async () => {
+    const weather = new Weather();
+    const { queue, seen, stand, fill } = await start(
+      weather,
+      { failures: 3, probe: weather.ask, interval: 50 },
+      { ordered: { by: 'routingKey', retries: 'wait' } },
+      { attempts: 1_000, delay: 20 },
+    );
+    weather.isDown = true;
+    await fill(2);
+    await eventually(() => expect(stand()).toBe('paused failures'));
+    await eventually(async () => expect(await bystander.count(queue)).toBe(2));
+    expect(seen.length).toBeLessThanOrEqual(5);
+    weather.isDown = false;
+    await eventually(() => expect(stand()).toBe('consuming undefined'));
+    await eventually(async () => expect(await bystander.count(queue)).toBe(0));
   });
 
   test('without a probe it tries one message at a time after the interval, and goes on once one succeeded', async () => {

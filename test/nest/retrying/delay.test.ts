@@ -4,7 +4,14 @@ import { Ctx } from '@nestjs/microservices';
 import { AmqpContext, AmqpModule, Consume, DelayUnavailableError, InjectPublisher, Publisher } from 'leveret';
 import { ArgumentError, NotSentError } from 'leveret/amqp';
 import { describeOnBrokers, describeOnControlledRabbitmq } from '../../support/brokers.js';
-import { Bystander, closeApplications, eventually, startApplication, startModule } from '../../support/nest-app.js';
+import {
+  Bystander,
+  closeApplications,
+  eventually,
+  pause,
+  startApplication,
+  startModule,
+} from '../../support/nest-app.js';
 import { rejection } from '../../support/waiting.js';
 
 describeOnBrokers('a delayed message', (broker) => {
@@ -145,6 +152,20 @@ describeOnBrokers('a delayed message', (broker) => {
     await eventually(() => expect(came.map(({ value }) => value).sort()).toEqual(['through', 'too']), 4_500);
   });
 
+  test('comes to an exchange that was deleted and made again', async () => {
+    const { queue, exchange, came, shop } = await startClock();
+    await shop.publish('order.created', 1, { delay: 20 });
+    await eventually(() => expect(came).toHaveLength(1));
+    await bystander.channel.exchangeDelete(exchange);
+    await pause(1_100);
+    expect(await rejection(shop.publish('order.created', 2, { delay: 20 }))).toBeInstanceOf(DelayUnavailableError);
+    await bystander.channel.exchangeDeclare(exchange, 'topic', { autoDelete: true });
+    await bystander.channel.queueBind(queue, exchange, 'order.*');
+    await pause(1_100);
+    await shop.publish('order.created', 3, { delay: 20 });
+    await eventually(() => expect(came.map(({ value }) => value)).toEqual([1, 3]));
+  });
+
   test('to a queue or an exchange that is not there is refused at once', async () => {
     const { direct } = await startClock();
     const error = await rejection(direct.publish(broker.unique('none'), 1, { delay: 100 }));
@@ -166,6 +187,7 @@ describeOnBrokers('a delayed message', (broker) => {
       { at: 5 as never },
       { delay: 5, at: new Date() },
       { delay: 5, expiration: 5 },
+      { delay: 5, replyTo: 'amq.rabbitmq.reply-to' },
     ];
     for (const options of bad) {
       expect(await rejection(direct.publish(queue, 'bad', options))).toBeInstanceOf(ArgumentError);

@@ -88,7 +88,7 @@ describeOnBrokers('parked messages', (broker) => {
       const { queue, parked, handled, mend } = await startShop({ queueType });
       await park(queue, 250);
       mend();
-      expect(await parked.replay(queue)).toEqual({ moved: 250, kept: 0 });
+      expect(await parked.replay(queue)).toEqual({ moved: 250, kept: 0, isComplete: true });
       await eventually(() => expect(handled).toHaveLength(250));
       expect(handled.map(({ id }) => id)).toEqual(Array.from({ length: 250 }, (_, index) => index + 1));
       expect(handled[0]).toEqual({ id: 1, attempts: 1, routingKey: queue, failures: 1 });
@@ -100,22 +100,23 @@ describeOnBrokers('parked messages', (broker) => {
     const { queue, parked, handled, mend } = await startShop();
     await park(queue, 6);
     mend();
-    expect(await parked.replay(queue, { messageId: 'm4' })).toEqual({ moved: 1, kept: 5 });
+    expect(await parked.replay(queue, { messageId: 'm4' })).toEqual({ moved: 1, kept: 5, isComplete: true });
     await eventually(() => expect(handled.map(({ id }) => id)).toEqual([4]));
-    expect(await parked.replay(queue, { limit: 2 })).toMatchObject({ moved: 2 });
+    expect(await parked.replay(queue, { limit: 2 })).toMatchObject({ moved: 2, isComplete: false });
     await eventually(() => expect(handled.map(({ id }) => id)).toEqual([4, 1, 2]));
     const isSixth = ({ errorMessage }: { errorMessage: string | undefined }) => errorMessage === 'order 6 failed';
-    expect(await parked.replay(queue, { where: isSixth })).toEqual({ moved: 1, kept: 2 });
+    expect(await parked.replay(queue, { where: isSixth })).toEqual({ moved: 1, kept: 2, isComplete: true });
     await eventually(() => expect(handled.map(({ id }) => id)).toEqual([4, 1, 2, 6]));
-    expect(await parked.drop(queue, { messageId: 'm5' })).toEqual({ moved: 1, kept: 1 });
+    expect(await parked.drop(queue, { messageId: 'm5' })).toEqual({ moved: 1, kept: 1, isComplete: true });
     expect((await parked.list(queue)).map(({ messageId }) => messageId)).toEqual(['m3']);
-    expect(await parked.replay(queue, { messageId: 'of nobody' })).toEqual({ moved: 0, kept: 1 });
+    expect(await parked.replay(queue, { messageId: 'of nobody', scan: 1 })).toMatchObject({ isComplete: false });
+    expect(await parked.replay(queue, { messageId: 'of nobody' })).toEqual({ moved: 0, kept: 1, isComplete: true });
   });
 
   test('that fail again are parked again, once, with their whole history', async () => {
     const { queue, parked, handled, mend } = await startShop();
     await park(queue, 2);
-    expect(await parked.replay(queue)).toEqual({ moved: 2, kept: 0 });
+    expect(await parked.replay(queue)).toEqual({ moved: 2, kept: 0, isComplete: true });
     await eventually(async () => expect(await parked.count(queue)).toBe(2));
     const messages = await parked.list(queue);
     expect(messages.map(({ attempts, history }) => [attempts, history.length])).toEqual([

@@ -375,6 +375,17 @@ describeOnBrokers('retry', (broker) => {
       expect(await bystander.count(queue)).toBe(0);
     });
 
+    test('find their way back to a queue that was unbound from them', async () => {
+      const delay = freshDelay(50);
+      const { queue, runs } = await startFailing(3, { retry: { attempts: 1, delay } });
+      await bystander.send(queue, {});
+      await eventually(() => expect(runs).toHaveLength(2));
+      await bystander.channel.queueUnbind(queue, 'leveret.delay.queues', queue);
+      await pause(1_100);
+      await bystander.send(queue, {});
+      await eventually(() => expect(runs.map(({ attempts }) => attempts)).toEqual([1, 2, 1, 2]));
+    });
+
     test('that others declared otherwise are used as they are, with a warning', async () => {
       const delay = freshDelay(100);
       const name = `leveret.delay.${String(delay)}`;

@@ -21,6 +21,7 @@ describe('the delays of a policy', () => {
     [{ initial: 90_000 }, 2, [90_000, 90_000]],
     [{ initial: 10, factor: 1 }, 3, [10, 10, 10]],
     [{ initial: 0 }, 2, [0, 0]],
+    [{ initial: 1, factor: 1.2, max: 2 }, 6, [1, 1, 1, 2, 2, 2]],
   ])('%j, %i times', (delay, attempts, expected) => {
     expect(waits(delay, attempts)).toEqual(expected);
     expect(delaysOf({ attempts, delay })).toEqual([...new Set(expected)]);
