@@ -12,6 +12,9 @@ const snippets = [...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/^``
   ([, code = '']) => code,
 );
 
+// The first one loads all of the library, instrumented where coverage is measured.
+jest.setTimeout(30_000);
+
 describeOnBrokers('the README', (broker) => {
   const outputs = [/^order 1: 9\.5$/, /^hello$/, /^life 2$/];
 
