@@ -84,11 +84,7 @@ export function patternsOf(
   body: unknown,
   routingKey: string,
 ): readonly string[] {
-  if (typeof place === 'function')
-    return checked(
-      called(() => place(delivery, body)),
-      'what patternFrom gave',
-    );
+  if (typeof place === 'function') return givenBy(called(() => place(delivery, body)));
   if (place === 'routingKey') return [routingKey];
   if (place === 'type') return checked(propertiesOf(delivery).type, 'the type');
   if (typeof place === 'object' && 'header' in place) {
@@ -97,6 +93,12 @@ export function patternsOf(
   }
   const name = place === 'body' ? 'pattern' : place.field;
   return checked(fieldOf(body, name), `field "${name}"`);
+}
+
+/** Throws UnreadableBodyError. */
+function givenBy(pattern: unknown): readonly string[] {
+  if (isThenable(pattern)) throw new UnreadableBodyError('patternFrom gave a promise, no value');
+  return checked(pattern, 'what patternFrom gave');
 }
 
 /** Throws UnreadableBodyError. */
