@@ -7,6 +7,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { createServer as createTlsServer } from 'node:tls';
 import { ConnectionRefusedError, WrongStateError } from '../amqp/errors.js';
 import { memoryPair, streamTransport, type Transport, type TransportFactory } from '../amqp/transport/index.js';
+import { BrokerClock } from './clock.js';
 import { BrokerEvents, type BrokerEventMap } from './events.js';
 import { Faults } from './faults.js';
 import { Inspection } from './inspection.js';
@@ -24,6 +25,7 @@ export class EmbeddedBroker {
   readonly inspect: Inspection;
   readonly #options: ResolvedOptions;
   readonly #context: BrokerContext;
+  readonly #virtualHosts = new Map<string, VirtualHost>();
   readonly #connections = new Set<ConnectionSession>();
   #server: Server | undefined;
   #stopping: Promise<void> | undefined;
@@ -43,17 +45,19 @@ export class EmbeddedBroker {
     this.#options = options;
     const behaviour = behaviourOf(options.emulate);
     const events = new BrokerEvents();
+    const clock = new BrokerClock();
     const users = [{ name: 'guest', password: 'guest' }, ...options.users].map((user) => new User(user));
-    const virtualHosts = ['/', ...options.virtualHosts].map((name) => new VirtualHost(name, behaviour, events));
     this.#context = {
       behaviour,
       events,
+      clock,
       users: new Map(users.map((user) => [user.name, user])),
-      virtualHosts: new Map(virtualHosts.map((host) => [host.name, host])),
+      virtualHosts: this.#virtualHosts,
       tuning: { heartbeat: options.heartbeat, frameMax: options.frameMax, channelMax: options.channelMax },
       handshakeTimeout: options.handshakeTimeout,
       faults: { blockedReason: undefined, confirmDelay: undefined, refusesLogins: false },
     };
+    for (const name of ['/', ...options.virtualHosts]) this.addVirtualHost(name);
     const connections = (): Iterable<ConnectionSession> => this.#connections;
     this.faults = new Faults(this.#context.faults, connections);
     this.inspect = new Inspection(this.#context, connections);
@@ -107,10 +111,32 @@ export class EmbeddedBroker {
     this.#connections.add(connection);
   }
 
+  /** Makes a virtual host of this name; does nothing where there is one. */
+  addVirtualHost(name: string): void {
+    const { behaviour, events, clock } = this.#context;
+    if (!this.#virtualHosts.has(name)) {
+      this.#virtualHosts.set(name, new VirtualHost(name, behaviour, events, clock));
+    }
+  }
+
   /** Observes the broker; an error of the listener becomes a process warning. */
   on<Name extends keyof BrokerEventMap>(name: Name, listener: (...event: BrokerEventMap[Name]) => void): this {
     (this.#context.events as NodeJS.EventEmitter).on(name, listener);
     return this;
+  }
+
+  /**
+   * Time passes in the broker at once: so many milliseconds later, messages expire and are dead-lettered, unused queues end,
+   * confirms that a fault holds back go out; each at its own time, in that order, before this returns. What clients make of
+   * it comes after. Heartbeats are not of it. Throws ArgumentError for what is no number of milliseconds.
+   */
+  advance(milliseconds: number): void {
+    this.#context.clock.advance(milliseconds);
+  }
+
+  /** Milliseconds until the next of these is due; undefined where nothing waits. */
+  get untilNextDue(): number | undefined {
+    return this.#context.clock.untilNext();
   }
 
   /** Ends an observation. */
@@ -135,7 +161,8 @@ export class EmbeddedBroker {
         });
     });
     this.faults.dropAll();
-    for (const virtualHost of this.#context.virtualHosts.values()) virtualHost.close();
+    for (const virtualHost of this.#virtualHosts.values()) virtualHost.close();
+    this.#context.clock.stop();
     await closed;
   }
 
