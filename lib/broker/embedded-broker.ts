@@ -12,11 +12,15 @@ import { BrokerEvents, type BrokerEventMap } from './events.js';
 import { Faults } from './faults.js';
 import { Inspection } from './inspection.js';
 import { resolveOptions, type BrokerOptions, type ResolvedOptions } from './options.js';
-import type { BrokerContext } from './serve/broker-context.js';
+import type { BrokerContext, FaultState } from './serve/broker-context.js';
 import { ConnectionSession } from './serve/connection-session.js';
 import { User } from './serve/users.js';
 import { behaviourOf } from './store/behaviour.js';
 import { VirtualHost } from './store/virtual-host.js';
+
+function noFaults(): FaultState {
+  return { blockedReason: undefined, confirmDelay: undefined, refusesLogins: false };
+}
 
 export class EmbeddedBroker {
   /** What can be broken on purpose. */
@@ -27,6 +31,8 @@ export class EmbeddedBroker {
   readonly #context: BrokerContext;
   readonly #virtualHosts = new Map<string, VirtualHost>();
   readonly #connections = new Set<ConnectionSession>();
+  /** Those that faults leave alone. */
+  readonly #spared = new Set<ConnectionSession>();
   #server: Server | undefined;
   #stopping: Promise<void> | undefined;
   #lastConnectionId = 0;
@@ -55,7 +61,7 @@ export class EmbeddedBroker {
       virtualHosts: this.#virtualHosts,
       tuning: { heartbeat: options.heartbeat, frameMax: options.frameMax, channelMax: options.channelMax },
       handshakeTimeout: options.handshakeTimeout,
-      faults: { blockedReason: undefined, confirmDelay: undefined, refusesLogins: false },
+      faults: noFaults(),
     };
     for (const name of ['/', ...options.virtualHosts]) this.addVirtualHost(name);
     const connections = (): Iterable<ConnectionSession> => this.#connections;
@@ -87,28 +93,36 @@ export class EmbeddedBroker {
     return `${tls ? 'amqps' : 'amqp'}://${guest}${name.includes(':') ? `[${name}]` : name}:${String(this.port)}`;
   }
 
-  /** A transport for `connect()`: each call of the factory is a new connection to this broker, in memory. */
-  memory(): TransportFactory {
+  /**
+   * A transport for `connect()`: each call of the factory is a new connection to this broker, in memory. `spared`: faults
+   * leave it alone, and `inspect` does not show it, as is right for the connection of a test beside those that it tests.
+   */
+  memory({ spared = false }: { spared?: boolean | undefined } = {}): TransportFactory {
     return async (_endpoint, signal) => {
       await Promise.resolve();
       if (signal.aborted) throw new ConnectionRefusedError('aborted', { cause: signal.reason });
       if (this.#stopping) throw new ConnectionRefusedError('the embedded broker is stopped');
       const [clientSide, brokerSide] = memoryPair('memory');
-      this.accept(brokerSide);
+      if (spared) this.#accept(brokerSide, this.#spared, { ...this.#context, faults: noFaults() });
+      else this.accept(brokerSide);
       return clientSide;
     };
   }
 
   /** Serves a client at the other end of a transport, whatever carries it. */
   accept(transport: Transport): void {
+    this.#accept(transport, this.#connections, this.#context);
+  }
+
+  #accept(transport: Transport, connections: Set<ConnectionSession>, context: BrokerContext): void {
     if (this.#stopping) {
       transport.destroy();
       return;
     }
-    const connection = new ConnectionSession(++this.#lastConnectionId, transport, this.#context, (ended) => {
-      this.#connections.delete(ended);
+    const connection = new ConnectionSession(++this.#lastConnectionId, transport, context, (ended) => {
+      connections.delete(ended);
     });
-    this.#connections.add(connection);
+    connections.add(connection);
   }
 
   /** Makes a virtual host of this name; does nothing where there is one. */
@@ -161,6 +175,7 @@ export class EmbeddedBroker {
         });
     });
     this.faults.dropAll();
+    for (const connection of [...this.#spared]) connection.destroy();
     for (const virtualHost of this.#virtualHosts.values()) virtualHost.close();
     this.#context.clock.stop();
     await closed;

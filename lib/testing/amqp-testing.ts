@@ -92,8 +92,8 @@ export class AmqpTesting {
   // --- messages ---------------------------------------------------------------------------------
 
   /**
-   * Publishes as somebody else would: a value as JSON, bytes and strings as they are. Resolves when the broker
-   * confirmed it; rejects with UnroutableError when no queue takes it.
+   * Publishes as somebody else would: a value as JSON, bytes and strings as they are, over a connection that `broker.faults`
+   * leave alone. Resolves when the broker confirmed it; rejects with UnroutableError when no queue takes it.
    */
   async publish(
     exchange: string,
@@ -267,10 +267,10 @@ export class AmqpTesting {
 
   async #openPublisher(): Promise<{ connection: Connection; channel: Channel }> {
     const connection = await connect({
-      transport: this.broker.memory(),
+      transport: this.broker.memory({ spared: true }),
       virtualHost: this.virtualHost,
       connectionName: 'leveret/testing',
-      recovery: { initialDelay: 1, maxDelay: 100 },
+      recovery: false,
     });
     return { connection, channel: await connection.openChannel({ confirm: true }) };
   }
