@@ -47,14 +47,16 @@ export interface IdleOptions {
 
 export interface AdvanceOptions {
   /**
-   * Milliseconds, of real time, for which handlers that are at work are waited for at each thing that is due. One that takes
-   * longer is left at work. Default 1 000.
+   * Milliseconds, of real time, that a handler has for a message before what is due next. One that takes longer is left at
+   * work. Default 1 000.
    */
   patience?: number | undefined;
 }
 
 const defaultTimeout = 5_000;
 const defaultPatience = 1_000;
+/** So many times that long the application is waited for, at each thing that is due, whatever it does. */
+const mostPatience = 5;
 /** Milliseconds between two looks at a queue. */
 const lookInterval = 2;
 
@@ -216,11 +218,10 @@ export class AmqpTesting {
     if (!Number.isFinite(milliseconds) || milliseconds < 0) {
       throw new ArgumentError('milliseconds', `must be a number from 0 on, not ${String(milliseconds)}`);
     }
-    // Messages whose handlers took longer than that: they are not waited for again.
-    let left = 0;
     const rest = async (): Promise<void> => {
-      const deadline = now() + patience;
-      left = (await this.#waiting.areQuiet(() => now() >= deadline, left)) ? left : this.#waiting.atWork;
+      // A message that goes round and round would never let it rest.
+      const deadline = now() + patience * mostPatience;
+      await this.#waiting.areQuiet(() => now() >= deadline, patience);
     };
     await rest();
     for (let remaining = milliseconds; ;) {

@@ -34,6 +34,7 @@ describe('the matchers', () => {
   test('fail with the words of the expectation', async () => {
     const app = await start();
     await app.publish('shop', 'order.created', order);
+    await app.idle();
     const missing = await rejection(expect(app).toHavePublished({ payload: { order: 'b' }, within: 50 }));
     expect(missing.message).toContain("payload.order: expected 'b', was 'a'");
     const unwanted = await rejection(expect(app).not.toHaveConsumed({ queue: 'orders' }));

@@ -39,7 +39,7 @@ export class Orders {
     await this.shop.publish('order.reserved', { id: order.id });
   }
 
-  @Consume({ exchange: 'shop', routingKey: 'order.reserved', queue: 'shipments', batch: { size: 3, wait: 50 } })
+  @Consume({ exchange: 'shop', routingKey: 'order.reserved', queue: 'shipments', batch: { size: 3, wait: 300 } })
   async onReserved(orders: Order[]): Promise<void> {
     await this.warehouse.ship(orders);
   }
