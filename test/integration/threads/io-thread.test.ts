@@ -8,7 +8,7 @@ import {
   type Connection,
   type ConnectionParameters,
 } from 'leveret/amqp';
-import { describeOnBrokers, describeOnRabbitmq, type TestBroker } from '../../support/brokers.js';
+import { describeOnBroker, describeOnRabbitmq, type TestBroker } from '../../support/brokers.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
 import { rejection, until } from '../../support/waiting.js';
 import { compute, fromSources, ioThread } from './support.js';
@@ -103,7 +103,7 @@ describeOnRabbitmq('a handler that computes for three heartbeat intervals', (bro
   }, 30_000);
 });
 
-describeOnBrokers('a connection with an I/O thread', (broker) => {
+describeOnBroker('a connection with an I/O thread', (broker) => {
   let proxy: TcpProxy;
   let url: string;
 
