@@ -116,7 +116,7 @@ async function chooseBroker() {
 /** Only these files, and those in these folders, need PostgreSQL. */
 const databaseTests = [
   'test/nest/once',
-  'test/integration/samples/shop.test.ts',
+  'test/samples/shop.test.ts',
   'test/chaos/once-crashes.test.ts',
   'test/chaos/once-server-away.test.ts',
 ];

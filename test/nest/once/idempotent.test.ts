@@ -83,6 +83,7 @@ describe.each(['memory', 'transaction', 'lease'] as const)('@Idempotent, %s', (k
       });
       for (let index = 0; index < 15; index += 1) await bystander.send(queue, index, { messageId: 'forged' });
       await eventually(() => expect(runs).toBe(1));
+      await eventually(async () => expect(await bystander.count(queue)).toBe(0));
       await closeApplications();
       expect([runs, most]).toEqual([1, 1]);
       expect(await bystander.count(queue)).toBe(0);

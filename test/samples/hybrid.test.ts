@@ -1,8 +1,8 @@
 /** The hybrid application as `npm run sample:hybrid` runs it. */
 import { jest } from '@jest/globals';
-import { describeOnBroker, describeOnRabbitmq } from '../../support/brokers.js';
-import { buildSample, queuesLeft, runName, runSample, startSample } from '../../support/nest-samples.js';
-import { rejection, until } from '../../support/waiting.js';
+import { describeOnBroker, describeOnRabbitmq } from '../support/brokers.js';
+import { buildSample, queuesLeft, runName, runSample, startSample } from '../support/nest-samples.js';
+import { rejection, until } from '../support/waiting.js';
 import { Program } from './programs.js';
 
 // It takes three seconds, and its compilation five; machines have other things to do, too.

@@ -3,9 +3,9 @@
  * a proxy, and closed by the broker itself.
  */
 import { jest } from '@jest/globals';
-import { describeOnBroker } from '../../support/brokers.js';
-import type { TcpProxy } from '../../support/tcp-proxy.js';
-import { until } from '../../support/waiting.js';
+import { describeOnBroker } from '../support/brokers.js';
+import type { TcpProxy } from '../support/tcp-proxy.js';
+import { until } from '../support/waiting.js';
 import { Bench } from './bench.js';
 import type { Program } from './programs.js';
 

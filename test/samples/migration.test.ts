@@ -1,7 +1,7 @@
 /** The migration from Nest's own RabbitMQ transport as `npm run sample:migration` runs it. */
 import { jest } from '@jest/globals';
-import { describeOnBroker } from '../../support/brokers.js';
-import { buildSample, queuesLeft, runName, runSample } from '../../support/nest-samples.js';
+import { describeOnBroker } from '../support/brokers.js';
+import { buildSample, queuesLeft, runName, runSample } from '../support/nest-samples.js';
 
 // It takes three seconds, and its compilation five; machines have other things to do, too.
 jest.setTimeout(120_000);

@@ -1,9 +1,9 @@
 /** The shop of three services as `npm run sample:shop` and `npm run sample:shop:kill` run it. */
 import { jest } from '@jest/globals';
-import { describeOnBroker, describeOnEmbedded, describeOnRabbitmq } from '../../support/brokers.js';
-import { buildSample, queuesLeft, runName, runSample, startSample } from '../../support/nest-samples.js';
-import { describeOnPostgres, type TestDatabase } from '../../support/postgres.js';
-import { rejection, until } from '../../support/waiting.js';
+import { describeOnBroker, describeOnEmbedded, describeOnRabbitmq } from '../support/brokers.js';
+import { buildSample, queuesLeft, runName, runSample, startSample } from '../support/nest-samples.js';
+import { describeOnPostgres, type TestDatabase } from '../support/postgres.js';
+import { rejection, until } from '../support/waiting.js';
 import { Program } from './programs.js';
 
 // A day takes five seconds, each start of a service one, and the compilation five; machines have other things to do, too.

@@ -4,8 +4,8 @@
  * Names are handed to the programs, so that runs beside each other on one broker do not meet.
  */
 import { jest } from '@jest/globals';
-import { describeOnBroker, describeOnRabbitmq } from '../../support/brokers.js';
-import { until } from '../../support/waiting.js';
+import { describeOnBroker, describeOnRabbitmq } from '../support/brokers.js';
+import { until } from '../support/waiting.js';
 import { Bench } from './bench.js';
 
 // Processes take their time where the machine has much to do; each wait has a limit of its own.
