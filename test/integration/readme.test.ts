@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { connect } from 'leveret/amqp';
-import { describeOnBrokers } from '../support/brokers.js';
+import { describeOnBroker } from '../support/brokers.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const folder = join(root, 'test', 'tmp');
@@ -15,7 +15,7 @@ const snippets = [...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/^``
 // The first one loads all of the library, instrumented where coverage is measured.
 jest.setTimeout(30_000);
 
-describeOnBrokers('the README', (broker) => {
+describeOnBroker('the README', (broker) => {
   const outputs = [
     /^order 1: 9\.5$/,
     /^hello$/,

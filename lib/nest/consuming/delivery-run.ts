@@ -6,7 +6,7 @@ import type { Logger } from '@nestjs/common';
 import { RpcException } from '@nestjs/microservices';
 import type { Channel, Delivery, SettlementResult } from '../../amqp/index.js';
 import type { Deadlines } from '../flow/deadlines.js';
-import { describeError, HandlerTimeoutError, NoHandlerError, ShutdownError, stackOf, tamed } from '../errors.js';
+import { describeError, HandlerTimeoutError, NoHandlerError, ShutdownError, logError, tamed } from '../errors.js';
 import type { MessageIn } from '../formats/body-reader.js';
 import { payloadOf } from '../formats/message-layout.js';
 import { handleEvents, tellHandled } from '../observability/handle-events.js';
@@ -348,7 +348,7 @@ export class DeliveryRun implements ConsumerRun {
     if (!isFinal) this.#parts.logger.warn(line);
     else if (reasonOf(error) === 'error' && error instanceof Error && !withStack.has(error)) {
       withStack.add(error);
-      this.#parts.logger.error(line, stackOf(error));
+      logError(this.#parts.logger, line, error);
     } else this.#parts.logger.error(line);
   }
 }

@@ -1,5 +1,11 @@
 /** The one settlement of a delivery, by a handler's hand or by its policy. */
-import { AlreadySettledError, ArgumentError, type Delivery, type SettlementResult } from '../../amqp/index.js';
+import {
+  AlreadySettledError,
+  ArgumentError,
+  WrongStateError,
+  type Delivery,
+  type SettlementResult,
+} from '../../amqp/index.js';
 import { isMilliseconds } from '../option-checks.js';
 
 /** What a settlement needs of the consumer: to put a copy elsewhere. Resolves when it was confirmed. */
@@ -24,6 +30,7 @@ export class Settlement {
   readonly #moves: Moves;
   #claimed: SettlementKind | undefined;
   #outcome: SettlementOutcome | undefined;
+  #whyNotDone: string | undefined;
 
   /** Made for each delivery. */
   constructor(delivery: Delivery, moves: Moves) {
@@ -46,9 +53,17 @@ export class Settlement {
     return this.#outcome;
   }
 
+  /**
+   * @internal While there is a reason, what says that the message is done with (ack, drop) is a WrongStateError: who decides
+   * that still has to write it down.
+   */
+  refuseDone(reason: string | undefined): void {
+    this.#whyNotDone = reason;
+  }
+
   /** basic.ack: done with. */
   ack(): SettlementResult {
-    this.#claim('ack');
+    this.#claimDone('ack');
     return this.#note('ack', this.#delivery.ack());
   }
 
@@ -78,7 +93,7 @@ export class Settlement {
 
   /** Done with, without having been handled. */
   drop(): SettlementResult {
-    this.#claim('drop');
+    this.#claimDone('drop');
     return this.#note('drop', this.#delivery.ack());
   }
 
@@ -120,6 +135,11 @@ export class Settlement {
   #note(outcome: SettlementOutcome, result: SettlementResult): SettlementResult {
     this.#outcome = result === 'stale' ? 'stale' : outcome;
     return result;
+  }
+
+  #claimDone(kind: SettlementKind): void {
+    if (this.#whyNotDone !== undefined) throw new WrongStateError(`${kind}: ${this.#whyNotDone}`);
+    this.#claim(kind);
   }
 
   #claim(kind: SettlementKind): void {

@@ -25,7 +25,7 @@ import {
   HandlerTimeoutError,
   NoHandlerError,
   ShutdownError,
-  stackOf,
+  logError,
   tamed,
   UnreadableBodyError,
 } from '../errors.js';
@@ -471,7 +471,7 @@ export class ServerDelivery implements ConsumerRun {
   /** An error that Nest's filter has logged is not logged a second time, only what becomes of the message. */
   #log(text: string, failures: readonly Failure[], isFinal: boolean): void {
     if (!isFinal || failures.every(isLoggedByNest)) this.#host.logger.warn(text);
-    else this.#host.logger.error(text, stackOf(failures.map(({ error }) => error).find(isUnexpected)));
+    else logError(this.#host.logger, text, failures.map(({ error }) => error).find(isUnexpected));
   }
 }
 

@@ -3,11 +3,11 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { Controller, Injectable } from '@nestjs/common';
 import { Ctx, EventPattern, MessagePattern, Payload } from '@nestjs/microservices';
 import { Ack, AmqpContext, AmqpServer, Consume, Settlement, type HandleDiagnostics } from 'leveret';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { Cuts } from '../../support/cuts.js';
 import { Bystander, closeApplications, eventually, pause, startApplication } from '../../support/nest-app.js';
 
-describeOnBrokers('leveret:handle', (broker) => {
+describeOnBroker('leveret:handle', (broker) => {
   const bystander = new Bystander();
   let events: HandleDiagnostics[] = [];
   const note = (event: unknown): void => {
