@@ -4,7 +4,7 @@
  *
  * Sockets do not: heartbeats and the time for a handshake are about a peer, who has a clock of its own.
  */
-import { ArgumentError } from '../amqp/errors.js';
+import { ArgumentError, WrongStateError } from '../amqp/errors.js';
 
 /** Something that happens later. */
 export interface ClockTimer {
@@ -20,17 +20,24 @@ const longestTimer = 0x7fff_ffff;
 export class BrokerClock {
   /** By how much it was moved on, in milliseconds. */
   #offset = 0;
+  /** The time while it is moved: what happens on the way takes none. */
+  #moment: number | undefined;
   /** In the order in which they were set. */
   readonly #timers = new Set<PendingTimer>();
 
   /** Milliseconds since 1970. */
   now(): number {
-    return Date.now() + this.#offset;
+    return this.#moment ?? Date.now() + this.#offset;
   }
 
   /** Calls `action` after so many milliseconds. */
   after(milliseconds: number, action: () => void): ClockTimer {
-    const timer = new PendingTimer(this.now() + milliseconds, action, this.#timers);
+    return this.at(this.now() + milliseconds, action);
+  }
+
+  /** Calls `action` at that time, in milliseconds since 1970. */
+  at(time: number, action: () => void): ClockTimer {
+    const timer = new PendingTimer(time, action, this.#timers);
     this.#timers.add(timer);
     timer.wait(this.now());
     return timer;
@@ -44,29 +51,32 @@ export class BrokerClock {
 
   /**
    * Moves the clock on. All that falls due on the way happens before this returns, each at its own time and in that order,
-   * what was set on the way among it. Throws ArgumentError for what is no number of milliseconds.
+   * what was set on the way among it. Throws ArgumentError for what is no number of milliseconds, and WrongStateError while it
+   * is being moved.
    */
   advance(milliseconds: number): void {
     if (!Number.isFinite(milliseconds) || milliseconds < 0) {
       throw new ArgumentError('milliseconds', `must be a number from 0 on, not ${String(milliseconds)}`);
     }
+    if (this.#moment !== undefined) throw new WrongStateError('advance: time is being moved already');
     const end = this.now() + milliseconds;
-    for (let next = this.#next(); next && next.due <= end; next = this.#next()) {
-      this.#moveTo(next.due);
-      next.happen();
+    this.#moment = this.now();
+    try {
+      for (let next = this.#next(); next && next.due <= end; next = this.#next()) {
+        // Time does not go back: what is overdue happens now.
+        this.#moment = Math.max(this.#moment, next.due);
+        next.happen();
+      }
+    } finally {
+      this.#moment = undefined;
+      this.#offset = end - Date.now();
+      for (const timer of this.#timers) timer.wait(this.now());
     }
-    this.#moveTo(end);
-    for (const timer of this.#timers) timer.wait(this.now());
   }
 
   /** Nothing that waits happens any more. */
   stop(): void {
     for (const timer of this.#timers) timer.cancel();
-  }
-
-  /** Time does not go back: what is overdue happens now. */
-  #moveTo(time: number): void {
-    this.#offset += Math.max(0, time - this.now());
   }
 
   /** Of two that are due at once the one that was set first. */

@@ -276,13 +276,13 @@ export class MessageQueue {
       this.#die(head, 'expired', 'expired');
       head = this.#ready.peek();
     }
-    if (head?.expiresAt !== undefined) this.#scheduleExpiry(head.expiresAt, now);
+    if (head?.expiresAt !== undefined) this.#scheduleExpiry(head.expiresAt);
   }
 
-  #scheduleExpiry(expiresAt: number, now: number): void {
+  #scheduleExpiry(expiresAt: number): void {
     if (this.#isDeleted || (this.#expiryTimer && this.#expiryTimer.due <= expiresAt)) return;
     this.#expiryTimer?.cancel();
-    this.#expiryTimer = this.#host.clock.after(expiresAt - now, () => {
+    this.#expiryTimer = this.#host.clock.at(expiresAt, () => {
       this.#expiryTimer = undefined;
       this.pump();
     });

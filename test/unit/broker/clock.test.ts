@@ -1,6 +1,6 @@
 /** The broker's clock: what waits by it comes at its time, or when the clock is moved there. */
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { ArgumentError } from '../../../lib/amqp/errors.js';
+import { ArgumentError, WrongStateError } from '../../../lib/amqp/errors.js';
 import { BrokerClock } from '../../../lib/broker/clock.js';
 
 describe('the clock of the broker', () => {
@@ -51,6 +51,33 @@ describe('the clock of the broker', () => {
       ['last', 300],
     ]);
     expect(clock.now() - start).toBe(300);
+  });
+
+  test('what happens on the way takes no time, however long it took', () => {
+    clock.after(1_000, () => {
+      jest.setSystemTime(Date.now() + 5);
+      note('first')();
+      clock.after(1_000, note('second'));
+    });
+    clock.advance(2_000);
+    expect(happened).toEqual([
+      ['first', 1_000],
+      ['second', 2_000],
+    ]);
+    expect(clock.now() - start).toBe(2_000);
+    jest.advanceTimersByTime(10);
+    expect(clock.now() - start).toBe(2_010);
+  });
+
+  test('is not moved while it is moved, and goes on after what throws on the way', () => {
+    clock.after(10, () => {
+      clock.advance(1);
+    });
+    expect(() => {
+      clock.advance(10);
+    }).toThrow(WrongStateError);
+    clock.advance(5);
+    expect(clock.untilNext()).toBeUndefined();
   });
 
   test('what is left after a move waits for the rest of its time only, and comes once', () => {
