@@ -8,13 +8,15 @@ import { createServer as createTlsServer } from 'node:tls';
 import { ConnectionRefusedError, WrongStateError } from '../amqp/errors.js';
 import { memoryPair, streamTransport, type Transport, type TransportFactory } from '../amqp/transport/index.js';
 import { BrokerEvents, type BrokerEventMap } from './events.js';
-import { Faults } from './faults.js';
+import { Faults } from './faults/faults.js';
+import { RuleBook } from './faults/rule-book.js';
 import { Inspection } from './inspection.js';
 import { resolveOptions, type BrokerOptions, type ResolvedOptions } from './options.js';
 import type { BrokerContext } from './serve/broker-context.js';
 import { ConnectionSession } from './serve/connection-session.js';
 import { User } from './serve/users.js';
 import { behaviourOf } from './store/behaviour.js';
+import { MemoryLedger } from './store/memory-ledger.js';
 import { VirtualHost } from './store/virtual-host.js';
 
 export class EmbeddedBroker {
@@ -44,7 +46,11 @@ export class EmbeddedBroker {
     const behaviour = behaviourOf(options.emulate);
     const events = new BrokerEvents();
     const users = [{ name: 'guest', password: 'guest' }, ...options.users].map((user) => new User(user));
-    const virtualHosts = ['/', ...options.virtualHosts].map((name) => new VirtualHost(name, behaviour, events));
+    const memory = new MemoryLedger(options.memoryLimit, () => {
+      for (const connection of this.#connections) connection.updateBlocking();
+    });
+    const virtualHosts = ['/', ...options.virtualHosts].map((name) => new VirtualHost(name, behaviour, events, memory));
+    const faults = new RuleBook();
     this.#context = {
       behaviour,
       events,
@@ -52,10 +58,11 @@ export class EmbeddedBroker {
       virtualHosts: new Map(virtualHosts.map((host) => [host.name, host])),
       tuning: { heartbeat: options.heartbeat, frameMax: options.frameMax, channelMax: options.channelMax },
       handshakeTimeout: options.handshakeTimeout,
-      faults: { blockedReason: undefined, confirmDelay: undefined, refusesLogins: false },
+      faults,
+      memory,
     };
     const connections = (): Iterable<ConnectionSession> => this.#connections;
-    this.faults = new Faults(this.#context.faults, connections);
+    this.faults = new Faults(faults, connections);
     this.inspect = new Inspection(this.#context, connections);
   }
 
@@ -95,16 +102,18 @@ export class EmbeddedBroker {
     };
   }
 
-  /** Serves a client at the other end of a transport, whatever carries it. */
-  accept(transport: Transport): void {
+  /** Serves a client at the other end of a transport, whatever carries it. `reset` closes it as a crash does (RST). */
+  accept(transport: Transport, reset?: () => void): void {
     if (this.#stopping) {
       transport.destroy();
       return;
     }
-    const connection = new ConnectionSession(++this.#lastConnectionId, transport, this.#context, (ended) => {
+    const onEnd = (ended: ConnectionSession): void => {
       this.#connections.delete(ended);
-    });
+    };
+    const connection = new ConnectionSession(++this.#lastConnectionId, transport, this.#context, onEnd, reset);
     this.#connections.add(connection);
+    connection.begin();
   }
 
   /** Observes the broker; an error of the listener becomes a process warning. */
@@ -134,6 +143,7 @@ export class EmbeddedBroker {
           resolve();
         });
     });
+    this.faults.clear();
     this.faults.dropAll();
     for (const virtualHost of this.#context.virtualHosts.values()) virtualHost.close();
     await closed;
@@ -145,9 +155,10 @@ export class EmbeddedBroker {
     const onSocket = (socket: Socket): void => {
       socket.setNoDelay(true);
       const description = `${socket.remoteAddress ?? 'unknown'}:${String(socket.remotePort ?? 0)}`;
-      this.accept(streamTransport(socket, { description, isPrivate: tls !== undefined }));
+      this.accept(streamTransport(socket, { description, isPrivate: tls !== undefined }), resets(socket));
     };
     const server = tls ? createTlsServer(tls, onSocket) : createServer(onSocket);
+    const resets = tls ? resetsBelow(server) : (socket: Socket) => () => void socket.resetAndDestroy();
     this.#server = server;
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
@@ -161,4 +172,25 @@ export class EmbeddedBroker {
       });
     });
   }
+}
+
+/** A TLS socket cannot be reset; the TCP socket that it is on can. They are told apart by the client's address. */
+function resetsBelow(server: Server): (socket: Socket) => () => void {
+  const below = new Map<string, Socket>();
+  const addressOf = ({ remoteAddress = '', remotePort = 0 }: Socket): string =>
+    `${remoteAddress} ${String(remotePort)}`;
+  server.on('connection', (socket: Socket) => {
+    const address = addressOf(socket);
+    below.set(address, socket);
+    socket.once('close', () => {
+      if (below.get(address) === socket) below.delete(address);
+    });
+  });
+  return (socket) => {
+    const tcp = below.get(addressOf(socket));
+    return () => {
+      tcp?.resetAndDestroy();
+      socket.destroy();
+    };
+  };
 }

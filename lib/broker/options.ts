@@ -23,6 +23,17 @@ export interface BrokerOptions {
   channelMax?: number | undefined;
   /** Milliseconds that a client has for its handshake. Default 10 000. */
   handshakeTimeout?: number | undefined;
+  /**
+   * Bytes that queues may hold together: bodies, properties and 512 bytes for each message; a message in two queues counts
+   * twice. Above it publishing connections are blocked (`connection.blocked`: `low on memory`) and not read, until nine
+   * tenths of it are in use. Infinity: no limit. Default 536870912 (512 MiB).
+   */
+  memoryLimit?: number | undefined;
+  /**
+   * RabbitMQ's definitions, parsed from JSON, which are there from the start: `vhosts`, `users` with `password` or
+   * `password_hash` (SHA-256, SHA-512), `permissions`, `exchanges`, `queues`, `bindings`. Other sections are ignored.
+   */
+  definitions?: unknown;
   /** Serve TLS on the port, with Node's own server options (`cert`, `key`, `ca`, `requestCert`, ...). */
   tls?: TlsServerOptions | undefined;
 }
@@ -39,6 +50,8 @@ export interface ResolvedOptions {
   readonly frameMax: number;
   readonly channelMax: number;
   readonly handshakeTimeout: number;
+  readonly memoryLimit: number;
+  readonly definitions: unknown;
   readonly tls: TlsServerOptions | undefined;
 }
 
@@ -58,6 +71,8 @@ export function resolveOptions(options: BrokerOptions): ResolvedOptions {
     frameMax: integer('frameMax', options.frameMax ?? 131_072, 0xffff_ffff),
     channelMax: integer('channelMax', options.channelMax ?? 2047, 0xffff),
     handshakeTimeout: integer('handshakeTimeout', options.handshakeTimeout ?? 10_000, 0x7fff_ffff),
+    memoryLimit: memoryLimit(options.memoryLimit ?? 512 * 1024 * 1024),
+    definitions: options.definitions,
     tls: options.tls,
   };
 }
@@ -65,4 +80,9 @@ export function resolveOptions(options: BrokerOptions): ResolvedOptions {
 function integer(name: string, value: number, most: number): number {
   if (Number.isInteger(value) && value >= 0 && value <= most) return value;
   throw new ArgumentError(name, `must be an integer from 0 to ${String(most)}, not ${String(value)}`);
+}
+
+function memoryLimit(value: number): number {
+  if (typeof value === 'number' && value > 0) return value;
+  throw new ArgumentError('memoryLimit', `must be a number of bytes above 0, or Infinity, not ${String(value)}`);
 }

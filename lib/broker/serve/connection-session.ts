@@ -25,13 +25,19 @@ import {
 import type { Transport, TransportListener } from '../../amqp/transport/index.js';
 import { connectionRefusal, ReplyError } from '../store/reply-error.js';
 import type { VirtualHost } from '../store/virtual-host.js';
-import { authenticate, isLoginRefusal, mechanisms } from './authentication.js';
+import { authenticate, claimedUser, isLoginRefusal, mechanisms } from './authentication.js';
 import type { BrokerContext } from './broker-context.js';
 import { ChannelSession } from './channel-session.js';
+import { Conditions } from './conditions.js';
 import type { ConnectionPort } from './connection-port.js';
 import { ContentAssembler } from './content-assembler.js';
 import { dispatch } from './dispatch.js';
+import type { FaultyConnection } from './fault-hooks.js';
+import { FrameTap } from './frame-tap.js';
 import { Heartbeat } from './heartbeat.js';
+import { Line } from './line.js';
+import type { MethodWatch } from './method-watch.js';
+import { methodEvent } from './method-event.js';
 import { publish, type ReceivedPublish } from './publish.js';
 import { closeFields, refusalOf } from './refusals.js';
 import { serverProperties } from './server-properties.js';
@@ -44,6 +50,8 @@ type State = 'header' | 'start' | 'tune' | 'open' | 'running' | 'closing' | 'clo
 const congestedAt = 1024 * 1024;
 /** Bytes that wait for the client above which the broker stops reading from it. */
 const unreadLimit = 16 * 1024 * 1024;
+/** Bytes set aside for what is written at first: idle connections need no more. */
+const firstSlab = 2 * 1024;
 /** Milliseconds that a client has to answer connection.close. */
 const closeTimeout = 10_000;
 /** Milliseconds after which a refused login that may not be told is cut, as RabbitMQ does against guessing. */
@@ -54,10 +62,13 @@ interface OpenChannel {
   readonly content: ContentAssembler;
 }
 
-export class ConnectionSession implements ConnectionPort, FrameSink, TransportListener {
-  readonly writer = new ByteWriter();
+export class ConnectionSession implements ConnectionPort, FaultyConnection, FrameSink, TransportListener {
+  readonly writer = new ByteWriter(firstSlab);
+  readonly line: Line;
+  readonly conditions = new Conditions(() => {
+    this.updateBlocking();
+  });
   readonly #context: BrokerContext;
-  readonly #transport: Transport;
   readonly #onEnd: (session: ConnectionSession) => void;
   readonly #parser: FrameParser;
   readonly #reader = new ByteReader();
@@ -65,6 +76,7 @@ export class ConnectionSession implements ConnectionPort, FrameSink, TransportLi
   #state: State = 'header';
   #header: Buffer = Buffer.alloc(0);
   #clientProperties: FieldTable = {};
+  #userName = '';
   #user: User | undefined;
   #virtualHost: VirtualHost | undefined;
   #channelMax = 0;
@@ -84,16 +96,36 @@ export class ConnectionSession implements ConnectionPort, FrameSink, TransportLi
     transport: Transport,
     context: BrokerContext,
     onEnd: (session: ConnectionSession) => void,
+    reset?: () => void,
   ) {
     this.#context = context;
-    this.#transport = transport;
     this.#onEnd = onEnd;
+    const { faults, events } = context;
+    const watch: MethodWatch = {
+      get isOn() {
+        return faults.watchesMethods || events.listenerCount('method') > 0;
+      },
+      count: (from, channel, methodId, method) => faults.count(this, from, channel, methodId, method),
+      tell: (from, channel, method, bodySize) => {
+        events.tell('method', () => methodEvent(this, from, channel, method, bodySize));
+      },
+    };
+    this.line = new Line(transport, watch, reset);
+    const tap = new FrameTap(this, watch, () => this.line.inwardSilence.top !== undefined);
+    this.line.onHearing = () => {
+      tap.replay();
+    };
     const least = Math.max(context.tuning.frameMax, minimumFrameMax);
-    this.#parser = new FrameParser(this, { frameMax: least, headerFrameMax: least });
+    this.#parser = new FrameParser(tap, { frameMax: least, headerFrameMax: least });
     this.#setDeadline(context.handshakeTimeout, () => {
       this.destroy();
     });
-    transport.listen(this);
+  }
+
+  /** Begins to read; called once, in the turn in which it was made. */
+  begin(): void {
+    this.line.listen(this);
+    this.#context.faults.accepted(this);
   }
 
   // --- what others ask -----------------------------------------------------------------------------
@@ -101,7 +133,12 @@ export class ConnectionSession implements ConnectionPort, FrameSink, TransportLi
   /** `connection_name` of the client properties, else where it comes from. */
   get name(): string {
     const name = this.#clientProperties['connection_name'];
-    return typeof name === 'string' ? name : this.#transport.description;
+    return typeof name === 'string' ? name : this.line.description;
+  }
+
+  /** Who logged in, or asks to; empty before. */
+  get userName(): string {
+    return this.#userName;
   }
 
   get clientProperties(): Readonly<FieldTable> {
@@ -134,10 +171,6 @@ export class ConnectionSession implements ConnectionPort, FrameSink, TransportLi
     return (this.#wasCongested ||= this.#isSaturated || this.writer.length > congestedAt);
   }
 
-  get confirmDelay(): number | undefined {
-    return this.#context.faults.confirmDelay;
-  }
-
   hasCapability(name: string): boolean {
     const { capabilities } = this.#clientProperties;
     return typeof capabilities === 'object' && capabilities !== null && (capabilities as FieldTable)[name] === true;
@@ -166,7 +199,7 @@ export class ConnectionSession implements ConnectionPort, FrameSink, TransportLi
       const chunks = this.writer.take();
       if (chunks.length > 0) {
         this.#heartbeat?.noteSent();
-        this.#isSaturated = !this.#transport.write(chunks);
+        this.#isSaturated = !this.line.write(chunks);
       }
     }
     this.#updateReading();
@@ -186,7 +219,7 @@ export class ConnectionSession implements ConnectionPort, FrameSink, TransportLi
     if (isPaused === this.#isReadingPaused) return;
     this.#isReadingPaused = isPaused;
     if (this.#heartbeat) this.#heartbeat.isMonitoringPaused = isPaused;
-    this.#transport.pauseReading(isPaused);
+    this.line.pauseReading(isPaused);
   }
 
   // --- the transport -------------------------------------------------------------------------------
@@ -203,7 +236,7 @@ export class ConnectionSession implements ConnectionPort, FrameSink, TransportLi
       this.#close(error instanceof ReplyError ? error : connectionRefusal('frameError', messageOf(error)));
       this.#flush();
       this.#end();
-      this.#transport.end();
+      this.line.end();
     }
   }
 
@@ -218,7 +251,13 @@ export class ConnectionSession implements ConnectionPort, FrameSink, TransportLi
 
   /** Drops the connection without a word. */
   destroy(): void {
-    this.#transport.destroy();
+    this.line.destroy();
+    this.#end();
+  }
+
+  /** Drops the connection as a crash of the machine does: with RST, where it is TCP. */
+  reset(): void {
+    this.line.reset();
     this.#end();
   }
 
@@ -230,9 +269,9 @@ export class ConnectionSession implements ConnectionPort, FrameSink, TransportLi
     this.#header = Buffer.alloc(0);
     if (!header.equals(protocolHeader)) {
       // AMQP 4.2.2: answer with the version that would be understood, and close.
-      this.#transport.write([protocolHeader]);
+      this.line.write([protocolHeader]);
       this.#end();
-      this.#transport.end();
+      this.line.end();
       return undefined;
     }
     this.#state = 'start';
@@ -310,13 +349,13 @@ export class ConnectionSession implements ConnectionPort, FrameSink, TransportLi
       this.#send('connection.close-ok', {});
       this.#flush();
       this.#end();
-      this.#transport.end();
+      this.line.end();
       return;
     }
     if (this.#state === 'closing') {
       if (method.name !== 'connection.close-ok') return;
       this.#end();
-      this.#transport.end();
+      this.line.end();
       return;
     }
     switch (`${this.#state} ${method.name}` as const) {
@@ -339,7 +378,11 @@ export class ConnectionSession implements ConnectionPort, FrameSink, TransportLi
 
   #startOk(fields: Extract<Method, { name: 'connection.start-ok' }>['fields']): void {
     this.#clientProperties = fields.clientProperties;
-    const users = this.#context.faults.refusesLogins ? new Map<string, User>() : this.#context.users;
+    this.#userName = claimedUser(fields);
+    this.#context.faults.started(this);
+    // A fault may have ended it.
+    if (this.#state !== 'start') return;
+    const users = this.conditions.refusedLogin.top ? new Map<string, User>() : this.#context.users;
     this.#user = authenticate(users, fields);
     this.#state = 'tune';
     this.#send('connection.tune', this.#context.tuning);
@@ -424,39 +467,38 @@ export class ConnectionSession implements ConnectionPort, FrameSink, TransportLi
     this.#send('channel.open-ok', {}, channel);
   }
 
-  /** Closes one channel as the broker would on an error of its own (a fault). */
-  closeChannel(channel: number, refusal: ReplyError): void {
-    if (this.#channels.has(channel)) this.#refuse(channel, 0, refusal);
+  /** Closes one channel as the broker would on an error (a fault). */
+  closeChannel(channel: number, refusal: ReplyError, methodId = 0): void {
+    if (this.#channels.get(channel)?.session.state === 'open') this.#refuse(channel, methodId, refusal);
   }
 
   // --- blocking ------------------------------------------------------------------------------------
 
   notePublish(): void {
+    if (this.#hasPublished) return;
     this.#hasPublished = true;
-    const reason = this.#context.faults.blockedReason;
-    if (reason !== undefined) this.block(reason);
+    this.updateBlocking();
   }
 
   /** Only connections that publish are blocked, as on RabbitMQ: others when they first do. */
-  block(reason: string): void {
-    if (!this.#hasPublished || this.#isBlocked || this.#state !== 'running') return;
-    this.#isBlocked = true;
-    if (this.hasCapability('connection.blocked')) this.#send('connection.blocked', { reason });
-    this.#updateReading();
-  }
-
-  unblock(): void {
-    if (!this.#isBlocked) return;
-    this.#isBlocked = false;
-    if (this.hasCapability('connection.blocked')) this.#send('connection.unblocked', {});
+  updateBlocking(): void {
+    if (this.#state !== 'running') return;
+    const reason = this.conditions.blocked.top ?? this.#context.memory.alarm;
+    const isBlocked = this.#hasPublished && reason !== undefined;
+    if (isBlocked === this.#isBlocked) return;
+    this.#isBlocked = isBlocked;
+    if (this.hasCapability('connection.blocked')) {
+      if (isBlocked) this.#send('connection.blocked', { reason });
+      else this.#send('connection.unblocked', {});
+    }
     this.#updateReading();
   }
 
   // --- the end -------------------------------------------------------------------------------------
 
   /** Closes the connection with a reason, as an operator does. */
-  close(refusal: ReplyError): void {
-    this.#close(refusal);
+  close(refusal: ReplyError, methodId = 0): void {
+    this.#close(refusal, methodId);
   }
 
   #close(refusal: ReplyError, methodId = 0): void {
@@ -496,6 +538,7 @@ export class ConnectionSession implements ConnectionPort, FrameSink, TransportLi
     this.#state = 'closed';
     clearTimeout(this.#deadline);
     this.#heartbeat?.stop();
+    this.#context.faults.ended(this);
     if (this.#virtualHost) this.#context.events.tell('disconnected', () => this.#description());
     this.#onEnd(this);
   }

@@ -1,5 +1,6 @@
 /** basic.publish with its content: checked, routed, returned, confirmed, in that order. */
 import { ByteReader, readProperties, replyCodes, type MethodFields } from '../../amqp/protocol/index.js';
+import type { Exchange } from '../store/exchange.js';
 import { receivedMessage, type Message } from '../store/message.js';
 import { channelRefusal, connectionRefusal } from '../store/reply-error.js';
 import type { ChannelSession } from './channel-session.js';
@@ -38,16 +39,28 @@ export function publish(session: ChannelSession, { fields, encodedProperties, bo
   const tag = session.confirms?.next();
 
   const route = (): void => {
-    const isReply = deliverReply(session, message);
-    const { queues, isAccepted } = isReply ? repliedDirectly : virtualHost.publish(exchange, message);
-    if (!isReply && queues.length === 0 && fields.mandatory) returnMessage(session, message);
+    const { isTaken, isAccepted } = routed(session, exchange, message);
+    if (!isTaken && fields.mandatory) returnMessage(session, message);
     if (tag !== undefined) confirm(session, tag, isAccepted);
   };
   if (session.transaction) session.transaction.steps.push(route);
   else route();
 }
 
-const repliedDirectly = { queues: [], isAccepted: true } as const;
+interface Routed {
+  /** A queue took it, or somebody who waits for a reply. */
+  readonly isTaken: boolean;
+  /** False: the publisher gets a nack. */
+  readonly isAccepted: boolean;
+}
+
+function routed(session: ChannelSession, exchange: Exchange, message: Message): Routed {
+  const fault = session.connection.conditions.publishes.top;
+  if (fault !== undefined) return { isTaken: fault === 'nack', isAccepted: fault !== 'nack' };
+  if (deliverReply(session, message)) return { isTaken: true, isAccepted: true };
+  const { queues, isAccepted } = session.virtualHost.publish(exchange, message);
+  return { isTaken: queues.length > 0, isAccepted };
+}
 
 function returnMessage(session: ChannelSession, message: Message): void {
   const { exchange, routingKey } = message;
@@ -64,9 +77,9 @@ function confirm(session: ChannelSession, tag: number, isAccepted: boolean): voi
     else confirms.refuse(tag);
     connection.requestFlush();
   };
-  const delay = connection.confirmDelay;
+  const delay = connection.conditions.confirmDelay.top;
   if (delay === undefined) answer();
-  else if (Number.isFinite(delay)) setTimeout(answer, delay);
+  else confirms.hold(tag, delay, answer);
 }
 
 function assertSize(size: number, limit: number): void {
