@@ -6,11 +6,11 @@
  *
  * Must not know what methods on channels do; dispatch.ts does.
  */
-import { messageOf } from '../../amqp/errors.js';
 import {
   ByteReader,
   ByteWriter,
   FrameParser,
+  methodIds,
   minimumFrameMax,
   protocolHeader,
   readMethod,
@@ -23,7 +23,7 @@ import {
   type MethodName,
 } from '../../amqp/protocol/index.js';
 import type { Transport, TransportListener } from '../../amqp/transport/index.js';
-import { connectionRefusal, ReplyError } from '../store/reply-error.js';
+import { connectionRefusal, type ReplyError } from '../store/reply-error.js';
 import type { VirtualHost } from '../store/virtual-host.js';
 import { authenticate, claimedUser, isLoginRefusal, mechanisms } from './authentication.js';
 import type { BrokerContext } from './broker-context.js';
@@ -38,8 +38,8 @@ import { Heartbeat } from './heartbeat.js';
 import { Line } from './line.js';
 import type { MethodWatch } from './method-watch.js';
 import { methodEvent } from './method-event.js';
-import { publish, type ReceivedPublish } from './publish.js';
-import { closeFields, refusalOf } from './refusals.js';
+import { assertSize, publish, type ReceivedPublish } from './publish.js';
+import { closeFields, framingRefusal, refusalOf } from './refusals.js';
 import { serverProperties } from './server-properties.js';
 import { assertTuning } from './tuning.js';
 import type { User } from './users.js';
@@ -56,6 +56,9 @@ const firstSlab = 2 * 1024;
 const closeTimeout = 10_000;
 /** Milliseconds after which a refused login that may not be told is cut, as RabbitMQ does against guessing. */
 const loginPenalty = 1_000;
+
+/** basic.publish: what is blamed for what is wrong with a content. */
+const publishId = methodIds.BasicPublish;
 
 interface OpenChannel {
   readonly session: ChannelSession;
@@ -233,7 +236,7 @@ export class ConnectionSession implements ConnectionPort, FaultyConnection, Fram
       this.#parser.push(frames);
     } catch (error) {
       // Nothing that follows can be read: say why, and hang up.
-      this.#close(error instanceof ReplyError ? error : connectionRefusal('frameError', messageOf(error)));
+      this.#close(framingRefusal(error));
       this.#flush();
       this.#end();
       this.line.end();
@@ -305,7 +308,15 @@ export class ConnectionSession implements ConnectionPort, FaultyConnection, Fram
   }
 
   onHeader(channel: number, classId: number, bodySize: number, buffer: Buffer, start: number, end: number): void {
-    this.#content(channel, ({ content }) => content.header(classId, bodySize, buffer.subarray(start, end)));
+    // The weight stands between the class and the size, before the flags.
+    const weight = buffer.readUInt16BE(start - 10);
+    const encodedProperties = buffer.subarray(start, end);
+    this.#content(channel, ({ session, content }) => {
+      const received = content.header({ classId, weight, bodySize, encodedProperties });
+      // Refused as early as it can be told, and not when all of it is here.
+      assertSize(bodySize, session.virtualHost.behaviour.maximumMessageSize);
+      return received;
+    });
   }
 
   onBody(channel: number, buffer: Buffer, start: number, end: number, isFrameEnd: boolean): void {
@@ -314,9 +325,9 @@ export class ConnectionSession implements ConnectionPort, FaultyConnection, Fram
 
   #content(channel: number, assemble: (open: OpenChannel) => ReceivedPublish | undefined): void {
     if (this.#state === 'closed' || this.#state === 'closing') return;
-    this.#guard(channel, 0x003c0028, () => {
-      const open = this.#channels.get(channel);
-      if (!open) throw connectionRefusal('channelError', `expected 'channel.open'`);
+    const open = this.#channels.get(channel);
+    this.#guard(channel, open === undefined || open.content.isIdle ? 0 : publishId, () => {
+      if (!open) throw connectionRefusal('unexpectedFrame', 'expected method frame, got non method frame instead');
       if (open.session.state !== 'open') return;
       const received = assemble(open);
       if (received) publish(open.session, received);
@@ -372,7 +383,7 @@ export class ConnectionSession implements ConnectionPort, FaultyConnection, Fram
         this.#send('connection.update-secret-ok', {});
         return;
       default:
-        throw connectionRefusal('commandInvalid', `unexpected ${method.name}`);
+        throw connectionRefusal('channelError', `unexpected method in connection state ${this.#state}`);
     }
   }
 
@@ -441,10 +452,11 @@ export class ConnectionSession implements ConnectionPort, FaultyConnection, Fram
       session.end('closed');
       this.#channels.delete(channel);
       this.#send('channel.close-ok', {}, channel);
-    } else if (method.name === 'channel.close-ok') {
-      if (session.state === 'closing') this.#channels.delete(channel);
-    } else if (session.state === 'open') {
-      content.assertIdle();
+    } else if (session.state !== 'open') {
+      if (method.name === 'channel.close-ok') this.#channels.delete(channel);
+    } else if (!content.isIdle) {
+      this.#refuse(channel, publishId, content.refusal);
+    } else {
       if (method.name === 'channel.open') throw connectionRefusal('channelError', `second 'channel.open' seen`);
       if (method.name === 'basic.publish') {
         content.begin(method.fields);

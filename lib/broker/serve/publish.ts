@@ -1,5 +1,12 @@
 /** basic.publish with its content: checked, routed, returned, confirmed, in that order. */
-import { ByteReader, readProperties, replyCodes, type MethodFields } from '../../amqp/protocol/index.js';
+import { messageOf } from '../../amqp/errors.js';
+import {
+  ByteReader,
+  readProperties,
+  replyCodes,
+  type BasicProperties,
+  type MethodFields,
+} from '../../amqp/protocol/index.js';
 import type { Exchange } from '../store/exchange.js';
 import { receivedMessage, type Message } from '../store/message.js';
 import { channelRefusal, connectionRefusal } from '../store/reply-error.js';
@@ -18,10 +25,7 @@ const propertiesReader = new ByteReader();
 export function publish(session: ChannelSession, { fields, encodedProperties, body }: ReceivedPublish): void {
   const { virtualHost, connection } = session;
   const { exchange: exchangeName, routingKey } = fields;
-  propertiesReader.reset(encodedProperties, 0, encodedProperties.length);
-  const properties = readProperties(propertiesReader);
-  if (propertiesReader.remaining > 0)
-    throw connectionRefusal('frameError', 'cannot decode: bytes after the last property');
+  const properties = propertiesOf(encodedProperties);
   const received = receivedMessage(exchangeName, routingKey, encodedProperties, properties, body);
   assertSize(body.length, virtualHost.behaviour.maximumMessageSize);
   if (fields.immediate) throw connectionRefusal('notImplemented', 'immediate=true');
@@ -45,6 +49,19 @@ export function publish(session: ChannelSession, { fields, encodedProperties, bo
   };
   if (session.transaction) session.transaction.steps.push(route);
   else route();
+}
+
+/** RabbitMQ has no better code for them than 541. */
+function propertiesOf(encoded: Buffer): BasicProperties {
+  propertiesReader.reset(encoded, 0, encoded.length);
+  let properties: BasicProperties;
+  try {
+    properties = readProperties(propertiesReader);
+  } catch (error) {
+    throw connectionRefusal('internalError', `cannot decode properties: ${messageOf(error)}`);
+  }
+  if (propertiesReader.remaining === 0) return properties;
+  throw connectionRefusal('internalError', 'cannot decode properties: bytes after the last one');
 }
 
 interface Routed {
@@ -82,7 +99,8 @@ function confirm(session: ChannelSession, tag: number, isAccepted: boolean): voi
   else confirms.hold(tag, delay, answer);
 }
 
-function assertSize(size: number, limit: number): void {
+/** Throws 406 for a body over max_message_size. */
+export function assertSize(size: number, limit: number): void {
   if (size <= limit) return;
   throw channelRefusal('preconditionFailed', `message size ${size} is larger than configured max size ${limit}`);
 }
