@@ -7,6 +7,8 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { createServer as createTlsServer } from 'node:tls';
 import { ConnectionRefusedError, WrongStateError } from '../amqp/errors.js';
 import { memoryPair, streamTransport, type Transport, type TransportFactory } from '../amqp/transport/index.js';
+import { applyDefinitions } from './definitions/apply-definitions.js';
+import { readDefinitions } from './definitions/read-definitions.js';
 import { BrokerEvents, type BrokerEventMap } from './events.js';
 import { Faults } from './faults/faults.js';
 import { RuleBook } from './faults/rule-book.js';
@@ -32,8 +34,8 @@ export class EmbeddedBroker {
   #lastConnectionId = 0;
 
   /**
-   * Starts a broker. Rejects with Node's own error (`EADDRINUSE`, ...) when the port cannot be had, and with
-   * ArgumentError when an option is wrong.
+   * Starts a broker. Rejects with Node's own error (`EADDRINUSE`, ...) when the port cannot be had, with ArgumentError
+   * when an option is wrong, and with DefinitionsError when the definitions are.
    */
   static async start(options: BrokerOptions = {}): Promise<EmbeddedBroker> {
     const broker = new EmbeddedBroker(resolveOptions(options));
@@ -45,11 +47,15 @@ export class EmbeddedBroker {
     this.#options = options;
     const behaviour = behaviourOf(options.emulate);
     const events = new BrokerEvents();
-    const users = [{ name: 'guest', password: 'guest' }, ...options.users].map((user) => new User(user));
+    const definitions = readDefinitions(options.definitions);
+    const guest = { name: 'guest', password: 'guest' };
+    const users = [guest, ...definitions.users, ...options.users].map((user) => new User(user));
     const memory = new MemoryLedger(options.memoryLimit, () => {
       for (const connection of this.#connections) connection.updateBlocking();
     });
-    const virtualHosts = ['/', ...options.virtualHosts].map((name) => new VirtualHost(name, behaviour, events, memory));
+    const virtualHosts = [...new Set(['/', ...options.virtualHosts, ...definitions.virtualHosts])].map(
+      (name) => new VirtualHost(name, behaviour, events, memory),
+    );
     const faults = new RuleBook();
     this.#context = {
       behaviour,
@@ -61,6 +67,7 @@ export class EmbeddedBroker {
       faults,
       memory,
     };
+    applyDefinitions(definitions, this.#context.virtualHosts);
     const connections = (): Iterable<ConnectionSession> => this.#connections;
     this.faults = new Faults(faults, connections);
     this.inspect = new Inspection(this.#context, connections);

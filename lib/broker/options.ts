@@ -2,7 +2,7 @@
 import { ArgumentError } from '../amqp/errors.js';
 import type { TlsOptions as TlsServerOptions } from 'node:tls';
 import { emulatedVersions, type EmulatedVersion } from './store/behaviour.js';
-import type { UserOptions } from './serve/users.js';
+import type { Permissions, UserOptions } from './serve/users.js';
 
 export interface BrokerOptions {
   /** TCP port; 0 takes any free one. Without it the broker is in memory only: use `broker.memory()`. */
@@ -65,7 +65,7 @@ export function resolveOptions(options: BrokerOptions): ResolvedOptions {
     port: port === false || port === undefined ? undefined : integer('port', port, 0xffff),
     host: options.host ?? '127.0.0.1',
     emulate,
-    users: options.users ?? [],
+    users: checkedUsers(options.users ?? []),
     virtualHosts: options.virtualHosts ?? [],
     heartbeat: integer('heartbeat', options.heartbeat ?? 60, 0xffff),
     frameMax: integer('frameMax', options.frameMax ?? 131_072, 0xffff_ffff),
@@ -80,6 +80,53 @@ export function resolveOptions(options: BrokerOptions): ResolvedOptions {
 function integer(name: string, value: number, most: number): number {
   if (Number.isInteger(value) && value >= 0 && value <= most) return value;
   throw new ArgumentError(name, `must be an integer from 0 to ${String(most)}, not ${String(value)}`);
+}
+
+function isList(value: unknown): boolean {
+  return Array.isArray(value);
+}
+
+const knownOfUsers = new Set(['name', 'password', 'passwordHash', 'virtualHosts']);
+
+/** They may come out of a file. No password is repeated. */
+function checkedUsers(users: readonly UserOptions[]): readonly UserOptions[] {
+  if (!isList(users)) throw new ArgumentError('users', 'must be a list');
+  for (const [index, user] of users.entries()) {
+    const path = `users[${String(index)}]`;
+    if (typeof user !== 'object' || (user as unknown) === null) throw new ArgumentError(path, 'must be an object');
+    const unknown = Object.keys(user).find((key) => !knownOfUsers.has(key));
+    if (unknown !== undefined) {
+      throw new ArgumentError(`${path}.${unknown}`, `unknown; there is: ${[...knownOfUsers].join(', ')}`);
+    }
+    if (typeof user.name !== 'string' || user.name === '') throw new ArgumentError(`${path}.name`, 'must be a name');
+    if (user.password !== undefined && typeof user.password !== 'string') {
+      throw new ArgumentError(`${path}.password`, 'must be a string');
+    }
+    if (user.virtualHosts !== undefined) checkPermissions(`${path}.virtualHosts`, user.virtualHosts);
+  }
+  return users;
+}
+
+function checkPermissions(path: string, virtualHosts: Readonly<Record<string, Permissions>>): void {
+  if (typeof virtualHosts !== 'object' || (virtualHosts as unknown) === null || Array.isArray(virtualHosts)) {
+    throw new ArgumentError(path, 'must be an object: permissions by the name of the virtual host');
+  }
+  for (const [host, permissions] of Object.entries(virtualHosts)) {
+    if (typeof permissions !== 'object' || (permissions as unknown) === null) {
+      throw new ArgumentError(`${path}.${host}`, 'must be an object: configure, write, read');
+    }
+    for (const [name, source] of Object.entries(permissions) as [string, unknown][]) {
+      if (!['configure', 'write', 'read'].includes(name)) {
+        throw new ArgumentError(`${path}.${host}.${name}`, 'unknown; there is: configure, write, read');
+      }
+      try {
+        if (typeof source === 'string') new RegExp(source);
+        else if (source !== undefined) throw new Error('no string');
+      } catch {
+        throw new ArgumentError(`${path}.${host}.${name}`, 'must be a regular expression, as a string');
+      }
+    }
+  }
 }
 
 function memoryLimit(value: number): number {
