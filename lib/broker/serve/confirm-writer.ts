@@ -3,6 +3,7 @@
  *
  * Must not know messages. `multiple` covers only what was settled: not while a fault holds the confirm of one back.
  */
+import type { ClockTimer } from '../clock.js';
 import { writeAck, writeMethod, type ByteWriter } from '../../amqp/protocol/index.js';
 
 export class ConfirmWriter {
@@ -11,7 +12,7 @@ export class ConfirmWriter {
   #firstUnwritten = 0;
   #lastUnwritten = 0;
   /** Tags whose confirms are late or lost, and what brings them. */
-  readonly #held = new Map<number, NodeJS.Timeout | undefined>();
+  readonly #held = new Map<number, ClockTimer | undefined>();
 
   constructor(
     readonly writer: ByteWriter,
@@ -23,15 +24,15 @@ export class ConfirmWriter {
     return ++this.#lastTag;
   }
 
-  /** `answer` is called so many milliseconds later, at Infinity never; until then this tag is not confirmed. */
-  hold(tag: number, delay: number, answer: () => void): void {
+  /** This tag is not confirmed until `timer` brings it; undefined: never. */
+  hold(tag: number, timer: ClockTimer | undefined): void {
     this.flush();
-    this.#held.set(tag, Number.isFinite(delay) ? setTimeout(answer, delay) : undefined);
+    this.#held.set(tag, timer);
   }
 
   /** What is held is never confirmed. */
   stop(): void {
-    for (const timer of this.#held.values()) clearTimeout(timer);
+    for (const timer of this.#held.values()) timer?.cancel();
   }
 
   acknowledge(tag: number): void {

@@ -8,6 +8,7 @@ import {
   type MethodFields,
 } from '../../amqp/protocol/index.js';
 import type { Exchange } from '../store/exchange.js';
+import type { BrokerClock } from '../clock.js';
 import { receivedMessage, type Message } from '../store/message.js';
 import { channelRefusal, connectionRefusal } from '../store/reply-error.js';
 import type { ChannelSession } from './channel-session.js';
@@ -45,7 +46,7 @@ export function publish(session: ChannelSession, { fields, encodedProperties, bo
   const route = (): void => {
     const { isTaken, isAccepted } = routed(session, exchange, message);
     if (!isTaken && fields.mandatory) returnMessage(session, message);
-    if (tag !== undefined) confirm(session, tag, isAccepted);
+    if (tag !== undefined) confirm(session, tag, isAccepted, virtualHost.clock);
   };
   if (session.transaction) session.transaction.steps.push(route);
   else route();
@@ -85,7 +86,7 @@ function returnMessage(session: ChannelSession, message: Message): void {
   session.sendMessage('basic.return', fields, message);
 }
 
-function confirm(session: ChannelSession, tag: number, isAccepted: boolean): void {
+function confirm(session: ChannelSession, tag: number, isAccepted: boolean, clock: BrokerClock): void {
   const { confirms, connection } = session;
   if (!confirms) return;
   const answer = (): void => {
@@ -96,7 +97,7 @@ function confirm(session: ChannelSession, tag: number, isAccepted: boolean): voi
   };
   const delay = connection.conditions.confirmDelay.top;
   if (delay === undefined) answer();
-  else confirms.hold(tag, delay, answer);
+  else confirms.hold(tag, Number.isFinite(delay) ? clock.after(delay, answer) : undefined);
 }
 
 /** Throws 406 for a body over max_message_size. */
