@@ -1,4 +1,8 @@
 /** Faults on demand: each through our own client, over TCP and in memory, and what comes after it. */
+import { readFile } from 'node:fs/promises';
+import { connect as connectSocket } from 'node:net';
+import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
 import { jest } from '@jest/globals';
 import { connect, type Channel, type ConnectionParameters, type Delivery } from 'leveret/amqp';
 import { EmbeddedBroker } from 'leveret/broker';
@@ -368,6 +372,25 @@ describe.each(['tcp', 'memory'] as const)('faults over %s', (way) => {
     warned.mockRestore();
     witness.expectOutages(0);
   });
+});
+
+it.each(['TCP', 'TLS'] as const)('a reset is one on %s: the client is told ECONNRESET', async (way) => {
+  const directory = process.env['LEVERET_TEST_TLS_DIRECTORY'];
+  if (directory === undefined) throw new Error('needs openssl: LEVERET_TEST_TLS_DIRECTORY is not set');
+  const read = (name: string): Promise<Buffer> => readFile(join(directory, name));
+  const tls = way === 'TLS' ? { cert: await read('server.pem'), key: await read('server.key') } : undefined;
+  const broker = await EmbeddedBroker.start({ port: 0, tls });
+  const to = { host: '127.0.0.1', port: broker.port };
+  const socket = way === 'TLS' ? connectTls({ ...to, rejectUnauthorized: false }) : connectSocket(to);
+  const errors: unknown[] = [];
+  socket.on('error', (error) => errors.push(error));
+  await new Promise((resolve) => socket.once(way === 'TLS' ? 'secureConnect' : 'connect', resolve));
+  socket.write('AMQP');
+  const reset = broker.faults.on();
+  await until('it is reset', () => reset.reset().strikes === 1);
+  await until('the client is told', () => errors.length === 1);
+  expect(errors[0]).toMatchObject({ code: 'ECONNRESET' });
+  await broker.stop();
 });
 
 describe('what is no fault', () => {
