@@ -229,6 +229,7 @@ export class ChannelSession implements DeliveryPort {
     }
     this.state = state;
     this.confirms?.flush();
+    this.confirms?.stop();
     if (this.directReply) this.virtualHost.directReplies.delete(this.directReply.address);
     if (this.transaction) this.restoreUnacked(this.transaction.settled);
     this.transaction = undefined;

@@ -1,5 +1,13 @@
 /** basic.publish with its content: checked, routed, returned, confirmed, in that order. */
-import { ByteReader, readProperties, replyCodes, type MethodFields } from '../../amqp/protocol/index.js';
+import { messageOf } from '../../amqp/errors.js';
+import {
+  ByteReader,
+  readProperties,
+  replyCodes,
+  type BasicProperties,
+  type MethodFields,
+} from '../../amqp/protocol/index.js';
+import type { Exchange } from '../store/exchange.js';
 import type { BrokerClock } from '../clock.js';
 import { receivedMessage, type Message } from '../store/message.js';
 import { channelRefusal, connectionRefusal } from '../store/reply-error.js';
@@ -18,10 +26,7 @@ const propertiesReader = new ByteReader();
 export function publish(session: ChannelSession, { fields, encodedProperties, body }: ReceivedPublish): void {
   const { virtualHost, connection } = session;
   const { exchange: exchangeName, routingKey } = fields;
-  propertiesReader.reset(encodedProperties, 0, encodedProperties.length);
-  const properties = readProperties(propertiesReader);
-  if (propertiesReader.remaining > 0)
-    throw connectionRefusal('frameError', 'cannot decode: bytes after the last property');
+  const properties = propertiesOf(encodedProperties);
   const received = receivedMessage(exchangeName, routingKey, encodedProperties, properties, body);
   assertSize(body.length, virtualHost.behaviour.maximumMessageSize);
   if (fields.immediate) throw connectionRefusal('notImplemented', 'immediate=true');
@@ -39,16 +44,41 @@ export function publish(session: ChannelSession, { fields, encodedProperties, bo
   const tag = session.confirms?.next();
 
   const route = (): void => {
-    const isReply = deliverReply(session, message);
-    const { queues, isAccepted } = isReply ? repliedDirectly : virtualHost.publish(exchange, message);
-    if (!isReply && queues.length === 0 && fields.mandatory) returnMessage(session, message);
+    const { isTaken, isAccepted } = routed(session, exchange, message);
+    if (!isTaken && fields.mandatory) returnMessage(session, message);
     if (tag !== undefined) confirm(session, tag, isAccepted, virtualHost.clock);
   };
   if (session.transaction) session.transaction.steps.push(route);
   else route();
 }
 
-const repliedDirectly = { queues: [], isAccepted: true } as const;
+/** RabbitMQ has no better code for them than 541. */
+function propertiesOf(encoded: Buffer): BasicProperties {
+  propertiesReader.reset(encoded, 0, encoded.length);
+  let properties: BasicProperties;
+  try {
+    properties = readProperties(propertiesReader);
+  } catch (error) {
+    throw connectionRefusal('internalError', `cannot decode properties: ${messageOf(error)}`);
+  }
+  if (propertiesReader.remaining === 0) return properties;
+  throw connectionRefusal('internalError', 'cannot decode properties: bytes after the last one');
+}
+
+interface Routed {
+  /** A queue took it, or somebody who waits for a reply. */
+  readonly isTaken: boolean;
+  /** False: the publisher gets a nack. */
+  readonly isAccepted: boolean;
+}
+
+function routed(session: ChannelSession, exchange: Exchange, message: Message): Routed {
+  const fault = session.connection.conditions.publishes.top;
+  if (fault !== undefined) return { isTaken: fault === 'nack', isAccepted: fault !== 'nack' };
+  if (deliverReply(session, message)) return { isTaken: true, isAccepted: true };
+  const { queues, isAccepted } = session.virtualHost.publish(exchange, message);
+  return { isTaken: queues.length > 0, isAccepted };
+}
 
 function returnMessage(session: ChannelSession, message: Message): void {
   const { exchange, routingKey } = message;
@@ -65,12 +95,13 @@ function confirm(session: ChannelSession, tag: number, isAccepted: boolean, cloc
     else confirms.refuse(tag);
     connection.requestFlush();
   };
-  const delay = connection.confirmDelay;
+  const delay = connection.conditions.confirmDelay.top;
   if (delay === undefined) answer();
-  else if (Number.isFinite(delay)) clock.after(delay, answer);
+  else confirms.hold(tag, Number.isFinite(delay) ? clock.after(delay, answer) : undefined);
 }
 
-function assertSize(size: number, limit: number): void {
+/** Throws 406 for a body over max_message_size. */
+export function assertSize(size: number, limit: number): void {
   if (size <= limit) return;
   throw channelRefusal('preconditionFailed', `message size ${size} is larger than configured max size ${limit}`);
 }

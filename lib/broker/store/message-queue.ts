@@ -8,6 +8,7 @@ import type { BrokerClock, ClockTimer } from '../clock.js';
 import type { BrokerEvents, Outcome } from '../events.js';
 import type { Behaviour } from './behaviour.js';
 import { ConsumerTurns, type TurnTaker } from './consumer-turns.js';
+import { messageOverhead, type MemoryLedger } from './memory-ledger.js';
 import type { DeathReason, Message, QueuedMessage } from './message.js';
 import type { QueueDeclaration, QueueSettings } from './queue-arguments.js';
 import { ReadyList } from './ready-list.js';
@@ -26,6 +27,7 @@ export interface QueueHost {
   readonly behaviour: Behaviour;
   readonly events: BrokerEvents;
   readonly clock: BrokerClock;
+  readonly memory: MemoryLedger;
   /** Sends a dead message on; answers whether a copy was made. `wasDelivered`: somebody had it before. */
   deadLetter(queue: MessageQueue, message: Message, reason: DeathReason, wasDelivered: boolean): boolean;
   /** The queue was unused for as long as x-expires allows. */
@@ -94,6 +96,7 @@ export class MessageQueue {
       if (overflow === 'reject-publish-dlx') this.#host.deadLetter(this, message, 'maxlen', isRedelivered);
       return false;
     }
+    this.#host.memory.add(sizeOf(message));
     this.#ready.push({
       message,
       sequence: this.#sequence++,
@@ -193,7 +196,10 @@ export class MessageQueue {
    */
   requeue(queued: QueuedMessage, isFailure: boolean): void {
     this.#unackedCount--;
-    if (this.#isDeleted) return;
+    if (this.#isDeleted) {
+      this.#host.memory.remove(sizeOf(queued.message));
+      return;
+    }
     queued.isRedelivered = true;
     queued.requeueCount++;
     if (isFailure) queued.deliveryCount++;
@@ -213,6 +219,7 @@ export class MessageQueue {
   }
 
   #tellSettled(queued: QueuedMessage, outcome: Outcome, isDeadLettered: boolean): void {
+    if (outcome !== 'requeue') this.#host.memory.remove(sizeOf(queued.message));
     this.#host.events.tell('settled', () => ({
       virtualHost: this.#host.name,
       queue: this.name,
@@ -242,7 +249,11 @@ export class MessageQueue {
 
   /** Drops what is ready; answers how many. */
   purge(): number {
-    return this.#ready.clear();
+    let bytes = 0;
+    for (const { message } of this.#ready) bytes += sizeOf(message);
+    const count = this.#ready.clear();
+    this.#host.memory.remove(bytes);
+    return count;
   }
 
   /** Ends the queue; answers how many messages went with it, and who consumed it. */
@@ -250,7 +261,7 @@ export class MessageQueue {
     this.#isDeleted = true;
     this.#expiryTimer?.cancel();
     this.#unusedTimer?.cancel();
-    return { messageCount: this.#ready.clear(), consumers: this.#turns.clear() };
+    return { messageCount: this.purge(), consumers: this.#turns.clear() };
   }
 
   /** The queue was used: x-expires starts anew. */
@@ -287,6 +298,10 @@ export class MessageQueue {
       this.pump();
     });
   }
+}
+
+function sizeOf({ body, encodedProperties }: Message): number {
+  return body.length + encodedProperties.length + messageOverhead;
 }
 
 /** The earlier of the queue's and the message's own time to live. */

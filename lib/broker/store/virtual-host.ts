@@ -9,6 +9,7 @@ import type { Behaviour } from './behaviour.js';
 import { deadLetter, isDeadLetterCycle } from './dead-letter.js';
 import { Exchange, isMatchMode, type Binding, type ExchangeDeclaration } from './exchange.js';
 import { areEqualFields, describedDifference } from './field-text.js';
+import type { MemoryLedger } from './memory-ledger.js';
 import type { DeathReason, Message } from './message.js';
 import { MessageQueue, type QueueConsumer, type QueueHost } from './message-queue.js';
 import { assertSameQueue, inequivalent, queueSettings, type QueueDeclaration } from './queue-arguments.js';
@@ -50,6 +51,7 @@ export class VirtualHost implements QueueHost {
     readonly behaviour: Behaviour,
     readonly events: BrokerEvents,
     readonly clock: BrokerClock,
+    readonly memory: MemoryLedger,
   ) {
     for (const { name: exchange, type } of predeclared) {
       const flags = { isDurable: true, isAutoDelete: false, isInternal: false, arguments: {} };

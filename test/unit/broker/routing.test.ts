@@ -4,6 +4,7 @@ import { BrokerClock } from '../../../lib/broker/clock.js';
 import { BrokerEvents } from '../../../lib/broker/events.js';
 import { behaviourOf } from '../../../lib/broker/store/behaviour.js';
 import type { ExchangeType } from '../../../lib/broker/store/exchange.js';
+import { MemoryLedger } from '../../../lib/broker/store/memory-ledger.js';
 import { encodeProperties, receivedMessage } from '../../../lib/broker/store/message.js';
 import { routeMessage } from '../../../lib/broker/store/routing.js';
 import { matchesTopic, topicWords } from '../../../lib/broker/store/topic-pattern.js';
@@ -81,7 +82,13 @@ describe('exchanges', () => {
     link(source: string, destination: string, routingKey: string): void;
     route(exchange: string, routingKey: string, headers?: FieldTable): string[];
   } {
-    const host = new VirtualHost('/', behaviourOf('4.3'), new BrokerEvents(), new BrokerClock());
+    const host = new VirtualHost(
+      '/',
+      behaviourOf('4.3'),
+      new BrokerEvents(),
+      new BrokerClock(),
+      new MemoryLedger(Infinity),
+    );
     const bind = (kind: 'queue' | 'exchange', source: string, destination: string, key: string, table = {}): void => {
       host.bind({ source, destinationKind: kind, destination, routingKey: key, arguments: table });
     };
