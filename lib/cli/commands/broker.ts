@@ -51,14 +51,16 @@ export const brokerCommand: Command = async (options) => {
     tls,
   });
   if (values.log) await log(broker);
-  process.stdout.write(`${broker.url}\n`);
   if (broker.url.includes('guest:guest@') && !isLoopback(values.host)) {
     process.stderr.write(
       'leveret: broker: warning: others can reach this broker, and guest/guest may do everything on it; ' +
         'give guest another password with --users\n',
     );
   }
-  await interrupted();
+  // Who reads the URL may end it at once.
+  const ending = interrupted();
+  process.stdout.write(`${broker.url}\n`);
+  await ending;
   await broker.stop();
 };
 
