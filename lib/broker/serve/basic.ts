@@ -21,10 +21,11 @@ type BasicMethods =
 export const basicHandlers: Handlers<BasicMethods> = {
   'basic.qos': (session, { prefetchSize, prefetchCount, global }) => {
     if (prefetchSize !== 0) throw connectionRefusal('notImplemented', `prefetch_size!=0 (${prefetchSize})`);
-    if (global) session.channelPrefetch = prefetchCount;
-    else session.consumerPrefetch = prefetchCount;
+    // A limit for each consumer to come lifts that of the channel, as on RabbitMQ.
+    session.channelPrefetch = global ? prefetchCount : 0;
+    if (!global) session.consumerPrefetch = prefetchCount;
     session.send('basic.qos-ok', {});
-    if (global) session.pump();
+    session.pump();
   },
 
   'basic.consume': (session, fields) => {
@@ -42,7 +43,7 @@ export const basicHandlers: Handlers<BasicMethods> = {
     const name = session.queueName(fields.queue);
     connection.user.authorise(virtualHost, 'read', 'queue', name);
     const queue = session.queue(name);
-    if (queue.hasExclusiveConsumer || (isExclusive && queue.consumerCount > 0)) {
+    if (!queue.mayConsume(isExclusive)) {
       throw channelRefusal('accessRefused', `queue '${name}' in vhost '${virtualHost.name}' in exclusive use`);
     }
     const priority = consumerPriority(fields.arguments, `queue '${name}' in vhost '${virtualHost.name}'`);

@@ -14,7 +14,7 @@ import {
   type MethodInputs,
   type MethodName,
 } from '../../amqp/protocol/index.js';
-import { withHeaders, type Message, type QueuedMessage } from '../store/message.js';
+import { edited, type Message, type QueuedMessage } from '../store/message.js';
 import type { MessageQueue } from '../store/message-queue.js';
 import { channelRefusal } from '../store/reply-error.js';
 import type { VirtualHost } from '../store/virtual-host.js';
@@ -118,9 +118,11 @@ export class ChannelSession implements DeliveryPort {
     if (queue.settings.type !== 'quorum') return message;
     const { writesFirstDeliveryCount } = this.virtualHost.behaviour;
     if (requeueCount === 0 && !writesFirstDeliveryCount) return message;
-    return withHeaders(message, {
-      ...(writesFirstDeliveryCount ? {} : { 'x-acquired-count': requeueCount }),
-      ...(writesFirstDeliveryCount || deliveryCount > 0 ? { 'x-delivery-count': deliveryCount } : {}),
+    return edited(message, {
+      headers: {
+        ...(writesFirstDeliveryCount ? {} : { 'x-acquired-count': requeueCount }),
+        ...(writesFirstDeliveryCount || deliveryCount > 0 ? { 'x-delivery-count': deliveryCount } : {}),
+      },
     });
   }
 
@@ -234,8 +236,9 @@ export class ChannelSession implements DeliveryPort {
     this.transaction = undefined;
     const deliveries = this.takeAllUnacked();
     this.release(deliveries);
-    this.requeue(deliveries, true);
+    // Consumers go first: with the last one its queue may go, and what it held is not dead-lettered then.
     for (const consumer of [...this.consumers.values()]) this.removeConsumer(consumer);
+    this.requeue(deliveries, true);
     for (const queue of new Set(deliveries.map((delivery) => delivery.queue))) queue.pump();
   }
 }

@@ -12,12 +12,13 @@ export const exchangeHandlers: Handlers<ExchangeMethods> = {
   'exchange.declare': (session, fields) => {
     const { virtualHost, connection } = session;
     const name = withoutLineBreaks(fields.exchange);
-    if (name === '') throw operationOnDefault();
     if (fields.passive) {
+      if (name === '') throw operationOnDefault();
       connection.user.authoriseLook(virtualHost, 'exchange', name);
       virtualHost.exchange(name);
     } else {
       const type = exchangeType(fields.type, virtualHost);
+      if (name === '') throw operationOnDefault();
       connection.user.authorise(virtualHost, 'configure', 'exchange', name);
       if (!virtualHost.findExchange(name)) assertNotReserved(name, 'exchange');
       const alternate = fields.arguments['alternate-exchange'];

@@ -1,9 +1,9 @@
 /** basic.publish with its content: checked, routed, returned, confirmed, in that order. */
 import { ByteReader, readProperties, replyCodes, type MethodFields } from '../../amqp/protocol/index.js';
-import { receivedMessage, type Message } from '../store/message.js';
+import { edited, receivedMessage, type Message } from '../store/message.js';
 import { channelRefusal, connectionRefusal } from '../store/reply-error.js';
 import type { ChannelSession } from './channel-session.js';
-import { deliverReply, withReplyAddress } from './direct-reply.js';
+import { deliverReply, directReplyPrefix, replyAddress } from './direct-reply.js';
 
 /** A publish whose content came in whole. */
 export interface ReceivedPublish {
@@ -17,13 +17,8 @@ const propertiesReader = new ByteReader();
 export function publish(session: ChannelSession, { fields, encodedProperties, body }: ReceivedPublish): void {
   const { virtualHost, connection } = session;
   const { exchange: exchangeName, routingKey } = fields;
-  propertiesReader.reset(encodedProperties, 0, encodedProperties.length);
-  const properties = readProperties(propertiesReader);
-  if (propertiesReader.remaining > 0)
-    throw connectionRefusal('frameError', 'cannot decode: bytes after the last property');
-  const received = receivedMessage(exchangeName, routingKey, encodedProperties, properties, body);
-  assertSize(body.length, virtualHost.behaviour.maximumMessageSize);
   if (fields.immediate) throw connectionRefusal('notImplemented', 'immediate=true');
+  assertSize(body.length, virtualHost.behaviour.maximumMessageSize);
   connection.user.authorise(virtualHost, 'write', 'exchange', exchangeName);
   const exchange = virtualHost.exchange(exchangeName);
   if (exchange.declaration.isInternal) {
@@ -32,19 +27,31 @@ export function publish(session: ChannelSession, { fields, encodedProperties, bo
       `cannot publish to internal exchange '${exchangeName}' in vhost '${virtualHost.name}'`,
     );
   }
-  assertOwnUser(properties.userId, connection.user.name);
+  propertiesReader.reset(encodedProperties, 0, encodedProperties.length);
+  const properties = readProperties(propertiesReader);
+  if (propertiesReader.remaining > 0) {
+    throw connectionRefusal('frameError', 'cannot decode: bytes after the last property');
+  }
+  const { replyTo } = properties;
+  const address = replyTo === directReplyPrefix ? replyAddress(session) : undefined;
+  const userName = connection.user.name;
+  if (!virtualHost.behaviour.checksUserLast) assertOwnUser(properties.userId, userName);
   assertExpiration(properties.expiration);
-  const message = withReplyAddress(session, received);
+  const received = receivedMessage(exchangeName, routingKey, encodedProperties, properties, body);
+  if (virtualHost.behaviour.checksUserLast) assertOwnUser(properties.userId, userName);
+  const message = address === undefined ? received : edited(received, { replyTo: address });
   const tag = session.confirms?.next();
+  // Within a transaction too: what is bound, or declared, before the commit comes too late.
+  const routed = virtualHost.route(exchange, message);
 
-  const route = (): void => {
+  const deliver = (): void => {
     const isReply = deliverReply(session, message);
-    const { queues, isAccepted } = isReply ? repliedDirectly : virtualHost.publish(exchange, message);
+    const { queues, isAccepted } = isReply ? repliedDirectly : virtualHost.deliver(message, routed);
     if (!isReply && queues.length === 0 && fields.mandatory) returnMessage(session, message);
     if (tag !== undefined) confirm(session, tag, isAccepted);
   };
-  if (session.transaction) session.transaction.steps.push(route);
-  else route();
+  if (session.transaction) session.transaction.steps.push(deliver);
+  else deliver();
 }
 
 const repliedDirectly = { queues: [], isAccepted: true } as const;
@@ -82,17 +89,17 @@ function assertOwnUser(claimed: string | undefined, actual: string): void {
   );
 }
 
-/** The longest time to live, in milliseconds. */
-const longestExpiration = 0xffff_ffff;
+/** The longest time to live, in milliseconds: ten years. */
+const longestExpiration = 315_360_000_000;
 
 function assertExpiration(expiration: string | undefined): void {
   if (expiration === undefined) return;
-  const [, digits, rest = ''] = /^(-?\d+)([^]*)$/.exec(expiration) ?? [];
+  const [, digits, rest = ''] = /^([-+]?\d+)([^]*)$/.exec(expiration) ?? [];
   let reason: string | undefined;
   if (digits === undefined) reason = 'no_integer';
   else if (rest !== '') reason = `{leftover_string,"${rest}"}`;
-  else if (Number(digits) < 0) reason = `{value_negative,${digits}}`;
-  else if (Number(digits) > longestExpiration) reason = `{value_too_large,${digits}}`;
+  else if (Number(digits) < 0) reason = `{value_negative,${Number(digits)}}`;
+  else if (Number(digits) > longestExpiration) reason = `{value_too_large,${Number(digits)}}`;
   if (reason !== undefined) {
     throw channelRefusal('preconditionFailed', `invalid expiration '${expiration}': ${reason}`);
   }

@@ -4,6 +4,15 @@
  * The one place that knows versions: everything else asks for a named behaviour.
  */
 
+import {
+  argumentChecks310,
+  argumentChecks43,
+  knownArguments310,
+  knownArguments43,
+  type ArgumentChecks,
+  type KnownArguments,
+} from './argument-rules.js';
+
 /** A version of RabbitMQ whose behaviour can be emulated. */
 export type EmulatedVersion = '3.10' | '4.3';
 
@@ -28,8 +37,11 @@ export interface Behaviour {
   readonly keepsCopiesOfDeadLetters: boolean;
   /** A second declaration without x-queue-type is compared as a classic one. */
   readonly defaultsQueueType: boolean;
-  /** x-queue-mode is checked. */
-  readonly knowsQueueMode: boolean;
+  /** The x-arguments that each type of queue knows, and how they are checked. */
+  readonly knownArguments: KnownArguments;
+  readonly argumentChecks: ArgumentChecks;
+  /** A publish is refused for another user's user_id only when all else is right. */
+  readonly checksUserLast: boolean;
   /** x-death headers that a client wrote are continued by the broker. */
   readonly readsClientDeaths: boolean;
   /** Dead letters carry x-last-death-* headers too. */
@@ -52,7 +64,9 @@ const behaviours: Record<EmulatedVersion, Behaviour> = {
     deadLettersStayRedelivered: false,
     keepsCopiesOfDeadLetters: false,
     defaultsQueueType: false,
-    knowsQueueMode: true,
+    knownArguments: knownArguments310,
+    argumentChecks: argumentChecks310,
+    checksUserLast: false,
     readsClientDeaths: true,
     writesLastDeath: false,
     namesMissingPermission: false,
@@ -69,7 +83,9 @@ const behaviours: Record<EmulatedVersion, Behaviour> = {
     deadLettersStayRedelivered: true,
     keepsCopiesOfDeadLetters: true,
     defaultsQueueType: true,
-    knowsQueueMode: false,
+    knownArguments: knownArguments43,
+    argumentChecks: argumentChecks43,
+    checksUserLast: true,
     readsClientDeaths: false,
     writesLastDeath: true,
     namesMissingPermission: true,

@@ -43,7 +43,8 @@ function describedField(value: FieldValue): string {
   return `the value '${plainText(value)}' of type '${typeName(value)}'`;
 }
 
-function plainText(value: FieldValue): string {
+/** A value as RabbitMQ prints it in a refusal, as far as it is a plain one. */
+export function plainText(value: FieldValue): string {
   if (typeof value === 'string') return value;
   if (typeof value === 'object') return canonicalValue(value);
   return String(value);

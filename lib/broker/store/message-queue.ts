@@ -77,8 +77,10 @@ export class MessageQueue {
     return this.#isDeleted;
   }
 
-  get hasExclusiveConsumer(): boolean {
-    return this.#turns.some((consumer) => consumer.isExclusive);
+  /** Whether a consumer may come; an exclusive one only where no other is, and never to a single active consumer. */
+  mayConsume(isExclusive: boolean): boolean {
+    if (this.settings.isSingleActiveConsumer) return !isExclusive;
+    return isExclusive ? this.#turns.count === 0 : !this.#turns.some((consumer) => consumer.isExclusive);
   }
 
   get readyMessages(): Iterable<QueuedMessage> {
@@ -91,7 +93,7 @@ export class MessageQueue {
   publish(message: Message, isRedelivered = false): boolean {
     if (this.#isDeleted) return true;
     this.#dropExpired();
-    const { overflow, maximumLength, maximumBytes, messageTtl } = this.settings;
+    const { overflow, messageTtl } = this.settings;
     if (overflow !== 'drop-head' && this.#isFullFor(message)) {
       if (overflow === 'reject-publish-dlx') this.#host.deadLetter(this, message, 'maxlen', isRedelivered);
       return false;
@@ -107,7 +109,7 @@ export class MessageQueue {
       attempts: 0,
     });
     this.#deliverReady();
-    if (maximumLength !== undefined || maximumBytes !== undefined) this.#dropOverflow();
+    this.#dropOverflow();
     // After the consumers had their turn: a time to live of 0 means "deliver now or not at all".
     this.#dropExpired();
     return true;
@@ -119,7 +121,8 @@ export class MessageQueue {
   }
 
   #dropOverflow(): void {
-    const { maximumLength = Infinity, maximumBytes = Infinity } = this.settings;
+    const { overflow, maximumLength = Infinity, maximumBytes = Infinity } = this.settings;
+    if (overflow !== 'drop-head') return;
     while (this.#ready.length > maximumLength || this.#ready.byteLength > maximumBytes) {
       const dropped = this.#ready.shift();
       if (!dropped) return;
@@ -129,8 +132,10 @@ export class MessageQueue {
 
   // --- messages out --------------------------------------------------------------------------------
 
-  /** Gives ready messages to consumers that can take them. */
+  /** Something changed: drops what is too much or too old, and gives the rest to consumers that can take it. */
   pump(): void {
+    this.#turns.unblock();
+    this.#dropOverflow();
     this.#dropExpired();
     this.#deliverReady();
   }
@@ -141,6 +146,8 @@ export class MessageQueue {
     this.#dropExpired();
     const queued = this.#ready.shift();
     if (queued) this.#handOver(queued, noAck);
+    // What comes to the head now may have expired there: the count that the client reads is without it.
+    this.#dropExpired();
     return queued;
   }
 
@@ -154,6 +161,7 @@ export class MessageQueue {
         if (!queued) return;
         this.#handOver(queued, consumer.noAck);
         consumer.take(this, queued);
+        this.#dropExpired();
       }
     } finally {
       this.#isPumping = false;

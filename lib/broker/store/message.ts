@@ -4,13 +4,8 @@
  * Properties stay encoded, so that they are passed on as the publisher wrote them; they are decoded once, at publish.
  * Must not know queues, channels or sockets.
  */
-import {
-  ByteWriter,
-  writeProperties,
-  type BasicProperties,
-  type FieldTable,
-  type FieldValue,
-} from '../../amqp/protocol/index.js';
+import { ByteWriter, writeProperties, type BasicProperties, type FieldValue } from '../../amqp/protocol/index.js';
+import { decodedProperties, editProperties, type PropertyEdit } from './encoded-properties.js';
 import { typeName } from './field-text.js';
 import { channelRefusal } from './reply-error.js';
 
@@ -99,28 +94,18 @@ export function receivedMessage(
   const visibleCopies = copiesOf('CC', headers['CC']);
   const copies = [...visibleCopies, ...copiesOf('BCC', headers['BCC'])];
   if (!('BCC' in headers)) return { ...message, copies, visibleCopies };
-  return { ...withProperties(message, { ...properties, headers: without(headers, 'BCC') }), copies, visibleCopies };
+  return { ...edited(message, { withoutHeaders: ['BCC'] }), copies, visibleCopies };
 }
 
-/** The same message with other properties. */
-export function withProperties(message: Message, properties: Readonly<BasicProperties>): Message {
-  return { ...message, properties, encodedProperties: encodeProperties(properties) };
-}
-
-/** The same message with more headers. */
-export function withHeaders(message: Message, headers: Readonly<FieldTable>): Message {
-  const { properties } = message;
-  return withProperties(message, { ...properties, headers: { ...properties.headers, ...headers } });
+/** The same message with some properties changed; the others stay as the publisher encoded them. */
+export function edited(message: Message, edit: PropertyEdit): Message {
+  const encodedProperties = editProperties(message.encodedProperties, edit);
+  return { ...message, encodedProperties, properties: decodedProperties(encodedProperties) };
 }
 
 /** All routing keys of a message: its own, and those of CC and BCC. */
 export function routingKeysOf(message: Message): readonly string[] {
   return message.copies.length === 0 ? [message.routingKey] : [message.routingKey, ...message.copies];
-}
-
-/** Headers without one of them. */
-export function without(headers: Readonly<FieldTable>, name: string): FieldTable {
-  return Object.fromEntries(Object.entries(headers).filter(([key]) => key !== name));
 }
 
 const noCopies: readonly string[] = [];

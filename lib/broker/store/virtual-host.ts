@@ -7,7 +7,7 @@ import type { BrokerEvents } from '../events.js';
 import type { Behaviour } from './behaviour.js';
 import { deadLetter, isDeadLetterCycle } from './dead-letter.js';
 import { Exchange, isMatchMode, type Binding, type ExchangeDeclaration } from './exchange.js';
-import { areEqualFields, describedDifference } from './field-text.js';
+import { areEqualFields, describedDifference, plainText, typeName } from './field-text.js';
 import type { DeathReason, Message } from './message.js';
 import { MessageQueue, type QueueConsumer, type QueueHost } from './message-queue.js';
 import { assertSameQueue, inequivalent, queueSettings, type QueueDeclaration } from './queue-arguments.js';
@@ -139,7 +139,9 @@ export class VirtualHost implements QueueHost {
     if (source.declaration.type === 'headers' && mode !== undefined && !isMatchMode(mode)) {
       throw channelRefusal(
         'preconditionFailed',
-        `Invalid x-match field value <<"${mode as string}">>; expected all, any, all-with-x, or any-with-x`,
+        typeof mode === 'string'
+          ? `Invalid x-match field value <<"${mode}">>; expected all, any, all-with-x, or any-with-x`
+          : `Invalid x-match field type ${typeName(mode)} (value ${plainText(mode)}); expected longstr`,
       );
     }
     source.bind(binding);
@@ -216,8 +218,14 @@ export class VirtualHost implements QueueHost {
 
   // --- messages ------------------------------------------------------------------------------------
 
-  publish(exchange: Exchange, message: Message): PublishResult {
-    const queues = routeMessage(this, exchange, message);
+  /** The queues that take the message, as bindings are now. */
+  route(exchange: Exchange, message: Message): MessageQueue[] {
+    return routeMessage(this, exchange, message);
+  }
+
+  /** Puts a message into queues that were found for it; those that are gone since take nothing. */
+  deliver(message: Message, routed: readonly MessageQueue[]): PublishResult {
+    const queues = routed.filter(({ isDeleted }) => !isDeleted);
     let isAccepted = true;
     for (const queue of queues) isAccepted = queue.publish(message) && isAccepted;
     this.events.tell('published', () => ({
