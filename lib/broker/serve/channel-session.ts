@@ -8,9 +8,11 @@
  */
 import { randomBytes } from 'node:crypto';
 import {
+  TypedField,
   writeContent,
   writeMethod,
   type ContentMethod,
+  type FieldTable,
   type MethodInputs,
   type MethodName,
 } from '../../amqp/protocol/index.js';
@@ -32,7 +34,8 @@ export interface UnackedDelivery {
 
 /** What a transaction does when it is committed, and the deliveries it gives back when it is rolled back. */
 export interface Transaction {
-  readonly steps: (() => void)[];
+  /** Each answers whether it was done in full: a full queue may refuse a message. */
+  readonly steps: (() => boolean)[];
   readonly settled: UnackedDelivery[];
 }
 
@@ -113,17 +116,17 @@ export class ChannelSession implements DeliveryPort {
     this.sendMessage('basic.deliver', fields, this.deliverable(queue, queued));
   }
 
-  /** The message as it goes out: a quorum queue tells how often it was delivered before. */
-  deliverable(queue: MessageQueue, { message, deliveryCount, requeueCount }: QueuedMessage): Message {
+  /** The message as it goes out: a quorum queue tells how often it was delivered before. `isGet`: to a basic.get. */
+  deliverable(queue: MessageQueue, queued: QueuedMessage, isGet = false): Message {
+    const { message, deliveryCount, requeueCount } = queued;
     if (queue.settings.type !== 'quorum') return message;
-    const { writesFirstDeliveryCount } = this.virtualHost.behaviour;
-    if (requeueCount === 0 && !writesFirstDeliveryCount) return message;
-    return edited(message, {
-      headers: {
-        ...(writesFirstDeliveryCount ? {} : { 'x-acquired-count': requeueCount }),
-        ...(writesFirstDeliveryCount || deliveryCount > 0 ? { 'x-delivery-count': deliveryCount } : {}),
-      },
-    });
+    const { countsAcquisitions } = this.virtualHost.behaviour;
+    const headers: FieldTable = {};
+    if (countsAcquisitions && requeueCount > 0) headers['x-acquired-count'] = new TypedField('int64', requeueCount);
+    if (deliveryCount > 0 || (isGet && !countsAcquisitions)) {
+      headers['x-delivery-count'] = new TypedField('int64', deliveryCount);
+    }
+    return Object.keys(headers).length === 0 ? message : edited(message, { headers });
   }
 
   /** A message that comes from no queue (direct reply-to). */

@@ -1,4 +1,5 @@
 /** Class exchange: declare, delete, bind, unbind. */
+import type { FieldTable } from '../../amqp/protocol/index.js';
 import { exchangeTypes, type Binding, type ExchangeType } from '../store/exchange.js';
 import { typeName } from '../store/field-text.js';
 import { channelRefusal, connectionRefusal, type ReplyError } from '../store/reply-error.js';
@@ -20,15 +21,7 @@ export const exchangeHandlers: Handlers<ExchangeMethods> = {
       const type = exchangeType(fields.type, virtualHost);
       if (name === '') throw operationOnDefault();
       connection.user.authorise(virtualHost, 'configure', 'exchange', name);
-      if (!virtualHost.findExchange(name)) assertNotReserved(name, 'exchange');
-      const alternate = fields.arguments['alternate-exchange'];
-      if (alternate !== undefined && typeof alternate !== 'string') {
-        throw channelRefusal(
-          'preconditionFailed',
-          `invalid type '${typeName(alternate)}' for arg 'alternate-exchange' in exchange '${name}' ` +
-            `in vhost '${virtualHost.name}'`,
-        );
-      }
+      if (!virtualHost.findExchange(name)) assertMayBeMade(name, fields.arguments, virtualHost.name);
       virtualHost.declareExchange({
         name,
         type,
@@ -69,6 +62,16 @@ export const exchangeHandlers: Handlers<ExchangeMethods> = {
     if (!fields.noWait) session.send('exchange.unbind-ok', {});
   },
 };
+
+function assertMayBeMade(name: string, table: Readonly<FieldTable>, vhost: string): void {
+  assertNotReserved(name, 'exchange');
+  const alternate = table['alternate-exchange'];
+  if (alternate === undefined || typeof alternate === 'string') return;
+  throw channelRefusal(
+    'preconditionFailed',
+    `invalid type '${typeName(alternate)}' for arg 'alternate-exchange' in exchange '${name}' in vhost '${vhost}'`,
+  );
+}
 
 function exchangeBinding(
   session: ChannelSession,

@@ -39,19 +39,31 @@ export function publish(session: ChannelSession, { fields, encodedProperties, bo
   assertExpiration(properties.expiration);
   const received = receivedMessage(exchangeName, routingKey, encodedProperties, properties, body);
   if (virtualHost.behaviour.checksUserLast) assertOwnUser(properties.userId, userName);
-  const message = address === undefined ? received : edited(received, { replyTo: address });
+  const message = completed(received, address, virtualHost.behaviour.rewritesExpiration);
   const tag = session.confirms?.next();
   // Within a transaction too: what is bound, or declared, before the commit comes too late.
   const routed = virtualHost.route(exchange, message);
 
-  const deliver = (): void => {
+  const deliver = (): boolean => {
     const isReply = deliverReply(session, message);
     const { queues, isAccepted } = isReply ? repliedDirectly : virtualHost.deliver(message, routed);
     if (!isReply && queues.length === 0 && fields.mandatory) returnMessage(session, message);
     if (tag !== undefined) confirm(session, tag, isAccepted);
+    return isAccepted;
   };
   if (session.transaction) session.transaction.steps.push(deliver);
   else deliver();
+}
+
+/** With the reply address in place of the pseudo-queue's name, and the expiration as RabbitMQ passes it on. */
+function completed(message: Message, replyTo: string | undefined, rewritesExpiration: boolean): Message {
+  const { expiration } = message.properties;
+  const plain = rewritesExpiration && expiration !== undefined ? String(Number(expiration)) : expiration;
+  if (replyTo === undefined && plain === expiration) return message;
+  return edited(message, {
+    ...(replyTo === undefined ? {} : { replyTo }),
+    ...(plain === undefined ? {} : { expiration: plain }),
+  });
 }
 
 const repliedDirectly = { queues: [], isAccepted: true } as const;

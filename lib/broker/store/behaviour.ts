@@ -27,12 +27,16 @@ export interface Behaviour {
   readonly maximumMessageSize: number;
   /** Delivery limit of quorum queues that set none; undefined: no limit. */
   readonly defaultDeliveryLimit: number | undefined;
-  /** basic.nack with requeue, and basic.recover, count towards the delivery limit; basic.reject always does. */
+  /** basic.nack, and basic.recover, count as a delivery that failed; basic.reject always does. */
   readonly nackCountsAsDelivery: boolean;
-  /** Quorum queues write x-delivery-count from the first delivery on; else from 1 on, beside x-acquired-count. */
-  readonly writesFirstDeliveryCount: boolean;
-  /** A message that was delivered once keeps the redelivered flag wherever it is dead-lettered to. */
+  /** Quorum queues write x-acquired-count; else x-delivery-count with every basic.get, also where it is 0. */
+  readonly countsAcquisitions: boolean;
+  /** A message whose delivery failed keeps the redelivered flag wherever it is dead-lettered to. */
   readonly deadLettersStayRedelivered: boolean;
+  /** x-max-priority is at least this. */
+  readonly leastMaximumPriority: number;
+  /** An expiration is passed on as a plain number, whatever the publisher wrote. */
+  readonly rewritesExpiration: boolean;
   /** The CC header stays where x-dead-letter-routing-key replaces the routing keys. */
   readonly keepsCopiesOfDeadLetters: boolean;
   /** A second declaration without x-queue-type is compared as a classic one. */
@@ -60,8 +64,10 @@ const behaviours: Record<EmulatedVersion, Behaviour> = {
     maximumMessageSize: 128 * 1024 * 1024,
     defaultDeliveryLimit: undefined,
     nackCountsAsDelivery: true,
-    writesFirstDeliveryCount: true,
+    countsAcquisitions: false,
     deadLettersStayRedelivered: false,
+    leastMaximumPriority: 0,
+    rewritesExpiration: false,
     keepsCopiesOfDeadLetters: false,
     defaultsQueueType: false,
     knownArguments: knownArguments310,
@@ -79,8 +85,10 @@ const behaviours: Record<EmulatedVersion, Behaviour> = {
     maximumMessageSize: 16 * 1024 * 1024,
     defaultDeliveryLimit: 20,
     nackCountsAsDelivery: false,
-    writesFirstDeliveryCount: false,
+    countsAcquisitions: true,
     deadLettersStayRedelivered: true,
+    leastMaximumPriority: 1,
+    rewritesExpiration: true,
     keepsCopiesOfDeadLetters: true,
     defaultsQueueType: true,
     knownArguments: knownArguments43,

@@ -65,7 +65,11 @@ function withDeath(known: readonly Death[], message: Message, circumstances: Dea
   const { queue, reason, time } = circumstances;
   const before = known.find((death) => death.queue === queue && death.reason === reason);
   const others = known.filter((death) => death !== before);
-  if (before) return [{ ...before, count: before.count + 1 }, ...others];
+  if (before) {
+    const count = before.count + 1;
+    const received = before.received && { received: { ...before.received, count: new TypedField('int64', count) } };
+    return [{ ...before, count, ...received }, ...others];
+  }
   const death: Death = {
     queue,
     reason,
@@ -79,6 +83,7 @@ function withDeath(known: readonly Death[], message: Message, circumstances: Dea
 }
 
 function encodedDeath(death: Death): FieldTable {
+  if (death.received) return death.received;
   return {
     count: new TypedField('int64', death.count),
     reason: death.reason,
@@ -107,6 +112,7 @@ function decodedDeath(entry: FieldValue): Death[] {
       exchange: typeof exchange === 'string' ? exchange : '',
       routingKeys: Array.isArray(keys) ? keys.filter((key): key is string => typeof key === 'string') : [],
       originalExpiration: typeof originalExpiration === 'string' ? originalExpiration : undefined,
+      received: fields,
     },
   ];
 }

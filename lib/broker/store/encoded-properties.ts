@@ -22,6 +22,7 @@ export interface PropertyEdit {
   /** Headers to put in, in place of those of the same name. */
   readonly headers?: Readonly<FieldTable>;
   readonly withoutExpiration?: boolean;
+  readonly expiration?: string;
   readonly replyTo?: string;
 }
 
@@ -49,6 +50,9 @@ export function editProperties(encoded: Buffer, edit: PropertyEdit): Buffer {
       set(index);
     } else if (index === replyToIndex && edit.replyTo !== undefined) {
       pieces.push(shortString(edit.replyTo));
+      set(index);
+    } else if (index === expirationIndex && edit.expiration !== undefined) {
+      pieces.push(shortString(edit.expiration));
       set(index);
     } else if (index === expirationIndex && edit.withoutExpiration) {
       flags &= ~(0x8000 >> index);

@@ -12,6 +12,7 @@ import type { QueueDeclaration, QueueSettings } from './queue-arguments.js';
 import { ReadyList } from './ready-list.js';
 
 export interface QueueConsumer extends TurnTaker {
+  readonly tag: string;
   readonly noAck: boolean;
   readonly isExclusive: boolean;
   /** Hands a message over; called only while `canTake` says so. */
@@ -24,13 +25,13 @@ export interface QueueHost {
   readonly name: string;
   readonly behaviour: Behaviour;
   readonly events: BrokerEvents;
-  /** Sends a dead message on; answers whether a copy was made. `wasDelivered`: somebody had it before. */
-  deadLetter(queue: MessageQueue, message: Message, reason: DeathReason, wasDelivered: boolean): boolean;
+  /** Sends a dead message on; answers whether a copy was made. `failures`: deliveries of it that failed. */
+  deadLetter(queue: MessageQueue, message: Message, reason: DeathReason, failures: number): boolean;
   /** The queue was unused for as long as x-expires allows. */
   expire(queue: MessageQueue): void;
 }
 
-/** The longest delay that a Node timer takes, in milliseconds. */
+/** The longest delay that a Node timer takes, in milliseconds: over three weeks. */
 const longestTimer = 0x7fff_ffff;
 
 export class MessageQueue {
@@ -79,6 +80,8 @@ export class MessageQueue {
 
   /** Whether a consumer may come; an exclusive one only where no other is, and never to a single active consumer. */
   mayConsume(isExclusive: boolean): boolean {
+    // RabbitMQ's quorum queues do not know exclusive consumers.
+    if (this.settings.type === 'quorum') return true;
     if (this.settings.isSingleActiveConsumer) return !isExclusive;
     return isExclusive ? this.#turns.count === 0 : !this.#turns.some((consumer) => consumer.isExclusive);
   }
@@ -89,13 +92,16 @@ export class MessageQueue {
 
   // --- messages in ---------------------------------------------------------------------------------
 
-  /** Takes a message; false when the queue is full and its overflow says to reject. */
-  publish(message: Message, isRedelivered = false): boolean {
+  /** Takes a message; false when the queue is full and its overflow says to reject. `failures`: in other queues. */
+  publish(message: Message, failures = 0): boolean {
     if (this.#isDeleted) return true;
-    this.#dropExpired();
+    // RabbitMQ takes it that a new message changes the head only where there was none; with priorities that is wrong,
+    // and what expired at the head stays until the next delivery.
+    const hasPriorities = this.settings.maximumPriority > 0;
+    if (!hasPriorities) this.#dropExpired();
     const { overflow, messageTtl } = this.settings;
     if (overflow !== 'drop-head' && this.#isFullFor(message)) {
-      if (overflow === 'reject-publish-dlx') this.#host.deadLetter(this, message, 'maxlen', isRedelivered);
+      if (overflow === 'reject-publish-dlx') this.#host.deadLetter(this, message, 'maxlen', failures);
       return false;
     }
     this.#ready.push({
@@ -103,15 +109,15 @@ export class MessageQueue {
       sequence: this.#sequence++,
       priority: message.properties.priority ?? 0,
       expiresAt: expiryOf(message, messageTtl),
-      isRedelivered,
-      deliveryCount: 0,
+      isRedelivered: failures > 0,
+      deliveryCount: this.settings.type === 'classic' ? failures : 0,
       requeueCount: 0,
       attempts: 0,
     });
     this.#deliverReady();
-    this.#dropOverflow();
+    const hasDropped = this.#dropOverflow();
     // After the consumers had their turn: a time to live of 0 means "deliver now or not at all".
-    this.#dropExpired();
+    if (!hasPriorities || hasDropped || this.#ready.length === 1) this.#dropExpired();
     return true;
   }
 
@@ -120,14 +126,18 @@ export class MessageQueue {
     return this.#ready.length >= maximumLength || this.#ready.byteLength + message.body.length > maximumBytes;
   }
 
-  #dropOverflow(): void {
+  /** Answers whether anything was dropped. */
+  #dropOverflow(): boolean {
     const { overflow, maximumLength = Infinity, maximumBytes = Infinity } = this.settings;
-    if (overflow !== 'drop-head') return;
+    if (overflow !== 'drop-head') return false;
+    let hasDropped = false;
     while (this.#ready.length > maximumLength || this.#ready.byteLength > maximumBytes) {
       const dropped = this.#ready.shift();
-      if (!dropped) return;
+      if (!dropped) break;
       this.#die(dropped, 'maxlen', 'maxlen');
+      hasDropped = true;
     }
+    return hasDropped;
   }
 
   // --- messages out --------------------------------------------------------------------------------
@@ -192,8 +202,9 @@ export class MessageQueue {
   }
 
   /** reject or nack without requeue. */
-  reject(queued: QueuedMessage): void {
+  reject(queued: QueuedMessage, isFailure: boolean): void {
     this.#unackedCount--;
+    if (isFailure) queued.deliveryCount++;
     this.#die(queued, 'reject', 'rejected');
   }
 
@@ -217,8 +228,8 @@ export class MessageQueue {
   }
 
   #die(queued: QueuedMessage, outcome: Outcome, reason: DeathReason): void {
-    const wasDelivered = queued.isRedelivered || queued.attempts > 0;
-    const isDeadLettered = !this.#isDeleted && this.#host.deadLetter(this, queued.message, reason, wasDelivered);
+    const { message, deliveryCount } = queued;
+    const isDeadLettered = !this.#isDeleted && this.#host.deadLetter(this, message, reason, deliveryCount);
     this.#tellSettled(queued, outcome, isDeadLettered);
   }
 
@@ -260,7 +271,9 @@ export class MessageQueue {
     this.#isDeleted = true;
     clearTimeout(this.#expiryTimer);
     clearTimeout(this.#unusedTimer);
-    return { messageCount: this.#ready.clear(), consumers: this.#turns.clear() };
+    // RabbitMQ goes through the consumers of a channel in the order of their tags.
+    const consumers = this.#turns.clear().toSorted((left, right) => (left.tag < right.tag ? -1 : 1));
+    return { messageCount: this.#ready.clear(), consumers };
   }
 
   /** The queue was used: x-expires starts anew. */
@@ -268,7 +281,7 @@ export class MessageQueue {
     const { expires } = this.settings;
     if (expires === undefined || this.#isDeleted) return;
     clearTimeout(this.#unusedTimer);
-    if (this.#turns.count > 0) return;
+    if (this.#turns.count > 0 || expires > longestTimer) return;
     this.#unusedTimer = setTimeout(() => {
       this.#host.expire(this);
     }, expires);

@@ -4,7 +4,13 @@
  * Properties stay encoded, so that they are passed on as the publisher wrote them; they are decoded once, at publish.
  * Must not know queues, channels or sockets.
  */
-import { ByteWriter, writeProperties, type BasicProperties, type FieldValue } from '../../amqp/protocol/index.js';
+import {
+  ByteWriter,
+  writeProperties,
+  type BasicProperties,
+  type FieldTable,
+  type FieldValue,
+} from '../../amqp/protocol/index.js';
 import { decodedProperties, editProperties, type PropertyEdit } from './encoded-properties.js';
 import { typeName } from './field-text.js';
 import { channelRefusal } from './reply-error.js';
@@ -20,6 +26,8 @@ export interface Death {
   readonly routingKeys: readonly string[];
   /** The `expiration` that was taken off the message. */
   readonly originalExpiration: string | undefined;
+  /** The entry as a client wrote it, which is kept but for its count. */
+  readonly received?: Readonly<FieldTable>;
 }
 
 export type DeathReason = 'rejected' | 'expired' | 'maxlen' | 'delivery_limit';
@@ -48,7 +56,7 @@ export interface QueuedMessage {
   /** Milliseconds since 1970; undefined: never. */
   readonly expiresAt: number | undefined;
   isRedelivered: boolean;
-  /** Deliveries that failed, as quorum queues count them. */
+  /** Deliveries that failed, as RabbitMQ counts them. */
   deliveryCount: number;
   /** Times it was put back, for whatever reason. */
   requeueCount: number;

@@ -3,7 +3,7 @@
  *
  * Pure; knows RabbitMQ's words for what is wrong with them, not what is done with them.
  */
-import type { FieldTable } from '../../amqp/protocol/index.js';
+import type { FieldTable, FieldValue } from '../../amqp/protocol/index.js';
 import { queueTypeCheck, type KnownArguments, type QueueType } from './argument-rules.js';
 import type { Behaviour } from './behaviour.js';
 import { areEqualFields, describedDifference, typeName } from './field-text.js';
@@ -57,6 +57,7 @@ export function queueSettings(declaration: QueueDeclaration, vhost: string, beha
     const value = table[argument];
     return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : undefined;
   };
+  const maximumPriority = integer('x-max-priority');
   const limit = integer('x-delivery-limit') ?? behaviour.defaultDeliveryLimit;
   return {
     type,
@@ -64,8 +65,8 @@ export function queueSettings(declaration: QueueDeclaration, vhost: string, beha
     expires: integer('x-expires'),
     maximumLength: integer('x-max-length'),
     maximumBytes: integer('x-max-length-bytes'),
-    overflow: typeof overflow === 'string' && isOverflow(overflow) ? overflow : 'drop-head',
-    maximumPriority: type === 'quorum' ? 0 : (integer('x-max-priority') ?? 0),
+    overflow: overflowOf(overflow, type),
+    maximumPriority: maximumPriority === undefined ? 0 : Math.max(maximumPriority, behaviour.leastMaximumPriority),
     deadLetterExchange,
     deadLetterRoutingKey: typeof deadLetterRoutingKey === 'string' ? deadLetterRoutingKey : undefined,
     isSingleActiveConsumer: table['x-single-active-consumer'] === true,
@@ -139,6 +140,8 @@ export function inequivalent(argument: string, entity: string, received: string,
   );
 }
 
-function isOverflow(value: string): value is Overflow {
-  return value === 'drop-head' || value === 'reject-publish' || value === 'reject-publish-dlx';
+/** Quorum queues take `reject-publish-dlx`, and do as if it had not been said. */
+function overflowOf(value: FieldValue, type: QueueType): Overflow {
+  if (value === 'reject-publish') return value;
+  return value === 'reject-publish-dlx' && type === 'classic' ? value : 'drop-head';
 }

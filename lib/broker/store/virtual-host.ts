@@ -11,7 +11,7 @@ import { areEqualFields, describedDifference, plainText, typeName } from './fiel
 import type { DeathReason, Message } from './message.js';
 import { MessageQueue, type QueueConsumer, type QueueHost } from './message-queue.js';
 import { assertSameQueue, inequivalent, queueSettings, type QueueDeclaration } from './queue-arguments.js';
-import { channelRefusal, type ReplyError } from './reply-error.js';
+import { channelRefusal, connectionRefusal, type ReplyError } from './reply-error.js';
 import { routeMessage } from './routing.js';
 
 /** Who answers direct replies: a channel that consumes amq.rabbitmq.reply-to. */
@@ -186,6 +186,13 @@ export class VirtualHost implements QueueHost {
 
   deleteQueue(queue: MessageQueue, conditions: { ifUnused?: boolean; ifEmpty?: boolean } = {}): QueueDeletion {
     const described = `queue '${queue.name}' in vhost '${this.name}'`;
+    if (queue.settings.type === 'quorum' && (conditions.ifUnused || conditions.ifEmpty)) {
+      const flag = conditions.ifUnused ? 'if-unused' : 'if-empty';
+      throw connectionRefusal(
+        'notImplemented',
+        `cannot delete ${described}. queue.delete operations with ${flag} flag set are not supported by quorum queues`,
+      );
+    }
     if (conditions.ifUnused && queue.consumerCount > 0) {
       throw channelRefusal('preconditionFailed', `${described} in use`);
     }
@@ -238,7 +245,7 @@ export class VirtualHost implements QueueHost {
     return { queues, isAccepted };
   }
 
-  deadLetter(queue: MessageQueue, message: Message, reason: DeathReason, wasDelivered: boolean): boolean {
+  deadLetter(queue: MessageQueue, message: Message, reason: DeathReason, failures: number): boolean {
     const { deadLetterExchange, deadLetterRoutingKey } = queue.settings;
     const exchange = deadLetterExchange === undefined ? undefined : this.#exchanges.get(deadLetterExchange);
     if (deadLetterExchange === undefined || !exchange) return false;
@@ -247,8 +254,8 @@ export class VirtualHost implements QueueHost {
     const targets = routeMessage(this, exchange, dead).filter(
       (target) => reason === 'rejected' || !isDeadLetterCycle(dead, target.name),
     );
-    const isRedelivered = wasDelivered && this.behaviour.deadLettersStayRedelivered;
-    for (const target of targets) target.publish(dead, isRedelivered);
+    const kept = this.behaviour.deadLettersStayRedelivered ? failures : 0;
+    for (const target of targets) target.publish(dead, kept);
     return targets.length > 0;
   }
 }
