@@ -22,8 +22,9 @@ export const basicHandlers: Handlers<BasicMethods> = {
   'basic.qos': (session, { prefetchSize, prefetchCount, global }) => {
     if (prefetchSize !== 0) throw connectionRefusal('notImplemented', `prefetch_size!=0 (${prefetchSize})`);
     // A limit for each consumer to come lifts that of the channel, as on RabbitMQ.
-    session.channelPrefetch = global ? prefetchCount : 0;
-    if (!global) session.consumerPrefetch = prefetchCount;
+    const isOfChannel = global && session.virtualHost.behaviour.permitsGlobalPrefetch;
+    session.channelPrefetch = isOfChannel ? prefetchCount : 0;
+    if (!isOfChannel) session.consumerPrefetch = prefetchCount;
     session.send('basic.qos-ok', {});
     session.pump();
   },

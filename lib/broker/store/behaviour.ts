@@ -33,6 +33,8 @@ export interface Behaviour {
   readonly countsAcquisitions: boolean;
   /** A message whose delivery failed keeps the redelivered flag wherever it is dead-lettered to. */
   readonly deadLettersStayRedelivered: boolean;
+  /** basic.qos knows limits of a whole channel; else they are limits of each consumer to come. */
+  readonly permitsGlobalPrefetch: boolean;
   /** x-max-priority is at least this. */
   readonly leastMaximumPriority: number;
   /** An expiration is passed on as a plain number, whatever the publisher wrote. */
@@ -66,6 +68,7 @@ const behaviours: Record<EmulatedVersion, Behaviour> = {
     nackCountsAsDelivery: true,
     countsAcquisitions: false,
     deadLettersStayRedelivered: false,
+    permitsGlobalPrefetch: true,
     leastMaximumPriority: 0,
     rewritesExpiration: false,
     keepsCopiesOfDeadLetters: false,
@@ -87,6 +90,7 @@ const behaviours: Record<EmulatedVersion, Behaviour> = {
     nackCountsAsDelivery: false,
     countsAcquisitions: true,
     deadLettersStayRedelivered: true,
+    permitsGlobalPrefetch: false,
     leastMaximumPriority: 1,
     rewritesExpiration: true,
     keepsCopiesOfDeadLetters: true,

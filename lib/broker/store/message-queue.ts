@@ -153,7 +153,7 @@ export class MessageQueue {
   /** Takes the next message without a consumer (basic.get). */
   get(noAck: boolean): QueuedMessage | undefined {
     this.touch();
-    this.#dropExpired();
+    if (this.settings.maximumPriority === 0) this.#dropExpired();
     const queued = this.#ready.shift();
     if (queued) this.#handOver(queued, noAck);
     // What comes to the head now may have expired there: the count that the client reads is without it.
