@@ -123,7 +123,12 @@ function queueDefinition(options: GeneratorOptions): Arbitrary<QueueDefinition> 
       ),
     })
     .map((definition) => ({ ...definition, arguments: { ...definition.arguments, 'x-queue-type': 'quorum' } }));
-  return oneOf<QueueDefinition>([2, quorum], [1, plain]);
+  // Which of a quorum queue's consumers is the single active one is not compared yet.
+  const competing = quorum.map((definition) => {
+    const { 'x-single-active-consumer': _single, ...others } = definition.arguments as FieldTable;
+    return { ...definition, arguments: others };
+  });
+  return oneOf<QueueDefinition>([2, competing], [1, plain]);
 }
 
 // --- exchanges ------------------------------------------------------------------------------------

@@ -73,6 +73,13 @@ export const basicHandlers: Handlers<BasicMethods> = {
     const name = session.queueName(givenName);
     session.connection.user.authorise(session.virtualHost, 'read', 'queue', name);
     const queue = session.queue(name);
+    if (queue.settings.type === 'quorum' && queue.settings.isSingleActiveConsumer) {
+      throw channelRefusal(
+        'resourceLocked',
+        `cannot obtain access to locked queue '${name}' in vhost '${session.virtualHost.name}'. basic.get operations ` +
+          `are not supported by ${session.virtualHost.behaviour.quorumName} queues with single active consumer`,
+      );
+    }
     const queued = queue.get(noAck);
     if (!queued) {
       session.send('basic.get-empty', {});

@@ -8,15 +8,13 @@
  */
 import { randomBytes } from 'node:crypto';
 import {
-  TypedField,
   writeContent,
   writeMethod,
   type ContentMethod,
-  type FieldTable,
   type MethodInputs,
   type MethodName,
 } from '../../amqp/protocol/index.js';
-import { edited, type Message, type QueuedMessage } from '../store/message.js';
+import { withDeliveryCounts, type Message, type QueuedMessage } from '../store/message.js';
 import type { MessageQueue } from '../store/message-queue.js';
 import { channelRefusal } from '../store/reply-error.js';
 import type { VirtualHost } from '../store/virtual-host.js';
@@ -118,15 +116,8 @@ export class ChannelSession implements DeliveryPort {
 
   /** The message as it goes out: a quorum queue tells how often it was delivered before. `isGet`: to a basic.get. */
   deliverable(queue: MessageQueue, queued: QueuedMessage, isGet = false): Message {
-    const { message, deliveryCount, requeueCount } = queued;
-    if (queue.settings.type !== 'quorum') return message;
-    const { countsAcquisitions } = this.virtualHost.behaviour;
-    const headers: FieldTable = {};
-    if (countsAcquisitions && requeueCount > 0) headers['x-acquired-count'] = new TypedField('int64', requeueCount);
-    if (deliveryCount > 0 || (isGet && !countsAcquisitions)) {
-      headers['x-delivery-count'] = new TypedField('int64', deliveryCount);
-    }
-    return Object.keys(headers).length === 0 ? message : edited(message, { headers });
+    if (queue.settings.type !== 'quorum') return queued.message;
+    return withDeliveryCounts(queued, this.virtualHost.behaviour.countsAcquisitions, isGet);
   }
 
   /** A message that comes from no queue (direct reply-to). */
@@ -207,8 +198,13 @@ export class ChannelSession implements DeliveryPort {
   }
 
   /** Puts deliveries back into their queues, where they were. `isFailure`: see MessageQueue.requeue. */
-  requeue(deliveries: readonly UnackedDelivery[], isFailure: boolean): void {
-    for (const { queue, queued } of deliveries.toReversed()) queue.requeue(queued, isFailure);
+  requeue(deliveries: readonly UnackedDelivery[], isFailure: boolean, isAsked = true): void {
+    const isOfQuorum = ({ queue }: UnackedDelivery): boolean => queue.settings.type === 'quorum';
+    for (const delivery of deliveries.toReversed()) {
+      if (!isOfQuorum(delivery)) delivery.queue.requeue(delivery.queued, isFailure, isAsked);
+    }
+    // Quorum queues put them one behind the other, before all that waits.
+    for (const { queue, queued } of deliveries.filter(isOfQuorum)) queue.requeue(queued, isFailure, isAsked);
   }
 
   // --- the end -------------------------------------------------------------------------------------
@@ -241,7 +237,7 @@ export class ChannelSession implements DeliveryPort {
     this.release(deliveries);
     // Consumers go first: with the last one its queue may go, and what it held is not dead-lettered then.
     for (const consumer of [...this.consumers.values()]) this.removeConsumer(consumer);
-    this.requeue(deliveries, true);
+    this.requeue(deliveries, true, false);
     for (const queue of new Set(deliveries.map((delivery) => delivery.queue))) queue.pump();
   }
 }

@@ -35,6 +35,14 @@ export interface Behaviour {
   readonly deadLettersStayRedelivered: boolean;
   /** basic.qos knows limits of a whole channel; else they are limits of each consumer to come. */
   readonly permitsGlobalPrefetch: boolean;
+  /** Quorum queues deliver by priority, from 0 to 31, and take 4 for none. */
+  readonly quorumQueuesPrioritise: boolean;
+  /** x-max-length-bytes of quorum queues counts properties too. */
+  readonly quorumQueuesCountProperties: boolean;
+  /** The type of queue as a refusal of basic.get prints it. */
+  readonly quorumName: string;
+  /** A negative x-delivery-limit is none; else no message may come back. */
+  readonly negativeLimitIsNone: boolean;
   /** x-max-priority is at least this. */
   readonly leastMaximumPriority: number;
   /** An expiration is passed on as a plain number, whatever the publisher wrote. */
@@ -69,6 +77,10 @@ const behaviours: Record<EmulatedVersion, Behaviour> = {
     countsAcquisitions: false,
     deadLettersStayRedelivered: false,
     permitsGlobalPrefetch: true,
+    quorumQueuesPrioritise: false,
+    quorumQueuesCountProperties: false,
+    quorumName: 'quorum',
+    negativeLimitIsNone: false,
     leastMaximumPriority: 0,
     rewritesExpiration: false,
     keepsCopiesOfDeadLetters: false,
@@ -91,6 +103,10 @@ const behaviours: Record<EmulatedVersion, Behaviour> = {
     countsAcquisitions: true,
     deadLettersStayRedelivered: true,
     permitsGlobalPrefetch: false,
+    quorumQueuesPrioritise: true,
+    quorumQueuesCountProperties: true,
+    quorumName: '<<"quorum">>',
+    negativeLimitIsNone: true,
     leastMaximumPriority: 1,
     rewritesExpiration: true,
     keepsCopiesOfDeadLetters: true,

@@ -7,7 +7,7 @@
 import type { BrokerEvents, Outcome } from '../events.js';
 import type { Behaviour } from './behaviour.js';
 import { ConsumerTurns, type TurnTaker } from './consumer-turns.js';
-import type { DeathReason, Message, QueuedMessage } from './message.js';
+import { withDeliveryCounts, type DeathReason, type Message, type QueuedMessage } from './message.js';
 import type { QueueDeclaration, QueueSettings } from './queue-arguments.js';
 import { ReadyList } from './ready-list.js';
 
@@ -15,6 +15,7 @@ export interface QueueConsumer extends TurnTaker {
   readonly tag: string;
   readonly noAck: boolean;
   readonly isExclusive: boolean;
+  readonly unackedCount: number;
   /** Hands a message over; called only while `canTake` says so. */
   take(queue: MessageQueue, message: QueuedMessage): void;
   /** The queue is gone. */
@@ -42,6 +43,9 @@ export class MessageQueue {
   readonly #turns: ConsumerTurns<QueueConsumer>;
   #sequence = 0;
   #unackedCount = 0;
+  #getCount = 0;
+  /** Consumers of a quorum queue that were cancelled, and still hold messages. */
+  readonly #leaving = new Set<QueueConsumer>();
   #isDeleted = false;
   #isPumping = false;
   #expiryTimer: NodeJS.Timeout | undefined;
@@ -52,7 +56,12 @@ export class MessageQueue {
     this.declaration = declaration;
     this.settings = settings;
     this.#host = host;
-    this.#ready = new ReadyList(settings.maximumPriority);
+    const isQuorum = settings.type === 'quorum';
+    this.#ready = new ReadyList(
+      settings.maximumPriority,
+      isQuorum,
+      isQuorum && host.behaviour.quorumQueuesCountProperties,
+    );
     this.#turns = new ConsumerTurns(settings.isSingleActiveConsumer);
     this.touch();
   }
@@ -70,8 +79,11 @@ export class MessageQueue {
     return this.#unackedCount;
   }
 
+  /** On quorum queues a basic.get is a consumer until it is settled, and so is one that was cancelled. */
   get consumerCount(): number {
-    return this.#turns.count;
+    if (this.settings.type === 'classic') return this.#turns.count;
+    for (const consumer of this.#leaving) if (consumer.unackedCount === 0) this.#leaving.delete(consumer);
+    return this.#turns.count + this.#getCount + this.#leaving.size;
   }
 
   get isDeleted(): boolean {
@@ -97,7 +109,7 @@ export class MessageQueue {
     if (this.#isDeleted) return true;
     // RabbitMQ takes it that a new message changes the head only where there was none; with priorities that is wrong,
     // and what expired at the head stays until the next delivery.
-    const hasPriorities = this.settings.maximumPriority > 0;
+    const hasPriorities = this.#hasPriorities;
     if (!hasPriorities) this.#dropExpired();
     const { overflow, messageTtl } = this.settings;
     if (overflow !== 'drop-head' && this.#isFullFor(message)) {
@@ -107,11 +119,12 @@ export class MessageQueue {
     this.#ready.push({
       message,
       sequence: this.#sequence++,
-      priority: message.properties.priority ?? 0,
+      priority: message.properties.priority ?? this.settings.defaultPriority,
       expiresAt: expiryOf(message, messageTtl),
-      isRedelivered: failures > 0,
+      isRedelivered: failures > 0 && this.settings.type === 'classic',
       deliveryCount: this.settings.type === 'classic' ? failures : 0,
       requeueCount: 0,
+      isHeldByGet: false,
       attempts: 0,
     });
     this.#deliverReady();
@@ -121,8 +134,14 @@ export class MessageQueue {
     return true;
   }
 
+  get #hasPriorities(): boolean {
+    return this.settings.type === 'classic' && this.settings.maximumPriority > 0;
+  }
+
   #isFullFor(message: Message): boolean {
-    const { maximumLength = Infinity, maximumBytes = Infinity } = this.settings;
+    const { type, maximumLength = Infinity, maximumBytes = Infinity } = this.settings;
+    // A quorum queue takes what makes it too long, and tells publishers then to stop.
+    if (type === 'quorum') return this.#ready.length > maximumLength || this.#ready.byteLength > maximumBytes;
     return this.#ready.length >= maximumLength || this.#ready.byteLength + message.body.length > maximumBytes;
   }
 
@@ -153,9 +172,13 @@ export class MessageQueue {
   /** Takes the next message without a consumer (basic.get). */
   get(noAck: boolean): QueuedMessage | undefined {
     this.touch();
-    if (this.settings.maximumPriority === 0) this.#dropExpired();
+    if (!this.#hasPriorities) this.#dropExpired();
     const queued = this.#ready.shift();
     if (queued) this.#handOver(queued, noAck);
+    if (queued && !noAck) {
+      queued.isHeldByGet = true;
+      this.#getCount++;
+    }
     // What comes to the head now may have expired there: the count that the client reads is without it.
     this.#dropExpired();
     return queued;
@@ -197,23 +220,25 @@ export class MessageQueue {
   // --- settlement ----------------------------------------------------------------------------------
 
   acknowledge(queued: QueuedMessage): void {
-    this.#unackedCount--;
+    this.#release(queued);
     this.#tellSettled(queued, 'ack', false);
   }
 
   /** reject or nack without requeue. */
   reject(queued: QueuedMessage, isFailure: boolean): void {
-    this.#unackedCount--;
+    this.#release(queued);
+    queued.requeueCount++;
     if (isFailure) queued.deliveryCount++;
     this.#die(queued, 'reject', 'rejected');
   }
 
   /**
    * Puts messages back where they were. `isFailure`: the delivery counts against the limit of a quorum queue.
+   * `isAsked`: the client settled it so; a quorum queue without a limit then puts it at its end.
    * The caller pumps when all of its messages are back.
    */
-  requeue(queued: QueuedMessage, isFailure: boolean): void {
-    this.#unackedCount--;
+  requeue(queued: QueuedMessage, isFailure: boolean, isAsked: boolean): void {
+    this.#release(queued);
     if (this.#isDeleted) return;
     queued.isRedelivered = true;
     queued.requeueCount++;
@@ -223,12 +248,22 @@ export class MessageQueue {
       this.#die(queued, 'delivery_limit', 'delivery_limit');
       return;
     }
-    this.#ready.putBack(queued);
+    if (isAsked && this.settings.type === 'quorum' && deliveryLimit === undefined) this.#ready.push(queued);
+    else this.#ready.putBack(queued);
     this.#tellSettled(queued, 'requeue', false);
   }
 
+  #release(queued: QueuedMessage): void {
+    this.#unackedCount--;
+    if (queued.isHeldByGet) this.#getCount--;
+    queued.isHeldByGet = false;
+  }
+
   #die(queued: QueuedMessage, outcome: Outcome, reason: DeathReason): void {
-    const { message, deliveryCount } = queued;
+    const { countsAcquisitions } = this.#host.behaviour;
+    const isCounted = this.settings.type === 'quorum' && countsAcquisitions;
+    const message = isCounted ? withDeliveryCounts(queued, countsAcquisitions) : queued.message;
+    const { deliveryCount } = queued;
     const isDeadLettered = !this.#isDeleted && this.#host.deadLetter(this, message, reason, deliveryCount);
     this.#tellSettled(queued, outcome, isDeadLettered);
   }
@@ -255,6 +290,7 @@ export class MessageQueue {
   /** Answers whether the queue is now unused and was declared to go away then. */
   removeConsumer(consumer: QueueConsumer): boolean {
     const wasThere = this.#turns.remove(consumer);
+    if (wasThere && this.settings.type === 'quorum') this.#leaving.add(consumer);
     this.touch();
     return wasThere && this.declaration.isAutoDelete && this.#turns.count === 0;
   }

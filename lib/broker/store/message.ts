@@ -6,6 +6,7 @@
  */
 import {
   ByteWriter,
+  TypedField,
   writeProperties,
   type BasicProperties,
   type FieldTable,
@@ -60,6 +61,8 @@ export interface QueuedMessage {
   deliveryCount: number;
   /** Times it was put back, for whatever reason. */
   requeueCount: number;
+  /** It was taken by basic.get and is not settled. */
+  isHeldByGet: boolean;
   /** Hand-overs to a consumer or a get, for whoever inspects. */
   attempts: number;
 }
@@ -103,6 +106,20 @@ export function receivedMessage(
   const copies = [...visibleCopies, ...copiesOf('BCC', headers['BCC'])];
   if (!('BCC' in headers)) return { ...message, copies, visibleCopies };
   return { ...edited(message, { withoutHeaders: ['BCC'] }), copies, visibleCopies };
+}
+
+/** A message of a quorum queue with the headers that count its deliveries. `isGet`: on its way to a basic.get. */
+export function withDeliveryCounts(queued: QueuedMessage, countsAcquisitions: boolean, isGet = false): Message {
+  const { message, deliveryCount, requeueCount } = queued;
+  const headers: FieldTable = {};
+  if (countsAcquisitions && requeueCount > 0) headers['x-acquired-count'] = new TypedField('int64', requeueCount);
+  if (deliveryCount > 0 || (isGet && !countsAcquisitions)) {
+    headers['x-delivery-count'] = new TypedField('int64', deliveryCount);
+  }
+  // What an earlier queue counted is not this one's.
+  const counted = message.deaths && message.properties.headers?.['x-acquired-count'] !== undefined;
+  if (!counted && Object.keys(headers).length === 0) return message;
+  return edited(message, { headers, ...(counted ? { withoutHeaders: ['x-acquired-count', 'x-delivery-count'] } : {}) });
 }
 
 /** The same message with some properties changed; the others stay as the publisher encoded them. */

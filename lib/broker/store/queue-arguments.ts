@@ -23,6 +23,8 @@ export interface QueueSettings {
   readonly maximumBytes: number | undefined;
   readonly overflow: Overflow;
   readonly maximumPriority: number;
+  /** Of messages that have none. */
+  readonly defaultPriority: number;
   readonly deadLetterExchange: string | undefined;
   readonly deadLetterRoutingKey: string | undefined;
   readonly isSingleActiveConsumer: boolean;
@@ -57,7 +59,6 @@ export function queueSettings(declaration: QueueDeclaration, vhost: string, beha
     const value = table[argument];
     return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : undefined;
   };
-  const maximumPriority = integer('x-max-priority');
   const limit = integer('x-delivery-limit') ?? behaviour.defaultDeliveryLimit;
   return {
     type,
@@ -66,11 +67,11 @@ export function queueSettings(declaration: QueueDeclaration, vhost: string, beha
     maximumLength: integer('x-max-length'),
     maximumBytes: integer('x-max-length-bytes'),
     overflow: overflowOf(overflow, type),
-    maximumPriority: maximumPriority === undefined ? 0 : Math.max(maximumPriority, behaviour.leastMaximumPriority),
+    ...priorities(type, integer('x-max-priority'), behaviour),
     deadLetterExchange,
     deadLetterRoutingKey: typeof deadLetterRoutingKey === 'string' ? deadLetterRoutingKey : undefined,
     isSingleActiveConsumer: table['x-single-active-consumer'] === true,
-    deliveryLimit: type === 'quorum' && limit !== undefined && limit >= 0 ? limit : undefined,
+    deliveryLimit: type === 'classic' || (behaviour.negativeLimitIsNone && (limit ?? 0) < 0) ? undefined : limit,
   };
 }
 
@@ -138,6 +139,20 @@ export function inequivalent(argument: string, entity: string, received: string,
     'preconditionFailed',
     `inequivalent arg '${argument}' for ${entity}: received ${received} but current is ${current}`,
   );
+}
+
+function priorities(
+  type: QueueType,
+  maximum: number | undefined,
+  behaviour: Behaviour,
+): Pick<QueueSettings, 'maximumPriority' | 'defaultPriority'> {
+  if (type === 'quorum') {
+    return behaviour.quorumQueuesPrioritise
+      ? { maximumPriority: 31, defaultPriority: 4 }
+      : { maximumPriority: 0, defaultPriority: 0 };
+  }
+  const maximumPriority = maximum === undefined ? 0 : Math.max(maximum, behaviour.leastMaximumPriority);
+  return { maximumPriority, defaultPriority: 0 };
 }
 
 /** Quorum queues take `reject-publish-dlx`, and do as if it had not been said. */

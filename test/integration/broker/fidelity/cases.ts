@@ -173,6 +173,47 @@ export const cases: readonly FidelityCase[] = [
     when: [call('queue.bind', { queue: '~q', exchange: '~e', routingKey: '' }, 1), call('tx.commit')],
   },
   {
+    name: 'the default exchange as an alternate finds no queue',
+    given: [declareExchange('~e', 'fanout', { 'alternate-exchange': '' }), declare('~q')],
+    when: [{ publish: { exchange: '~e', routingKey: '~q', mandatory: true }, on: 0 }],
+  },
+  {
+    name: 'a quorum queue takes one message more than it should, and counts a get as a consumer',
+    given: [
+      declare('~q', { 'x-queue-type': 'quorum', 'x-max-length': 0, 'x-overflow': 'reject-publish' }),
+      publish('~q'),
+    ],
+    when: [get('~q'), declare('~q', { 'x-queue-type': 'quorum', 'x-max-length': 0, 'x-overflow': 'reject-publish' })],
+  },
+  {
+    name: 'a quorum queue delivers what came back first, or last',
+    given: [declare('~q', { 'x-queue-type': 'quorum' }), publish('~q'), publish('~q'), publish('~q')],
+    when: [
+      get('~q'),
+      get('~q'),
+      { settle: 'nack', pick: 1, requeue: true },
+      { settle: 'nack', pick: 0, requeue: true },
+    ],
+  },
+  {
+    name: 'quorum queues and priorities',
+    given: [
+      declare('~q', { 'x-queue-type': 'quorum' }),
+      ...[undefined, 1, 5, 4, 200, 0].map((priority) => publish('~q', priority === undefined ? {} : { priority })),
+    ],
+    when: [get('~q', { noAck: true })],
+  },
+  {
+    name: 'a negative delivery limit',
+    given: [declare('~q', { 'x-queue-type': 'quorum', 'x-delivery-limit': -1 }), publish('~q')],
+    when: [get('~q'), { settle: 'reject', pick: 0, requeue: true }],
+  },
+  {
+    name: 'a quorum queue with a single active consumer is not asked by basic.get',
+    given: [declare('~q', { 'x-queue-type': 'quorum', 'x-single-active-consumer': true })],
+    when: [get('~q')],
+  },
+  {
     name: 'deaths that a client wrote',
     given: [declare('~q', { 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': '~d' }), declare('~d')],
     when: [

@@ -45,17 +45,7 @@ export const expectations: Readonly<Record<string, Expectation>> = {
     ],
   },
   'wrong values of arguments': {
-    '3.10': [
-      "0 channel 0: channel.close PRECONDITION_FAILED - invalid arg 'x-expires' for queue '~q' in vhost '/': {value_zero,0} (406 50 10)",
-      "1 channel 0: channel.close PRECONDITION_FAILED - invalid arg 'x-message-ttl' for queue '~q' in vhost '/': {value_too_large,999999999999} (406 50 10)",
-      "2 channel 0: channel.close PRECONDITION_FAILED - invalid arg 'x-overflow' for queue '~q' in vhost '/': {unacceptable_type,bool} (406 50 10)",
-      "3 channel 0: channel.close PRECONDITION_FAILED - invalid arg 'x-max-priority' for queue '~q' in vhost '/': {max_value_exceeded,256} (406 50 10)",
-      "4 channel 0: channel.close PRECONDITION_FAILED - invalid arg 'x-queue-version' for queue '~q' in vhost '/': \"unsupported queue version '7'\" (406 50 10)",
-      "5 channel 0: channel.close PRECONDITION_FAILED - invalid arg 'x-queue-type' for queue '~q' in vhost '/': {unacceptable_type,void} (406 50 10)",
-      "6 ~q: NOT_FOUND - no queue '~q' in vhost '/'",
-      "7 ~q: NOT_FOUND - no queue '~q' in vhost '/'",
-    ],
-    '4.3': [
+    all: [
       "0 channel 0: channel.close PRECONDITION_FAILED - invalid arg 'x-expires' for queue '~q' in vhost '/': {value_zero,0} (406 50 10)",
       "1 channel 0: channel.close PRECONDITION_FAILED - invalid arg 'x-message-ttl' for queue '~q' in vhost '/': {value_too_large,999999999999} (406 50 10)",
       "2 channel 0: channel.close PRECONDITION_FAILED - invalid arg 'x-overflow' for queue '~q' in vhost '/': {unacceptable_type,bool} (406 50 10)",
@@ -220,6 +210,96 @@ export const expectations: Readonly<Record<string, Expectation>> = {
       '1 channel 0: tx.commit-ok ',
       '2 ~q: 0 messages, 0 consumers',
       '5 ~q: 0 messages, 0 consumers',
+    ],
+  },
+  'the default exchange as an alternate finds no queue': {
+    all: [
+      '0 channel 0: basic.return replyCode=312 replyText=NO_ROUTE exchange=~e routingKey=~q m2',
+      '1 ~q: 0 messages, 0 consumers',
+      '3 ~q: 0 messages, 0 consumers',
+    ],
+  },
+  'a quorum queue takes one message more than it should, and counts a get as a consumer': {
+    '3.10': [
+      "0 channel 0: basic.get-ok '' '~q' {headers:{x-delivery-count:l0}} m1, 0 left",
+      '1 channel 0: queue.declare-ok queue=~q messageCount=0 consumerCount=1',
+      '2 ~q: 0 messages, 1 consumers',
+      '4 ~q: 1 messages, 0 consumers',
+      "5 ~q: '' '~q' again {headers:{x-delivery-count:l1}} m1",
+    ],
+    '4.3': [
+      "0 channel 0: basic.get-ok '' '~q' m1, 0 left",
+      '1 channel 0: queue.declare-ok queue=~q messageCount=0 consumerCount=1',
+      '2 ~q: 0 messages, 1 consumers',
+      '4 ~q: 1 messages, 0 consumers',
+      "5 ~q: '' '~q' again {headers:{x-acquired-count:l1,x-delivery-count:l1}} m1",
+    ],
+  },
+  'a quorum queue delivers what came back first, or last': {
+    '3.10': [
+      "0 channel 0: basic.get-ok '' '~q' {headers:{x-delivery-count:l0}} m1, 2 left",
+      "1 channel 0: basic.get-ok '' '~q' {headers:{x-delivery-count:l0}} m2, 1 left",
+      '4 ~q: 3 messages, 0 consumers',
+      '6 ~q: 3 messages, 0 consumers',
+      "7 ~q: '' '~q' {headers:{x-delivery-count:l0}} m3",
+      "7 ~q: '' '~q' again {headers:{x-delivery-count:l1}} m2",
+      "7 ~q: '' '~q' again {headers:{x-delivery-count:l1}} m1",
+    ],
+    '4.3': [
+      "0 channel 0: basic.get-ok '' '~q' m1, 2 left",
+      "1 channel 0: basic.get-ok '' '~q' m2, 1 left",
+      '4 ~q: 3 messages, 0 consumers',
+      '6 ~q: 3 messages, 0 consumers',
+      "7 ~q: '' '~q' again {headers:{x-acquired-count:l1}} m2",
+      "7 ~q: '' '~q' again {headers:{x-acquired-count:l1}} m1",
+      "7 ~q: '' '~q' m3",
+    ],
+  },
+  'quorum queues and priorities': {
+    '3.10': [
+      "0 channel 0: basic.get-ok '' '~q' {headers:{x-delivery-count:l0}} m1, 5 left",
+      '1 ~q: 5 messages, 0 consumers',
+      '3 ~q: 5 messages, 0 consumers',
+      "4 ~q: '' '~q' {headers:{x-delivery-count:l0},priority:1} m2",
+      "4 ~q: '' '~q' {headers:{x-delivery-count:l0},priority:5} m3",
+      "4 ~q: '' '~q' {headers:{x-delivery-count:l0},priority:4} m4",
+      "4 ~q: '' '~q' {headers:{x-delivery-count:l0},priority:200} m5",
+      "4 ~q: '' '~q' {headers:{x-delivery-count:l0},priority:0} m6",
+    ],
+    '4.3': [
+      "0 channel 0: basic.get-ok '' '~q' {priority:200} m5, 5 left",
+      '1 ~q: 5 messages, 0 consumers',
+      '3 ~q: 5 messages, 0 consumers',
+      "4 ~q: '' '~q' {priority:5} m3",
+      "4 ~q: '' '~q' m1",
+      "4 ~q: '' '~q' {priority:4} m4",
+      "4 ~q: '' '~q' {priority:1} m2",
+      "4 ~q: '' '~q' {priority:0} m6",
+    ],
+  },
+  'a negative delivery limit': {
+    '3.10': [
+      "0 channel 0: basic.get-ok '' '~q' {headers:{x-delivery-count:l0}} m1, 0 left",
+      '2 ~q: 0 messages, 0 consumers',
+      '4 ~q: 0 messages, 0 consumers',
+    ],
+    '4.3': [
+      "0 channel 0: basic.get-ok '' '~q' m1, 0 left",
+      '2 ~q: 1 messages, 0 consumers',
+      '4 ~q: 1 messages, 0 consumers',
+      "5 ~q: '' '~q' again {headers:{x-acquired-count:l1,x-delivery-count:l1}} m1",
+    ],
+  },
+  'a quorum queue with a single active consumer is not asked by basic.get': {
+    '3.10': [
+      "0 channel 0: channel.close RESOURCE_LOCKED - cannot obtain access to locked queue '~q' in vhost '/'. basic.get operations are not supported by quorum queues with single active consumer (405 60 70)",
+      '1 ~q: 0 messages, 0 consumers',
+      '2 ~q: 0 messages, 0 consumers',
+    ],
+    '4.3': [
+      "0 channel 0: channel.close RESOURCE_LOCKED - cannot obtain access to locked queue '~q' in vhost '/'. basic.get operations are not supported by <<\"quorum\">> queues with single active consumer (405 60 70)",
+      '1 ~q: 0 messages, 0 consumers',
+      '2 ~q: 0 messages, 0 consumers',
     ],
   },
   'deaths that a client wrote': {
