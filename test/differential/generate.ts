@@ -74,7 +74,7 @@ function queueArguments({ hasShortLives }: GeneratorOptions): Weighted<FieldTabl
     [4, field('x-single-active-consumer', true, true, false)],
     [hasShortLives ? 8 : 1, field('x-message-ttl', 0, 600_000, ...(hasShortLives ? [25, 25, 25] : []))],
     [1, field('x-expires', 600_000)],
-    [1, field('x-queue-mode', 'lazy', 'default')],
+    [1, field('x-queue-mode', 'default')],
     [1, field('x-queue-type', 'classic')],
     [1, field('x-queue-version', 1, 2)],
     [1, field('x-unknown', 'whatever', 5)],
@@ -92,7 +92,7 @@ const wrongQueueArgument = fc
       ...['x-max-in-memory-length', 'x-max-in-memory-bytes', 'x-quorum-initial-group-size', 'x-queue-leader-locator'],
       ...['x-consumer-timeout', 'x-initial-cluster-size', 'x-stream-max-segment-size-bytes'],
     ),
-    among<FieldValue>(...wrongValues, 0, 5, 256, 'lazy', 5_000_000_000),
+    among<FieldValue>(...wrongValues, 0, 5, 256, 'other', 5_000_000_000),
   )
   // A queue or message that lives five milliseconds is gone sooner or later.
   .map(([name, value]) => ({ [name]: lives.includes(name) && (value === 5 || value === 256) ? 600_000 : value }));
