@@ -33,7 +33,7 @@ const slot: Arbitrary<Slot> = oneOf<Slot>(
 const ownQueue = among('~q0', '~q1', '~q2', '~q3');
 const ownExchange = among('~e0', '~e1', '~e2');
 const queueName = oneOf<string>([60, ownQueue], [2, fc.constant('~none')], [2, fc.constant('')]);
-const exchangeName = oneOf<string>([40, ownExchange], [1, fc.constant('~none')], [2, fc.constant('amq.direct')]);
+const exchangeName = oneOf<string>([40, ownExchange], [1, fc.constant('~none')]);
 const routingKey = among('a', 'a.b', 'a.b.c', 'b', '');
 const bindingKey = among('a', 'a.b', 'a.*', 'a.#', '#', '*', '#.c', 'b', '', '*.*', 'a.#.c');
 

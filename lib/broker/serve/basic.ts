@@ -44,6 +44,7 @@ export const basicHandlers: Handlers<BasicMethods> = {
     const name = session.queueName(fields.queue);
     connection.user.authorise(virtualHost, 'read', 'queue', name);
     const queue = session.queue(name);
+    const priority = consumerPriority(fields.arguments, `queue '${name}' in vhost '${virtualHost.name}'`);
     if (queue.settings.type === 'quorum' && session.channelPrefetch > 0) {
       throw connectionRefusal(
         'notImplemented',
@@ -53,7 +54,6 @@ export const basicHandlers: Handlers<BasicMethods> = {
     if (!queue.mayConsume(isExclusive)) {
       throw channelRefusal('accessRefused', `queue '${name}' in vhost '${virtualHost.name}' in exclusive use`);
     }
-    const priority = consumerPriority(fields.arguments, `queue '${name}' in vhost '${virtualHost.name}'`);
     const prefetch = session.consumerPrefetch;
     const consumer = new Consumer({ tag, queue, noAck, isExclusive, priority, prefetch }, session);
     session.consumers.set(tag, consumer);

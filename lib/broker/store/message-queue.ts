@@ -116,18 +116,21 @@ export class MessageQueue {
       if (overflow === 'reject-publish-dlx') this.#host.deadLetter(this, message, 'maxlen', failures);
       return false;
     }
-    this.#ready.push({
+    const queued: QueuedMessage = {
       message,
       sequence: this.#sequence++,
       priority: message.properties.priority ?? this.settings.defaultPriority,
       expiresAt: expiryOf(message, messageTtl),
-      isRedelivered: failures > 0 && this.settings.type === 'classic',
+      isRedelivered: false,
       deliveryCount: this.settings.type === 'classic' ? failures : 0,
       requeueCount: 0,
       isHeldByGet: false,
       attempts: 0,
-    });
+    };
+    this.#ready.push(queued);
     this.#deliverReady();
+    // RabbitMQ remembers failures in other queues for what waits, not for what goes straight on to a consumer.
+    if (queued.deliveryCount > 0 && queued.attempts === 0) queued.isRedelivered = true;
     const hasDropped = this.#dropOverflow();
     // After the consumers had their turn: a time to live of 0 means "deliver now or not at all".
     if (!hasPriorities || hasDropped || this.#ready.length === 1) this.#dropExpired();

@@ -92,7 +92,10 @@ function checkedArguments(declaration: QueueDeclaration, vhost: string, behaviou
     if (reason !== undefined) throw refuse(argument, `: ${reason}`);
   }
   const knownAnywhere = Object.values(known).flat() as string[];
-  const foreign = Object.keys(table).find((name) => knownAnywhere.includes(name) && !knownHere.includes(name));
+  const names = Object.keys(table);
+  // Where RabbitMQ puts the type in that was not said, it sorts the others.
+  if (behaviour.defaultsQueueType && table['x-queue-type'] === undefined) names.sort();
+  const foreign = names.find((name) => knownAnywhere.includes(name) && !knownHere.includes(name));
   if (foreign !== undefined) throw refuse(foreign, ` of queue type rabbit_${type}_queue`);
   if (type === 'stream') throw refuse('x-queue-type', ': the embedded broker has no streams');
   return type as QueueType;

@@ -43,6 +43,8 @@ export class VirtualHost implements QueueHost {
   readonly directReplies = new Map<string, DirectReplyTarget>();
   readonly #exchanges = new Map<string, Exchange>();
   readonly #queues = new Map<string, MessageQueue>();
+  /** Dead letters that wait until the message under way is in all its queues; undefined: none is. */
+  #deadLetters: (() => void)[] | undefined;
 
   constructor(
     readonly name: string,
@@ -234,7 +236,9 @@ export class VirtualHost implements QueueHost {
   deliver(message: Message, routed: readonly MessageQueue[]): PublishResult {
     const queues = routed.filter(({ isDeleted }) => !isDeleted);
     let isAccepted = true;
-    for (const queue of queues) isAccepted = queue.publish(message) && isAccepted;
+    this.#whole(() => {
+      for (const queue of queues) isAccepted = queue.publish(message) && isAccepted;
+    });
     this.events.tell('published', () => ({
       virtualHost: this.name,
       exchange: message.exchange,
@@ -255,7 +259,26 @@ export class VirtualHost implements QueueHost {
       (target) => reason === 'rejected' || !isDeadLetterCycle(dead, target.name),
     );
     const kept = this.behaviour.deadLettersStayRedelivered ? failures : 0;
-    for (const target of targets) target.publish(dead, kept);
+    const put = (): void => {
+      for (const target of targets) target.publish(dead, kept);
+    };
+    if (this.#deadLetters) this.#deadLetters.push(put);
+    else this.#whole(put);
     return targets.length > 0;
+  }
+
+  /** What dies while a message is put into its queues goes on when it is in all of them, as on RabbitMQ. */
+  #whole(action: () => void): void {
+    if (this.#deadLetters) {
+      action();
+      return;
+    }
+    const deadLetters: (() => void)[] = (this.#deadLetters = []);
+    try {
+      action();
+      for (let next = deadLetters.shift(); next; next = deadLetters.shift()) next();
+    } finally {
+      this.#deadLetters = undefined;
+    }
   }
 }
