@@ -1,7 +1,10 @@
 // Jest in ES-module mode (NestJS 12 is ES modules only), started by scripts/test.mjs with --experimental-vm-modules.
 
-/** Those that take minutes, and brokers of their own: `npm run test:chaos`. */
-const longTests = process.env.LEVERET_CHAOS === undefined ? ['<rootDir>/test/chaos/'] : [];
+/** Those that take minutes: with brokers of their own (`npm run test:chaos`), and of whole samples (`npm run test:samples`). */
+const longTests = [
+  ...(process.env.LEVERET_CHAOS === undefined ? ['<rootDir>/test/chaos/'] : []),
+  ...(process.env.LEVERET_SAMPLES === undefined ? ['<rootDir>/test/samples/'] : []),
+];
 
 /** `npm run test:nest11`. What NestJS 11 requires by itself is found in and above its folder: the one copy of each peer. */
 const nest11 =
@@ -12,6 +15,8 @@ const nest11 =
 /** @type {import('jest').Config} */
 export default {
   testEnvironment: 'node',
+  // Tests of behaviour, not of speed: a machine that has other things to do makes none of them fail.
+  testTimeout: 20_000,
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/packaging/', '/fixtures/', ...longTests],
   // Copies of the package in these folders would be duplicates of ours to Jest's module map.

@@ -4,12 +4,14 @@
 //   2. a RabbitMQ node of our own, where RabbitMQ is installed, stopped again whatever happens;
 //   3. the embedded broker alone, saying so loudly.
 //
+// `--embedded` (`npm run test:embedded`) chooses the third, whatever there is.
+//
 // What the tests find in their environment: AMQP_URL (a real broker; unset in case 3), LEVERET_TEST_RABBITMQCTL (a
 // program that runs rabbitmqctl against our own node; case 2 only), LEVERET_TEST_BROKER_VERSION (where the broker says
 // it), LEVERET_TEST_POSTGRES_URL (a PostgreSQL server of our own, where one is installed), LEVERET_TEST_TLS_DIRECTORY (a folder with what test-certificates.mjs makes; unset where openssl is missing),
 // LEVERET_TEST_AMQPS_URL (the broker's TLS listener, whose certificate is among these; case 2 only) and
 // LEVERET_TEST_MANAGEMENT_URL (the broker's management API, with a login; case 2 only). What is set already
-// is left as it is: so test-versions.mjs hands over nodes that it started. Arguments are Jest's. The last line of the output is always `N passed, N failed, N skipped`.
+// is left as it is: so test-versions.mjs hands over nodes that it started. All other arguments are Jest's. The last line of the output is always `N passed, N failed, N skipped`.
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -21,8 +23,14 @@ import { isPostgresInstalled, startPostgresNode } from './postgres-node.mjs';
 import { askVersion, isRabbitmqInstalled, startRabbitmqNode } from './rabbitmq-node.mjs';
 import { isOpensslInstalled, makeCertificates } from './test-certificates.mjs';
 
-/** With a real broker at hand nothing has a reason to be skipped; raise this only with the reason beside it. */
-const skipsAllowedInCi = 0;
+const isEmbeddedOnly = process.argv.includes('--embedded');
+const given = process.argv.slice(2).filter((one) => one !== '--embedded');
+
+/**
+ * With a real broker at hand nothing has a reason to be skipped. On the embedded broker alone each suite that only RabbitMQ
+ * can serve is one skip, which says so. Raise either only with the reason beside it.
+ */
+const skipsAllowedInCi = isEmbeddedOnly ? 23 : 0;
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const jest = createRequire(import.meta.url).resolve('jest/bin/jest');
@@ -67,6 +75,11 @@ async function chooseCertificates(directory) {
 }
 
 async function chooseBroker() {
+  if (isEmbeddedOnly) {
+    delete environment.AMQP_URL;
+    say('broker: the embedded one');
+    return;
+  }
   if (environment.AMQP_URL) {
     const url = new URL(environment.AMQP_URL);
     const version = url.protocol === 'amqp:' ? await versionOf(url) : '';
@@ -103,13 +116,13 @@ async function chooseBroker() {
 /** Only these files, and those in these folders, need PostgreSQL. */
 const databaseTests = [
   'test/nest/once',
-  'test/integration/samples/shop.test.ts',
+  'test/samples/shop.test.ts',
   'test/chaos/once-crashes.test.ts',
   'test/chaos/once-server-away.test.ts',
 ];
 
 /** Where nothing of what is run needs one, a second is saved. */
-async function mayNeedDatabase(given) {
+async function mayNeedDatabase() {
   const patterns = given.filter((one) => !one.startsWith('-'));
   const listed = databaseTests.map(async (one) =>
     one.endsWith('.ts') ? [one] : (await readdir(join(root, one))).map((name) => join(one, name)),
@@ -118,11 +131,11 @@ async function mayNeedDatabase(given) {
   return patterns.length === 0 || patterns.some((pattern) => files.some((file) => new RegExp(pattern).test(file)));
 }
 
-async function chooseDatabase(given) {
+async function chooseDatabase() {
   if (environment.LEVERET_TEST_POSTGRES_URL) {
     say(`database: ${new URL(environment.LEVERET_TEST_POSTGRES_URL).host} from LEVERET_TEST_POSTGRES_URL`);
   } else if (isPostgresInstalled()) {
-    if (!(await mayNeedDatabase(given))) return;
+    if (!(await mayNeedDatabase())) return;
     const started = Date.now();
     database = startPostgresNode();
     environment.LEVERET_TEST_POSTGRES_URL = (await database.ready).url;
@@ -147,12 +160,12 @@ async function versionOf(url) {
 }
 
 /**
- * The arguments of Jest's runs. A plain `npm test` runs files two at a time, and after them, by itself, the one that stops
+ * The arguments of Jest's runs. A plain `npm test` runs files three at a time, and after them, by itself, the one that stops
  * the broker for everybody. Arguments (a file, `--coverage`) mean one run, file by file unless they say otherwise: what is
  * measured over all files in a process that is begun anew now and then, since modules are never let go, and a heap of
  * gigabytes stops the world for a second at a time.
  */
-function jestRuns(given) {
+function jestRuns() {
   const alone = 'test/integration/client/blocked\\.test\\.ts$';
   if (given.length > 0) {
     if (given.some((one) => /^(-w|--maxWorkers)/.test(one))) return [given];
@@ -167,7 +180,8 @@ function jestRuns(given) {
     '--testPathIgnorePatterns',
     one,
   ]);
-  return [['--maxWorkers=2', ...ignored], [alone]];
+  // Tests wait for much: three keep two cores at work.
+  return [['--maxWorkers=3', ...ignored], [alone]];
 }
 
 async function runJest(jestArguments) {
@@ -210,9 +224,9 @@ let exitCode = 0;
 try {
   await chooseCertificates(join(temporary, 'certificates'));
   await chooseBroker();
-  await chooseDatabase(process.argv.slice(2));
+  await chooseDatabase();
   const skipped = [];
-  for (const [index, jestArguments] of jestRuns(process.argv.slice(2)).entries()) {
+  for (const [index, jestArguments] of jestRuns().entries()) {
     if (interruptedBy !== undefined) break;
     const reportFile = join(temporary, `report-${index}.json`);
     exitCode = (await runJest([...jestArguments, '--json', '--outputFile', reportFile])) || exitCode;

@@ -1,4 +1,5 @@
 /** What can go wrong in the Nest layer, beside the errors of the client. None ever holds a credential or a payload. */
+import type { LoggerService } from '@nestjs/common';
 import { AmqpError, TimeoutError, type PlannedEntity } from '../amqp/index.js';
 
 /**
@@ -183,8 +184,15 @@ export function excerpt(text: string, limit: number): string {
   return Buffer.from(text.slice(0, limit), 'utf8').toString('utf8');
 }
 
+/** The line, and the stack of what was thrown where it has one: Nest would print an undefined one. */
+export function logError(logger: LoggerService, line: string, thrown: unknown): void {
+  const stack = stackOf(thrown);
+  if (stack === undefined) logger.error(line);
+  else logger.error(line, stack);
+}
+
 /** An error's stack, not longer than a log bears. Never throws: stacks are made when they are read, and may fail then. */
-export function stackOf(thrown: unknown): string | undefined {
+function stackOf(thrown: unknown): string | undefined {
   try {
     return thrown instanceof Error && typeof thrown.stack === 'string' ? excerpt(thrown.stack, 10_000) : undefined;
   } catch {

@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { PostgresIdempotencyStore, PostgresOutboxStore } from 'leveret';
-import { describeOnBrokers } from '../support/brokers.js';
+import { describeOnBroker } from '../support/brokers.js';
 import { Bystander, eventually } from '../support/nest-app.js';
 import { programOptions } from '../support/nest-version.js';
 import { describeOnPostgres, quote } from '../support/postgres.js';
@@ -22,7 +22,7 @@ async function exitOf(worker: ChildProcess, title: string, output: readonly stri
 }
 
 describeOnPostgres('a worker that is killed', (database) => {
-  describeOnBrokers('in the middle of its work', (broker) => {
+  describeOnBroker('in the middle of its work', (broker) => {
     const bystander = new Bystander();
     const workers: ChildProcess[] = [];
     beforeAll(() => bystander.open(broker.url));

@@ -14,14 +14,14 @@ import {
   Transaction,
 } from 'leveret';
 import pg from 'pg';
-import { describeOnBrokers } from '../support/brokers.js';
+import { describeOnBroker } from '../support/brokers.js';
 import { Bystander, closeApplications, eventually, pause, startModule } from '../support/nest-app.js';
 import { describeOnOwnPostgres } from '../support/postgres.js';
 
 const orderCount = 60;
 
 describeOnOwnPostgres('a worker whose database is away for a while', (server) => {
-  describeOnBrokers('and its broker is not', (broker) => {
+  describeOnBroker('and its broker is not', (broker) => {
     const bystander = new Bystander();
     beforeAll(() => bystander.open(broker.url));
     afterAll(() => bystander.close());

@@ -1,12 +1,12 @@
 /** The quick start as `npm start` runs it: compiled by the Nest CLI, in a process of its own. */
 import { beforeAll, expect, test } from '@jest/globals';
 import { readLines, readPlainly } from '../../sample/quickstart/orders-file.js';
-import { describeOnBrokers } from '../support/brokers.js';
+import { describeOnBroker } from '../support/brokers.js';
 import { buildSample, runSample } from '../support/nest-samples.js';
 
 const file = new URL('../../sample/quickstart/orders.jsonl', import.meta.url);
 
-describeOnBrokers('the quick start', (broker) => {
+describeOnBroker('the quick start', (broker) => {
   beforeAll(() => buildSample('quickstart'), 120_000);
 
   test('two cuts lose nothing, and the last lines agree with a plain reading of the file', async () => {

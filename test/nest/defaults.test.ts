@@ -41,7 +41,7 @@ import {
 } from 'leveret/amqp';
 import { EmbeddedBroker } from 'leveret/broker';
 import { lastValueFrom, Subject } from 'rxjs';
-import { describeOnBrokers, describeOnControlledRabbitmq, type TestBroker } from '../support/brokers.js';
+import { describeOnBroker, describeOnControlledRabbitmq, type TestBroker } from '../support/brokers.js';
 import { breathe, elapse, letTimeGo, soon, stopTime } from '../support/fake-time.js';
 import { Gate } from '../support/gate.js';
 import {
@@ -65,7 +65,7 @@ class OrderDto {
 
 jest.setTimeout(20_000);
 
-describeOnBrokers('by default', (broker) => {
+describeOnBroker('by default', (broker) => {
   const bystander = new Bystander();
   const bench = new Bench(() => broker.url);
   const queues: string[] = [];

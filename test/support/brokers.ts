@@ -1,5 +1,5 @@
 /**
- * Runs a suite on every broker there is: the real one that AMQP_URL names, and the embedded one.
+ * Runs a suite on a broker: the real one that AMQP_URL names, the embedded one, or both.
  *
  * What a suite needs of a broker it is given; a real broker that is not there is one skipped test that says so.
  */
@@ -24,7 +24,18 @@ function unique(name: string): string {
   return `test.${name}.${runId}.${String(nameCount)}`;
 }
 
-/** The suite once per broker. */
+const realUrl = process.env['AMQP_URL'] || undefined;
+
+/**
+ * On the broker of this run: the real one where there is one (`npm test`), else the embedded one (`npm run test:embedded`).
+ * What every user sees of the library belongs here.
+ */
+export function describeOnBroker(name: string, suite: (broker: TestBroker) => void): void {
+  if (realUrl === undefined) describeOnEmbedded(name, suite);
+  else describeOnRabbitmq(name, suite);
+}
+
+/** On both in one run: for what holds the embedded broker against the real one. */
 export function describeOnBrokers(name: string, suite: (broker: TestBroker) => void): void {
   describeOnRabbitmq(name, suite);
   describeOnEmbedded(name, suite);
@@ -32,9 +43,9 @@ export function describeOnBrokers(name: string, suite: (broker: TestBroker) => v
 
 /** For behaviour that only a real broker can show. */
 export function describeOnRabbitmq(name: string, suite: (broker: TestBroker) => void): void {
-  const url = process.env['AMQP_URL'];
+  const url = realUrl;
   describe(`${name} (RabbitMQ)`, () => {
-    if (url === undefined || url === '') {
+    if (url === undefined) {
       test.skip('needs a real RabbitMQ: AMQP_URL is not set', () => undefined);
       return;
     }

@@ -1,6 +1,7 @@
 /** basic.publish with its content: checked, routed, returned, confirmed, in that order. */
 import { ByteReader, readProperties, replyCodes, type MethodFields } from '../../amqp/protocol/index.js';
 import { edited, receivedMessage, type Message } from '../store/message.js';
+import type { BrokerClock } from '../clock.js';
 import { channelRefusal, connectionRefusal } from '../store/reply-error.js';
 import type { ChannelSession } from './channel-session.js';
 import { deliverReply, directReplyPrefix, replyAddress } from './direct-reply.js';
@@ -48,7 +49,7 @@ export function publish(session: ChannelSession, { fields, encodedProperties, bo
     const isReply = deliverReply(session, message);
     const { queues, isAccepted } = isReply ? repliedDirectly : virtualHost.deliver(message, routed);
     if (!isReply && queues.length === 0 && fields.mandatory) returnMessage(session, message);
-    if (tag !== undefined) confirm(session, tag, isAccepted);
+    if (tag !== undefined) confirm(session, tag, isAccepted, virtualHost.clock);
     return isAccepted;
   };
   if (session.transaction) session.transaction.steps.push(deliver);
@@ -74,7 +75,7 @@ function returnMessage(session: ChannelSession, message: Message): void {
   session.sendMessage('basic.return', fields, message);
 }
 
-function confirm(session: ChannelSession, tag: number, isAccepted: boolean): void {
+function confirm(session: ChannelSession, tag: number, isAccepted: boolean, clock: BrokerClock): void {
   const { confirms, connection } = session;
   if (!confirms) return;
   const answer = (): void => {
@@ -85,7 +86,7 @@ function confirm(session: ChannelSession, tag: number, isAccepted: boolean): voi
   };
   const delay = connection.confirmDelay;
   if (delay === undefined) answer();
-  else if (Number.isFinite(delay)) setTimeout(answer, delay);
+  else if (Number.isFinite(delay)) clock.after(delay, answer);
 }
 
 function assertSize(size: number, limit: number): void {

@@ -218,6 +218,9 @@ async function keyOf({ scope, key }: Settings, payload: unknown, context: AmqpCo
   return storableKey(given);
 }
 
+const doneByCommit =
+  'an @Idempotent handler says that its message is done with by returning: acknowledged before its key is remembered, it could be lost';
+
 /** Thrown within the store where the handler gave its message away, so that the key stays free. */
 class GivenBack extends Error {}
 
@@ -235,14 +238,18 @@ class Attempt {
   }
 
   async run(transaction: unknown): Promise<void> {
+    const { settlement } = this.#context;
+    settlement?.refuseDone(doneByCommit);
     try {
       this.value = await runInTransaction(transaction, this.#work);
     } catch (error) {
       this.failure = { error };
       throw error;
+    } finally {
+      settlement?.refuseDone(undefined);
     }
-    const kind = this.#context.settlement?.kind;
-    if (kind === undefined || kind === 'ack' || kind === 'drop') return;
+    const kind = settlement?.kind;
+    if (kind === undefined) return;
     this.wasGivenBack = true;
     throw new GivenBack(`the handler settled its message itself: ${kind}`);
   }

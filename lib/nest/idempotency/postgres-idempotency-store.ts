@@ -17,6 +17,19 @@ import type { IdempotencyKey, IdempotencyStore, ProtectOptions, ProtectOutcome }
 const where = 'PostgresIdempotencyStore';
 const defaults = { table: 'leveret_idempotency', lease: 60_000, timeout: 5_000 };
 
+/** Of the transaction that the handler works in. */
+const savepoint = 'leveret_handler';
+
+const ended =
+  'the handler itself ended the transaction that its key is in (COMMIT or ROLLBACK), which is not its to end: what it wrote may be there or not';
+
+/** What PostgreSQL answers at the end where that is no longer the transaction in which the key was claimed: its codes. */
+const notOurs: ReadonlyMap<unknown, string> = new Map([
+  ['25P02', 'nothing was committed: a statement failed in the transaction of the handler, and the handler went on'],
+  ['25P01', ended],
+  ['3B001', ended],
+]);
+
 export interface PostgresIdempotencyStoreOptions {
   /**
    * `transaction` (default): what the handler writes by `@Transaction()` or `currentTransaction()` commits together with its
@@ -29,8 +42,8 @@ export interface PostgresIdempotencyStoreOptions {
   /** Default: the first of the connection's search path. */
   schema?: string | undefined;
   /**
-   * Of the mode `lease`: milliseconds after the death of a process until its messages may be handled by another. Claims are
-   * renewed three times in that time. Default 60 000.
+   * Of the mode `lease`: milliseconds after the death of a process until its messages may be handled by another; and so after
+   * the `timeout` of a handler that hangs. Claims are renewed three times in that time. Default 60 000.
    */
   lease?: number | undefined;
   /** Milliseconds that PostgreSQL has for each step: to connect, to claim a key, to commit. Default 5 000. */
@@ -141,7 +154,8 @@ export class PostgresIdempotencyStore implements IdempotencyStore<PostgresClient
 
   async #begin(borrowed: BorrowedClient, key: IdempotencyKey, keep: number): Promise<ProtectOutcome> {
     return this.#told(borrowed, async () => {
-      await borrowed.query('BEGIN');
+      // The savepoint tells at the end whether this is still the same transaction; one query for both.
+      await borrowed.query(`BEGIN; SAVEPOINT ${savepoint}`);
       return this.#tryClaim(borrowed, key, null, keep);
     });
   }
@@ -176,12 +190,17 @@ export class PostgresIdempotencyStore implements IdempotencyStore<PostgresClient
   }
 
   async #commit(borrowed: BorrowedClient): Promise<void> {
-    const { command } = await this.#told(borrowed, () => borrowed.query('COMMIT'));
-    // What PostgreSQL answers where a statement of the handler failed and the handler said nothing of it.
-    if (command === 'ROLLBACK') {
-      throw new IdempotencyStoreError(
-        'nothing was committed: a statement failed in the transaction of the handler, or it was rolled back, and the handler went on',
-      );
+    try {
+      // One query: where the first statement fails, the second is not carried out.
+      await borrowed.query(`RELEASE SAVEPOINT ${savepoint}; COMMIT`);
+    } catch (error) {
+      const reason = notOurs.get(codeOf(error));
+      if (reason === undefined) {
+        borrowed.destroy(error as Error);
+        throw storeError(error);
+      }
+      await rollBack(borrowed);
+      throw new IdempotencyStoreError(reason, { cause: error });
     }
   }
 
@@ -190,13 +209,18 @@ export class PostgresIdempotencyStore implements IdempotencyStore<PostgresClient
   async #protectByLease(
     key: IdempotencyKey,
     work: () => Promise<void>,
-    { keep }: Pick<ProtectOptions, 'keep'>,
+    options: ProtectOptions,
   ): Promise<ProtectOutcome> {
     const owner = randomUUID();
     // Where the answer is lost, the key may be claimed by nobody: it is free when the lease has run out.
     const outcome = await this.#withClient((client) => this.#tryClaim(client, key, owner, this.#lease));
     if (outcome !== 'done') return outcome;
     const renewing = setInterval(() => {
+      // Nobody waits for the handler any more: should it hang, its message is not to wait for it for ever.
+      if (options.signal.aborted) {
+        clearInterval(renewing);
+        return;
+      }
       // One that fails is followed by others before the lease runs out.
       this.#changeClaim(key, owner, owner, this.#lease).catch(() => undefined);
     }, this.#lease / 3);
@@ -209,7 +233,7 @@ export class PostgresIdempotencyStore implements IdempotencyStore<PostgresClient
     } finally {
       clearInterval(renewing);
     }
-    if (await this.#changeClaim(key, owner, null, keep)) return 'done';
+    if (await this.#changeClaim(key, owner, null, options.keep)) return 'done';
     throw new IdempotencyStoreError(
       'the lease ran out while the handler ran, and somebody else may have taken the message',
     );
@@ -278,6 +302,10 @@ export class PostgresIdempotencyStore implements IdempotencyStore<PostgresClient
       throw storeError(error);
     }
   }
+}
+
+function codeOf(error: unknown): unknown {
+  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
 }
 
 /** Never rejects: a client that cannot is closed, which does the same. */

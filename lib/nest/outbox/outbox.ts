@@ -31,8 +31,12 @@ export type OutboxEntry<Events extends object = Record<string, unknown>> = {
 
 const isText =
   (check: Check): Check =>
-  (value) =>
-    check(value) ?? (String(value).includes('\0') ? 'must not contain a NUL character' : undefined);
+  (value) => {
+    const problem = check(value);
+    if (problem !== undefined) return problem;
+    if (String(value).includes('\0')) return 'must not contain a NUL character';
+    return /\p{Surrogate}/u.test(String(value)) ? 'holds a lone surrogate, which UTF-8 cannot say' : undefined;
+  };
 
 const entryChecks: Readonly<Record<keyof OutboxEntry, Check>> = {
   exchange: isText(isName),

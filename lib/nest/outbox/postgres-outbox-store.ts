@@ -36,7 +36,7 @@ export interface PostgresOutboxStoreOptions {
   schema?: string | undefined;
   /**
    * True: who adds tells the relay (NOTIFY), which listens on a client of its own. False: the relay looks, and a pooler between
-   * may be one that has no sessions. Default true.
+   * may be one that has no sessions. Default true, but false where the pool has one client only.
    */
   notify?: boolean | undefined;
   /** Milliseconds that PostgreSQL has for each step of the relay. Default 5 000. */
@@ -86,7 +86,12 @@ export class PostgresOutboxStore implements OutboxStore<PostgresExecutor> {
       timeout: (value) => (value === 0 ? 'must not be 0' : isMilliseconds(value)),
     });
     if (faults.length > 0) throw new ConfigurationError(where, faults.join('; '));
-    const { table = defaults.table, schema, notify = true } = options;
+    // The only client would be taken for good.
+    const canListen = pool.options?.max !== 1;
+    if (options.notify === true && !canListen) {
+      throw new ConfigurationError(where, 'option "notify" needs a pool of two clients or more');
+    }
+    const { table = defaults.table, schema, notify = canListen } = options;
     this.#pool = pool;
     this.#limit = options.timeout ?? defaults.timeout;
     const name = quotedTable(table, schema, where);

@@ -20,6 +20,8 @@ function write(value: unknown, path: string, depth: number): unknown {
   if (depth > mostDepth) throw new ArgumentError(path, `nested deeper than ${String(mostDepth)}`);
   switch (typeof value) {
     case 'string':
+      assertText(value, path);
+      return value;
     case 'boolean':
       return value;
     case 'undefined':
@@ -48,9 +50,17 @@ function writeObject(value: object, path: string, depth: number): unknown {
   }
   const entries = Object.entries(value).filter(([, entry]) => entry !== undefined);
   const table = Object.fromEntries(
-    entries.map(([name, entry]) => [name, write(entry, `${path}.${name}`, depth + 1)] as const),
+    entries.map(([name, entry]) => {
+      assertText(name, path);
+      return [name, write(entry, `${path}.${name}`, depth + 1)] as const;
+    }),
   );
   return entries.some(([name]) => name.startsWith('$')) ? { $table: table } : table;
+}
+
+/** It would be refused when it is published, long after the transaction was committed. */
+function assertText(value: string, path: string): void {
+  if (/\p{Surrogate}/u.test(value)) throw new ArgumentError(path, 'holds a lone surrogate, which UTF-8 cannot say');
 }
 
 function read(value: unknown): unknown {

@@ -24,6 +24,8 @@ export interface PostgresClient extends PostgresExecutor {
 /** As `pg.Pool`, whose promise comes too late: an error that a client meets right after it was given out would go unheard. */
 export interface PostgresPool {
   connect(callback: (error: Error | undefined, client: PostgresClient | undefined) => void): void;
+  /** As far as the pool says them. */
+  readonly options?: { readonly max?: number | undefined } | undefined;
 }
 
 /** What `pg` answers a statement with. */

@@ -11,11 +11,11 @@ import {
   type ConnectionParameters,
   type Delivery,
 } from 'leveret/amqp';
-import { describeOnBrokers, describeOnEmbedded } from '../../support/brokers.js';
+import { describeOnBroker, describeOnEmbedded } from '../../support/brokers.js';
 import { Cuts } from '../../support/cuts.js';
 import { pause, rejection, until } from '../../support/waiting.js';
 
-describeOnBrokers('calls that nobody awaits', (broker) => {
+describeOnBroker('calls that nobody awaits', (broker) => {
   let connection: Connection;
   let channel: Channel;
   let queue: string;
@@ -102,7 +102,7 @@ describeOnBrokers('calls that nobody awaits', (broker) => {
   });
 });
 
-describeOnBrokers('losses in the middle', (broker) => {
+describeOnBroker('losses in the middle', (broker) => {
   const cuts = new Cuts();
   const connections: Connection[] = [];
   let queue: string;

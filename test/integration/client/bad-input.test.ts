@@ -12,7 +12,7 @@ import {
   type Delivery,
   type FieldTable,
 } from 'leveret/amqp';
-import { describeOnBrokers, type TestBroker } from '../../support/brokers.js';
+import { describeOnBroker, type TestBroker } from '../../support/brokers.js';
 import { Cuts } from '../../support/cuts.js';
 import { rejection, until } from '../../support/waiting.js';
 import { rows, type Row, type Scene } from './bad-input-cases.js';
@@ -134,7 +134,7 @@ const inner = [
   'DeliveryStream.fail',
 ];
 
-describeOnBrokers('bad input', (broker) => {
+describeOnBroker('bad input', (broker) => {
   let scene: Scene;
   let others: Connection[] = [];
   let published = 0;
@@ -216,7 +216,7 @@ describeOnBrokers('bad input', (broker) => {
   });
 });
 
-describeOnBrokers('what a user changes after a call', (broker) => {
+describeOnBroker('what a user changes after a call', (broker) => {
   const cuts = new Cuts();
   let connection: Connection;
   let channel: Channel;

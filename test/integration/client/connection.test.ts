@@ -13,7 +13,7 @@ import {
   TimeoutError,
   WrongStateError,
 } from 'leveret/amqp';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { rejection, until } from '../../support/waiting.js';
 
 const secret = 'Zebra-4711-secret';
@@ -23,7 +23,7 @@ function everythingShown(error: Error): string {
   return `${error.message} ${error.stack ?? ''} ${inspect(error, { depth: 10, showHidden: true })} ${JSON.stringify(error)}`;
 }
 
-describeOnBrokers('connecting', (broker) => {
+describeOnBroker('connecting', (broker) => {
   test('opens a connection, tells what the broker is, and closes twice without harm', async () => {
     const connection = await connect(broker.url, { connectionName: 'test' });
     expect(connection.isOpen).toBe(true);

@@ -9,10 +9,10 @@ import {
   type Connection,
   type Delivery,
 } from 'leveret/amqp';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { pause, rejection, until } from '../../support/waiting.js';
 
-describeOnBrokers('consuming', (broker) => {
+describeOnBroker('consuming', (broker) => {
   let connection: Connection;
   let channel: Channel;
   let queue: string;

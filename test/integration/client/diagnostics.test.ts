@@ -11,11 +11,11 @@ import {
   type RecoverDiagnostics,
   type SettleDiagnostics,
 } from 'leveret/amqp';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { Cuts } from '../../support/cuts.js';
 import { rejection, until } from '../../support/waiting.js';
 
-describeOnBrokers('diagnostics', (broker) => {
+describeOnBroker('diagnostics', (broker) => {
   const undo: (() => void)[] = [];
 
   function record<Event>(name: string): Event[] {

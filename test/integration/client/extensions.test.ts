@@ -1,9 +1,9 @@
 /** What RabbitMQ adds to AMQP by arguments and names of its own: streams, consumer priorities, direct reply-to. */
 import { connect, type Channel, type Connection } from 'leveret/amqp';
-import { describeOnBrokers, describeOnRabbitmq } from '../../support/brokers.js';
+import { describeOnBroker, describeOnRabbitmq } from '../../support/brokers.js';
 import { until } from '../../support/waiting.js';
 
-describeOnBrokers('extensions of RabbitMQ', (broker) => {
+describeOnBroker('extensions of RabbitMQ', (broker) => {
   let connection: Connection;
   let channel: Channel;
 

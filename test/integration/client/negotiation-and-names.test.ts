@@ -13,7 +13,7 @@ import {
   type Channel,
   type Connection,
 } from 'leveret/amqp';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { ScriptedPeer } from '../../support/scripted-peer.js';
 import { rejection, until } from '../../support/waiting.js';
 
@@ -79,7 +79,7 @@ describe('a first connect', () => {
   });
 });
 
-describeOnBrokers('a connection', (broker) => {
+describeOnBroker('a connection', (broker) => {
   test.each([
     ['a number', 45, 45],
     ['off', 0, 0],
@@ -128,7 +128,7 @@ describeOnBrokers('a connection', (broker) => {
   });
 });
 
-describeOnBrokers('a channel', (broker) => {
+describeOnBroker('a channel', (broker) => {
   let connection: Connection;
   let channel: Channel;
 

@@ -1,9 +1,9 @@
 /** On the wire the order is that of the calls, whatever waits; and closing ends everything. */
 import { connect, ConnectionClosedError, NackError, NotSentError, type Connection } from 'leveret/amqp';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { rejection, until } from '../../support/waiting.js';
 
-describeOnBrokers('order and closing', (broker) => {
+describeOnBroker('order and closing', (broker) => {
   let connection: Connection;
   let queue: string;
 

@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { CommandError } from '../../../lib/cli/command.js';
 import { topologyCommand } from '../../../lib/cli/commands/topology.js';
-import { describeOnBrokers, describeOnEmbedded, describeOnRabbitmq } from '../../support/brokers.js';
+import { describeOnBroker, describeOnEmbedded, describeOnRabbitmq } from '../../support/brokers.js';
 import { everythingShown, holdsSecret, secret } from '../../support/secrets.js';
 import { rejection } from '../../support/waiting.js';
 
@@ -42,7 +42,7 @@ async function withFile<Result>(content: unknown, use: (file: string) => Promise
   }
 }
 
-describeOnBrokers('leveret topology', (broker) => {
+describeOnBroker('leveret topology', (broker) => {
   let connection: Connection;
   let exchange: string;
   let queue: string;

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { describeOnBrokers, describeOnRabbitmq } from '../../support/brokers.js';
+import { describeOnBroker, describeOnRabbitmq } from '../../support/brokers.js';
 import { Cuts } from '../../support/cuts.js';
 import { rejection, until } from '../../support/waiting.js';
 
@@ -27,7 +27,7 @@ async function next(watch: DriftWatch): Promise<Record<string, string[]>> {
   return told(value);
 }
 
-describeOnBrokers('a watch for drift', (broker) => {
+describeOnBroker('a watch for drift', (broker) => {
   const cuts = new Cuts();
   let connection: Connection;
   let other: Connection;

@@ -9,13 +9,13 @@ import {
   type Connection,
   type Declarations,
 } from 'leveret/amqp';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { rejection } from '../../support/waiting.js';
 
 /** A frame's type, channel and size, the method's number, a reserved short, the name's length. */
 const beforeName = 7 + 4 + 2 + 1;
 
-describeOnBrokers('declarations as a plan', (broker) => {
+describeOnBroker('declarations as a plan', (broker) => {
   let connection: Connection;
   let other: Connection;
   let names: { exchange: string; sink: string; queue: string };

@@ -1,7 +1,7 @@
 /** What a whole process shows of a loss: it exits by itself, with nothing unheard, and no password in its output. */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
@@ -25,7 +25,7 @@ function run(program: string, url: string): Promise<{ status: number | null; out
   });
 }
 
-describeOnBrokers('a process', (broker) => {
+describeOnBroker('a process', (broker) => {
   test('that lost its connection in the middle exits by itself and says nothing it should not', async () => {
     expect(await run('connect-and-lose.ts', broker.url)).toEqual({ status: 0, output: '' });
   }, 30_000);

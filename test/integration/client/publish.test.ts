@@ -11,11 +11,11 @@ import {
   type Channel,
   type Connection,
 } from 'leveret/amqp';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { Cuts } from '../../support/cuts.js';
 import { rejection, until } from '../../support/waiting.js';
 
-describeOnBrokers('publishing', (broker) => {
+describeOnBroker('publishing', (broker) => {
   let connection: Connection;
   let channel: Channel;
   let queue: string;
@@ -226,7 +226,7 @@ describeOnBrokers('publishing', (broker) => {
   });
 });
 
-describeOnBrokers('the publish buffer', (broker) => {
+describeOnBroker('the publish buffer', (broker) => {
   test('is bounded in messages, bytes and time, and says so', async () => {
     const cuts = new Cuts();
     let isUp = true;

@@ -1,6 +1,6 @@
 /** A lost connection, and what comes back. */
 import { connect, type Channel, type Connection, type ConnectionParameters, type Delivery } from 'leveret/amqp';
-import { describeOnBrokers, describeOnEmbedded } from '../../support/brokers.js';
+import { describeOnBroker, describeOnEmbedded } from '../../support/brokers.js';
 import { Cuts } from '../../support/cuts.js';
 import { pause, until } from '../../support/waiting.js';
 
@@ -13,7 +13,7 @@ async function isDeclaredAs(channel: Channel, queue: string): Promise<boolean> {
   );
 }
 
-describeOnBrokers('recovery', (broker) => {
+describeOnBroker('recovery', (broker) => {
   const cuts = new Cuts();
   let connection: Connection;
   let events: string[];

@@ -7,7 +7,7 @@ import {
   type Connection,
   type ConnectionParameters,
 } from 'leveret/amqp';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { Cuts } from '../../support/cuts.js';
 import { politeScript, ScriptedPeer } from '../../support/scripted-peer.js';
 import { rejection, until } from '../../support/waiting.js';
@@ -15,7 +15,7 @@ import { rejection, until } from '../../support/waiting.js';
 const fast = { initialDelay: 5, maxDelay: 50 };
 const numbers = (count: number): string[] => Array.from({ length: count }, (_none, index) => String(index));
 
-describeOnBrokers('publishes that are sent again', (broker) => {
+describeOnBroker('publishes that are sent again', (broker) => {
   const cuts = new Cuts();
   let connection: Connection;
   let channel: Channel;

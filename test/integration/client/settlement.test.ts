@@ -8,11 +8,11 @@ import {
   type Connection,
   type Delivery,
 } from 'leveret/amqp';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { Cuts } from '../../support/cuts.js';
 import { rejection, until } from '../../support/waiting.js';
 
-describeOnBrokers('settling by delivery tag', (broker) => {
+describeOnBroker('settling by delivery tag', (broker) => {
   let connection: Connection;
   let channel: Channel;
   let queue: string;

@@ -1,9 +1,9 @@
 /** Exchanges, queues and bindings, and what happens when the broker says no. */
 import { ArgumentError, ChannelClosedByBrokerError, connect, type Channel, type Connection } from 'leveret/amqp';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { rejection, until } from '../../support/waiting.js';
 
-describeOnBrokers('topology', (broker) => {
+describeOnBroker('topology', (broker) => {
   let connection: Connection;
   let channel: Channel;
 

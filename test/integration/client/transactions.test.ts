@@ -1,10 +1,10 @@
 /** tx.select, tx.commit, tx.rollback, also over a loss: nothing is half done, and nobody is told that it is whole. */
 import { connect, TransactionLostError, WrongStateError, type Channel, type Connection } from 'leveret/amqp';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { Cuts } from '../../support/cuts.js';
 import { rejection, until } from '../../support/waiting.js';
 
-describeOnBrokers('transactions', (broker) => {
+describeOnBroker('transactions', (broker) => {
   let connection: Connection;
   let channel: Channel;
   let looker: Channel;

@@ -16,7 +16,7 @@ import {
   type FieldValue,
 } from 'leveret/amqp';
 import { ByteWriter, writeMethod, type MethodInputs, type MethodName } from '../../../lib/amqp/protocol/index.js';
-import { describeOnBrokers, describeOnRabbitmq } from '../../support/brokers.js';
+import { describeOnBroker, describeOnRabbitmq } from '../../support/brokers.js';
 import { politeScript, ScriptedPeer, type Script } from '../../support/scripted-peer.js';
 import { TappedTransport } from '../../support/tapped-transport.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
@@ -66,7 +66,7 @@ const fields: readonly Field[] = [
   ['an empty table', {}, 'F', '00000000'],
 ];
 
-describeOnBrokers('field tables over the wire', (broker) => {
+describeOnBroker('field tables over the wire', (broker) => {
   let connection: Connection;
   let channel: Channel;
   let queue: string;
@@ -123,7 +123,7 @@ describeOnBrokers('field tables over the wire', (broker) => {
   });
 });
 
-describeOnBrokers('a negotiated frame_max of 8192', (broker) => {
+describeOnBroker('a negotiated frame_max of 8192', (broker) => {
   const frameMax = 8_192;
   let connection: Connection;
   let channel: Channel;

@@ -17,7 +17,7 @@ import {
 import { connect as connectSocket } from 'node:net';
 import { once } from 'node:events';
 import { ByteReader, readTable } from '../../../lib/amqp/protocol/index.js';
-import { describeOnBrokers, describeOnRabbitmq } from '../../support/brokers.js';
+import { describeOnBroker, describeOnRabbitmq } from '../../support/brokers.js';
 import { Cuts } from '../../support/cuts.js';
 import { describeOnRabbitmqTls } from '../../support/certificates.js';
 import { politeScript, ScriptedPeer, type Script } from '../../support/scripted-peer.js';
@@ -42,7 +42,7 @@ function addressOf(url: string): { host: string; port: number } {
   return { host: hostname, port: Number(port) };
 }
 
-describeOnBrokers('logging in', (broker) => {
+describeOnBroker('logging in', (broker) => {
   test.each<[string, CredentialsSource]>([
     ['PLAIN', { username: 'guest', password: 'guest', mechanism: 'PLAIN' }],
     ['AMQPLAIN', { username: 'guest', password: 'guest', mechanism: 'AMQPLAIN' }],
@@ -396,7 +396,7 @@ describe('updateSecret', () => {
   });
 });
 
-describeOnBrokers('a login over a transport that others can read', (broker) => {
+describeOnBroker('a login over a transport that others can read', (broker) => {
   /** A TCP socket, of which nothing says that it stays on this machine. */
   const transport: NonNullable<ConnectionParameters['transport']> = async ({ host, port }) => {
     const socket = connectSocket(port, host);

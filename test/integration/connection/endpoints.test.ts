@@ -13,7 +13,7 @@ import {
   type TcpOptions,
   type TransportFactory,
 } from 'leveret/amqp';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { RecordingServer, type RecordingServerOptions } from '../../support/recording-server.js';
 import { ScriptedPeer } from '../../support/scripted-peer.js';
 import { everythingShown, holdsSecret, secret } from '../../support/secrets.js';
@@ -41,7 +41,7 @@ afterEach(async () => {
 
 const deadPort = 1;
 
-describeOnBrokers('endpoints of which', (broker) => {
+describeOnBroker('endpoints of which', (broker) => {
   const goodPort = (): number => Number(new URL(broker.url).port);
 
   test('one is dead, one silent and one good: the good one is found within one round', async () => {

@@ -4,7 +4,7 @@ import { connect as connectSocket, createServer, type AddressInfo, type Server, 
 import { Duplex } from 'node:stream';
 import { expect, test } from '@jest/globals';
 import { connect, streamTransport, type Connection, type TransportFactory } from 'leveret/amqp';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { SocksProxy } from '../../support/socks-proxy.js';
 
 /** Through a SOCKS5 proxy, which looks the name up itself. */
@@ -71,7 +71,7 @@ async function roundTrip(connection: Connection): Promise<boolean> {
   return (await channel.basicGet(queue))?.body.equals(body) ?? false;
 }
 
-describeOnBrokers('a transport of one’s own', (broker) => {
+describeOnBroker('a transport of one’s own', (broker) => {
   const target = (): number => Number(new URL(broker.url).port);
   let proxy: SocksProxy | undefined;
   let gateway: Server | undefined;

@@ -1,13 +1,13 @@
 /** Bytes that go nowhere while nothing is closed: only heartbeats tell, and what is published meanwhile has to stay bounded. */
 import type { ConnectionEvents } from 'leveret/amqp';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { pause, until } from '../../support/waiting.js';
 import { idOf, Publishes, Standards } from './support.js';
 
 /** Seconds. */
 const heartbeat = 1;
 
-describeOnBrokers('a black hole', (broker) => {
+describeOnBroker('a black hole', (broker) => {
   const standards = new Standards();
 
   async function noticedAfter(direction: 'both' | 'toBroker' | 'toClient'): Promise<number> {

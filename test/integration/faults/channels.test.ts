@@ -1,11 +1,11 @@
 /** What happens to one channel, and not to its neighbours. */
 import type { Delivery } from 'leveret/amqp';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { directions } from '../../support/tcp-proxy.js';
 import { until } from '../../support/waiting.js';
 import { Standards } from './support.js';
 
-describeOnBrokers('channels', (broker) => {
+describeOnBroker('channels', (broker) => {
   const standards = new Standards();
 
   test('scenario 23: the same tag on two channels, and two prefetches on one: both are restored', async () => {

@@ -1,6 +1,6 @@
 /** One consumer or declaration for which the broker closes the whole connection must not do so in every life. */
 import { connect, type Channel, type Connection } from 'leveret/amqp';
-import { describeOnBrokers, describeOnRabbitmq } from '../../support/brokers.js';
+import { describeOnBroker, describeOnRabbitmq } from '../../support/brokers.js';
 import { Cuts } from '../../support/cuts.js';
 import { until } from '../../support/waiting.js';
 
@@ -78,7 +78,7 @@ describeOnRabbitmq('a culprit', (broker) => {
   });
 });
 
-describeOnBrokers('a consumer that the broker refuses', (broker) => {
+describeOnBroker('a consumer that the broker refuses', (broker) => {
   test('costs its neighbours nothing while it is tried again, and heals', async () => {
     const connection = await connect(broker.url, { recovery: fast });
     const other = await connect(broker.url);

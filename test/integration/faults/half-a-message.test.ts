@@ -1,5 +1,5 @@
 /** Losses with messages on their way, in either direction, small ones by the thousand and large ones cut in two. */
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import type { Direction } from '../../support/tcp-proxy.js';
 import { until } from '../../support/waiting.js';
 import { idOf, Publishes, Standards } from './support.js';
@@ -8,7 +8,7 @@ const size = 2 * 1024 * 1024;
 /** Where a message of that size is cut: in its first frame, between frames, and near its end. */
 const places = [5_000, 131_072, 1_000_000, size - 100];
 
-describeOnBrokers('a connection reset with messages on their way', (broker) => {
+describeOnBroker('a connection reset with messages on their way', (broker) => {
   const standards = new Standards();
 
   /** A body that tells whether it is whole. */

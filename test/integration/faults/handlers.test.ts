@@ -1,11 +1,11 @@
 /** Listeners that do what users do in them: declare, publish, consume, close, throw. */
 import { jest } from '@jest/globals';
 import type { Connection, ConnectionEvents } from 'leveret/amqp';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { until } from '../../support/waiting.js';
 import { Standards, type Witness } from './support.js';
 
-describeOnBrokers('listeners', (broker) => {
+describeOnBroker('listeners', (broker) => {
   const standards = new Standards();
   const events = ['lost', 'reconnecting', 'recovered'] as const satisfies (keyof ConnectionEvents)[];
 

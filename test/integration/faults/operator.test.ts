@@ -1,6 +1,6 @@
 /** What an operator does to a broker that is in use: connections closed, users, virtual hosts and queues taken away. */
 import { connect, type Channel, type Connection, type ConnectionEvents, type Delivery } from 'leveret/amqp';
-import { describeOnBrokers, describeOnControlledRabbitmq } from '../../support/brokers.js';
+import { describeOnBroker, describeOnControlledRabbitmq } from '../../support/brokers.js';
 import { pause, rejection, until } from '../../support/waiting.js';
 import { idOf, Publishes, Standards, type Witness } from './support.js';
 
@@ -246,7 +246,7 @@ describeOnControlledRabbitmq('an operator', (broker) => {
   );
 });
 
-describeOnBrokers('queues and exchanges that others take away', (broker) => {
+describeOnBroker('queues and exchanges that others take away', (broker) => {
   let foreign: Connection;
   let meddler: Channel;
 

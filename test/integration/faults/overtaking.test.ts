@@ -2,12 +2,12 @@
  * RabbitMQ answers basic.consume and basic.cancel from the queue's process: the reply to what was sent right behind them
  * may come first. Everything else on a channel is answered in order.
  */
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { until } from '../../support/waiting.js';
 import { Standards } from './support.js';
 import type { Channel } from 'leveret/amqp';
 
-describeOnBrokers('a call right behind a consume or a cancel, on the same channel', (broker) => {
+describeOnBroker('a call right behind a consume or a cancel, on the same channel', (broker) => {
   const standards = new Standards();
 
   const calls: [string, (channel: Channel, queue: string) => Promise<unknown>][] = [

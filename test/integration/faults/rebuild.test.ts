@@ -1,9 +1,9 @@
 /** `connection.rebuild()`, deletes and losses at the same time: none may wait for the other for ever. */
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { pause, until } from '../../support/waiting.js';
 import { Standards } from './support.js';
 
-describeOnBrokers('a rebuild on demand', (broker) => {
+describeOnBroker('a rebuild on demand', (broker) => {
   const standards = new Standards();
 
   test('that waits for a delete when the connection is lost: the recovery waits for neither, and the queue stays away', async () => {

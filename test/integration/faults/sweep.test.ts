@@ -1,5 +1,5 @@
 /** One fault at every position of a handshake or a recovery: at every 16th byte, or with LEVERET_CHAOS at every one. */
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { Standards } from './support.js';
 import { sweepClose, sweepHandshake, sweepRecovery, sweepSecondCut } from './sweep.js';
 
@@ -7,7 +7,7 @@ const isLong = process.env['LEVERET_CHAOS'] !== undefined;
 const step = isLong ? 1 : 16;
 const limit = isLong ? 600_000 : 30_000;
 
-describeOnBrokers('every position of a handshake or a recovery', (broker) => {
+describeOnBroker('every position of a handshake or a recovery', (broker) => {
   new Standards();
 
   test(

@@ -8,7 +8,7 @@ import {
   type Connection,
   type ConnectionParameters,
 } from 'leveret/amqp';
-import { describeOnBrokers, describeOnRabbitmq, type TestBroker } from '../../support/brokers.js';
+import { describeOnBroker, describeOnRabbitmq, type TestBroker } from '../../support/brokers.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
 import { rejection, until } from '../../support/waiting.js';
 import { compute, fromSources, ioThread } from './support.js';
@@ -103,7 +103,7 @@ describeOnRabbitmq('a handler that computes for three heartbeat intervals', (bro
   }, 30_000);
 });
 
-describeOnBrokers('a connection with an I/O thread', (broker) => {
+describeOnBroker('a connection with an I/O thread', (broker) => {
   let proxy: TcpProxy;
   let url: string;
 
@@ -160,8 +160,8 @@ describeOnBrokers('a connection with an I/O thread', (broker) => {
     proxy.swallow();
     expect(await lost).toBeInstanceOf(HeartbeatTimeoutError);
     proxy.release();
-    await until('it is back', () => connection.isOpen);
-  }, 20_000);
+    await until('it is back', () => connection.isOpen, 20_000);
+  }, 40_000);
 
   test('is lost when its thread crashes, and recovers with another', async () => {
     const crash = 'data:text/javascript,setTimeout(()=>{throw new Error("the thread broke")},1500)';
@@ -171,7 +171,7 @@ describeOnBrokers('a connection with an I/O thread', (broker) => {
     const cause = await lost;
     expect(cause).toBeInstanceOf(ConnectionLostError);
     expect(cause.message).toContain('the thread broke');
-    await until('it is back', () => connection.isOpen);
+    await until('it is back', () => connection.isOpen, 20_000);
     expect(await channel.queueExists(queue)).toBe(false);
   }, 20_000);
 
@@ -209,6 +209,7 @@ describeOnBrokers('a connection with an I/O thread', (broker) => {
     const since = performance.now();
     const failure = await rejection(connect(url, { ioThread, handshakeTimeout: 300 }));
     expect(failure.message).toContain('connection.start');
-    expect(performance.now() - since).toBeLessThan(5_000);
-  }, 10_000);
+    // A thread may take seconds to start on a machine that has other things to do.
+    expect(performance.now() - since).toBeLessThan(15_000);
+  }, 30_000);
 });

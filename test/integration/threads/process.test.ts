@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const typescript = ['--import', './test/support/typescript-in-worker.mjs'];
@@ -18,7 +18,7 @@ async function run(url: string, nodeArguments: string[]): Promise<{ output: stri
   return { output, errors, status };
 }
 
-describeOnBrokers('a process with an I/O thread and a worker on a share', (broker) => {
+describeOnBroker('a process with an I/O thread and a worker on a share', (broker) => {
   test('exits by itself, soon, once both connections are closed', async () => {
     const program = 'test/support/programs/threads-and-exit.ts';
     const { output, ...end } = await run(broker.url, ['--import', 'tsx', program]);
@@ -29,7 +29,7 @@ describeOnBrokers('a process with an I/O thread and a worker on a share', (broke
 
 /** The options are Node's own. */
 const isNode = !('deno' in process.versions) && !('bun' in process.versions);
-const describeOnNode = isNode ? describeOnBrokers : (): void => undefined;
+const describeOnNode = isNode ? describeOnBroker : (): void => undefined;
 
 describeOnNode('a process that was started with options which no worker takes', (broker) => {
   const program = 'test/support/programs/io-thread.ts';

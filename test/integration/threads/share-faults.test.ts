@@ -2,7 +2,7 @@
 import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
 import { once } from 'node:events';
 import { connect, ConnectionClosedError, connectShared, type Connection } from 'leveret/amqp';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { pause, rejection, until } from '../../support/waiting.js';
 
 /** A frame, whose size may be said to be another than it is. */
@@ -21,7 +21,7 @@ const publish = frame(1, 1, [0, 60, 0, 40, 0, 0, 0, 1, 0x78, 0]);
 const header = (bodySize: number): Buffer => frame(2, 1, [0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, bodySize, 0, 0]);
 const greeting = [protocolHeader, connectionOpen, channelOpen];
 
-describeOnBrokers('a share', (broker) => {
+describeOnBroker('a share', (broker) => {
   let main: Connection;
 
   beforeEach(async () => {

@@ -14,14 +14,14 @@ import {
   type Connection,
   type SharedConnectionParameters,
 } from 'leveret/amqp';
-import { describeOnBrokers, describeOnEmbedded } from '../../support/brokers.js';
+import { describeOnBroker, describeOnEmbedded } from '../../support/brokers.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
 import { pause, rejection, until } from '../../support/waiting.js';
 import { ioThread, WorkerProgram } from './support.js';
 
 const fast = { initialDelay: 5, maxDelay: 50 };
 
-describeOnBrokers('a shared connection', (broker) => {
+describeOnBroker('a shared connection', (broker) => {
   let proxy: TcpProxy;
   let main: Connection;
   let channel: Channel;

@@ -2,7 +2,7 @@
 import { Controller, Inject, Injectable } from '@nestjs/common';
 import { Payload } from '@nestjs/microservices';
 import { Ack, Consume, ConsumerRegistry, type AckPolicy, type ConsumeOptions, type ConsumerStatus } from 'leveret';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { Cuts } from '../../support/cuts.js';
 import {
   Bystander,
@@ -16,7 +16,7 @@ import { Bench, EventPattern } from '../transport/support.js';
 
 type AutoPause = NonNullable<ConsumeOptions['autoPause']>;
 
-describeOnBrokers('automatic pause', (broker) => {
+describeOnBroker('automatic pause', (broker) => {
   const bystander = new Bystander();
   const bench = new Bench(() => broker.url);
   beforeAll(() => bystander.open(broker.url));

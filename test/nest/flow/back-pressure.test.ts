@@ -1,14 +1,14 @@
 /** A slow handler holds what its prefetch allows and no more; the rest stays in the queue, for others. */
 import { Controller, Injectable } from '@nestjs/common';
 import { Consume, type ConsumeOptions } from 'leveret';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { Bystander, closeApplications, eventually, pause, startApplication } from '../../support/nest-app.js';
 import { Bench, EventPattern } from '../transport/support.js';
 
 const messages = 200;
 const body = JSON.stringify({ pattern: 'order', data: 'x'.repeat(10_000) });
 
-describeOnBrokers('back-pressure', (broker) => {
+describeOnBroker('back-pressure', (broker) => {
   const bystander = new Bystander();
   const bench = new Bench(() => broker.url);
   beforeAll(() => bystander.open(broker.url));

@@ -28,7 +28,7 @@ import {
 } from 'leveret';
 import { ArgumentError, WrongStateError } from 'leveret/amqp';
 import type { Observable } from 'rxjs';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { Cuts } from '../../support/cuts.js';
 import {
   Bystander,
@@ -47,7 +47,7 @@ class OrderDto {
 
 type Handle = (orders: unknown[], batch: BatchContext) => unknown;
 
-describeOnBrokers('batches', (broker) => {
+describeOnBroker('batches', (broker) => {
   const bystander = new Bystander();
   beforeAll(() => bystander.open(broker.url));
   afterAll(() => bystander.close());

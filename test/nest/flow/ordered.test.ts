@@ -3,7 +3,7 @@ import { Controller, Injectable } from '@nestjs/common';
 import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
 import { Ack, AmqpContext, Consume, ConsumerRegistry, RemoteError, type ConsumeOptions } from 'leveret';
 import type { FieldValue } from 'leveret/amqp';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { Cuts } from '../../support/cuts.js';
 import { Bystander, closeApplications, eventually, pause, startApplication } from '../../support/nest-app.js';
 import { rejection } from '../../support/waiting.js';
@@ -44,7 +44,7 @@ function steps(count: number): Step[] {
   return Array.from({ length: count }, (_, index) => ({ key: keys[index % keys.length] ?? '', number: index }));
 }
 
-describeOnBrokers('order by key', (broker) => {
+describeOnBroker('order by key', (broker) => {
   const bystander = new Bystander();
   const bench = new Bench(() => broker.url);
   beforeAll(() => bystander.open(broker.url));

@@ -13,7 +13,7 @@ import {
   type AmqpModuleOptions,
   type ConsumeOptions,
 } from 'leveret';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { breathe, elapse, letTimeGo, soon, stopTime } from '../../support/fake-time.js';
 import {
   Bystander,
@@ -30,7 +30,7 @@ import { Bench, EventPattern } from '../transport/support.js';
 const limited = { queueType: 'quorum' } as const;
 const noRetry: AckPolicy = { retry: 0 };
 
-describeOnBrokers('time limits', (broker) => {
+describeOnBroker('time limits', (broker) => {
   const bystander = new Bystander();
   const bench = new Bench(() => broker.url);
   const queues: string[] = [];

@@ -10,12 +10,12 @@ import {
   massTransit,
   RemoteError,
 } from 'leveret';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { Bystander, closeApplications, eventually, startApplication } from '../../support/nest-app.js';
 import { rejection } from '../../support/waiting.js';
 import { Bench, EventPattern } from '../transport/support.js';
 
-describeOnBrokers('a catch-all handler', (broker) => {
+describeOnBroker('a catch-all handler', (broker) => {
   const bystander = new Bystander();
   const bench = new Bench(() => broker.url);
   beforeAll(() => bystander.open(broker.url));

@@ -5,7 +5,7 @@ import { encode } from '@msgpack/msgpack';
 import { Controller, Injectable } from '@nestjs/common';
 import { BodyTooLargeError, Consume, InjectPublisher, Publisher, UnreadableBodyError, type Compress } from 'leveret';
 import { NotSentError } from 'leveret/amqp';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { messagePack } from '../../support/message-pack.js';
 import {
   Bystander,
@@ -33,7 +33,7 @@ async function gzippedZeros(count: number): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-describeOnBrokers('compression', (broker) => {
+describeOnBroker('compression', (broker) => {
   const bystander = new Bystander();
   const bench = new Bench(() => broker.url);
   beforeAll(() => bystander.open(broker.url));

@@ -14,7 +14,7 @@ import {
   type MessageFormat,
 } from 'leveret';
 import { ArgumentError } from 'leveret/amqp';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { messagePack } from '../../support/message-pack.js';
 import {
   Bystander,
@@ -33,7 +33,7 @@ const lines: MessageFormat = {
   deserialize: (body) => body.toString('utf8').split('\n'),
 };
 
-describeOnBrokers('formats by content type', (broker) => {
+describeOnBroker('formats by content type', (broker) => {
   const bystander = new Bystander();
   beforeAll(() => bystander.open(broker.url));
   afterAll(() => bystander.close());

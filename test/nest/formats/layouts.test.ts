@@ -18,7 +18,7 @@ import {
   type MessageLayout,
 } from 'leveret';
 import type { PublishProperties } from 'leveret/amqp';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { foreignMessage } from '../../support/fixtures.js';
 import { messagePack } from '../../support/message-pack.js';
 import {
@@ -30,7 +30,7 @@ import {
 } from '../../support/nest-app.js';
 import { Bench, EventPattern } from '../transport/support.js';
 
-describeOnBrokers('layouts of messages', (broker) => {
+describeOnBroker('layouts of messages', (broker) => {
   const bystander = new Bystander();
   const bench = new Bench(() => broker.url);
   beforeAll(() => bystander.open(broker.url));

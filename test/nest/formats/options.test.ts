@@ -3,7 +3,7 @@ import zlib from 'node:zlib';
 import { Injectable } from '@nestjs/common';
 import { AmqpClient, AmqpServer, ConfigurationError, Consume, InjectPublisher, massTransit, Publisher } from 'leveret';
 import { ArgumentError } from 'leveret/amqp';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { messagePack } from '../../support/message-pack.js';
 import { closeApplications, startApplication } from '../../support/nest-app.js';
 import { rejection } from '../../support/waiting.js';
@@ -107,7 +107,7 @@ describe('options of formats', () => {
   });
 });
 
-describeOnBrokers('options of formats, at start', (broker) => {
+describeOnBroker('options of formats, at start', (broker) => {
   afterEach(closeApplications);
 
   test('the module, what handlers of one queue say together, and single messages', async () => {

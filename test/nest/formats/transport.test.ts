@@ -5,13 +5,13 @@ import { MessagePattern, Payload, RpcException } from '@nestjs/microservices';
 import { AmqpRecordBuilder, RemoteError, UnreadableBodyError } from 'leveret';
 import { ArgumentError } from 'leveret/amqp';
 import { lastValueFrom, of } from 'rxjs';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { messagePack } from '../../support/message-pack.js';
 import { Bystander, eventually } from '../../support/nest-app.js';
 import { rejection } from '../../support/waiting.js';
 import { Bench, EventPattern } from '../transport/support.js';
 
-describeOnBrokers('formats on the transport', (broker) => {
+describeOnBroker('formats on the transport', (broker) => {
   const bystander = new Bystander();
   const bench = new Bench(() => broker.url);
   beforeAll(() => bystander.open(broker.url));

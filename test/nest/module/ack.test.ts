@@ -2,7 +2,7 @@ import { BadRequestException, Injectable } from '@nestjs/common';
 import { RpcException } from '@nestjs/microservices';
 import { Ack, Consume, type AckPolicy, type Settlement } from 'leveret';
 import { AlreadySettledError } from 'leveret/amqp';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import {
   Bystander,
   closeApplication,
@@ -17,7 +17,7 @@ class WorseOrder extends BadOrder {
   readonly isWorse = true;
 }
 
-describeOnBrokers('@Ack', (broker) => {
+describeOnBroker('@Ack', (broker) => {
   const bystander = new Bystander();
   beforeAll(() => bystander.open(broker.url));
   afterAll(() => bystander.close());

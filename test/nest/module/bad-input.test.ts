@@ -15,7 +15,7 @@ import {
   type Settlement,
 } from 'leveret';
 import { AuthenticationError, ConnectionRefusedError } from 'leveret/amqp';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { Bystander, closeApplications, eventually, startApplication, startModule } from '../../support/nest-app.js';
 
 const secret = 'a-Very-d1stinctive-password';
@@ -42,7 +42,7 @@ function handlerOf(...options: (string | ConsumeOptions)[]) {
   return Orders;
 }
 
-describeOnBrokers('bad input', (broker) => {
+describeOnBroker('bad input', (broker) => {
   const bystander = new Bystander();
   const unhandled: unknown[] = [];
   const onUnhandled = (reason: unknown): number => unhandled.push(reason);

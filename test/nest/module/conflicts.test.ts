@@ -1,7 +1,7 @@
 /** What is on the broker otherwise than declared: told argument by argument at start, and dealt with by `conflicts`. */
 import { ConfigurationError, RecoveryService, TopologyConflictError } from 'leveret';
 import { connectTcp, type Transport } from 'leveret/amqp';
-import { describeOnBrokers, describeOnControlledRabbitmq } from '../../support/brokers.js';
+import { describeOnBroker, describeOnControlledRabbitmq } from '../../support/brokers.js';
 import {
   Bystander,
   closeApplications,
@@ -12,7 +12,7 @@ import {
 } from '../../support/nest-app.js';
 import { rejection } from '../../support/waiting.js';
 
-describeOnBrokers('declarations that differ on the broker', (broker) => {
+describeOnBroker('declarations that differ on the broker', (broker) => {
   const bystander = new Bystander();
   let queue: string;
   let exchange: string;

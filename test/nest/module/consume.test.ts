@@ -1,10 +1,10 @@
 import { Controller, Inject, Injectable, Scope } from '@nestjs/common';
 import { ContextIdFactory, REQUEST, type ContextId } from '@nestjs/core';
 import { Consume, type AmqpContext } from 'leveret';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { Bystander, closeApplications, eventually, pause, startApplication } from '../../support/nest-app.js';
 
-describeOnBrokers('@Consume', (broker) => {
+describeOnBroker('@Consume', (broker) => {
   const bystander = new Bystander();
   beforeAll(() => bystander.open(broker.url));
   afterAll(() => bystander.close());

@@ -4,7 +4,7 @@ import { Inject, Injectable, ParseIntPipe } from '@nestjs/common';
 import { ClientsModule, Payload } from '@nestjs/microservices';
 import { AmqpClient, AmqpContext, Consume, Delivery, Headers, InjectPublisher, Properties, Publisher } from 'leveret';
 import type { FieldTable } from 'leveret/amqp';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { Bystander, closeApplications, eventually, pause, startApplication } from '../../support/nest-app.js';
 
 /** Without the mark that our client puts on mandatory publishes. */
@@ -12,7 +12,7 @@ function withoutMark({ 'x-leveret-sequence': _mark, ...headers }: FieldTable = {
   return headers;
 }
 
-describeOnBrokers('the delivery at hand', (broker) => {
+describeOnBroker('the delivery at hand', (broker) => {
   const bystander = new Bystander();
   beforeAll(() => bystander.open(broker.url));
   afterAll(() => bystander.close());

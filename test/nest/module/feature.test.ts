@@ -1,6 +1,6 @@
 /** `AmqpModule.forFeature`: the exchanges, queues and bindings of feature modules. */
 import { AmqpModule, ConfigurationError } from 'leveret';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import {
   Bystander,
   closeApplications,
@@ -10,7 +10,7 @@ import {
 } from '../../support/nest-app.js';
 import { rejection } from '../../support/waiting.js';
 
-describeOnBrokers('the exchanges and queues of feature modules', (broker) => {
+describeOnBroker('the exchanges and queues of feature modules', (broker) => {
   const bystander = new Bystander();
   beforeAll(() => bystander.open(broker.url));
   afterEach(closeApplications);

@@ -17,7 +17,7 @@ import { MessagePattern, Payload } from '@nestjs/microservices';
 import { Ack, AmqpServer, ConfigurationError, Consume, InjectPublisher, Publisher } from 'leveret';
 import { NotSentError } from 'leveret/amqp';
 import type { Observable } from 'rxjs';
-import { describeOnBrokers, describeOnRabbitmq } from '../../support/brokers.js';
+import { describeOnBroker, describeOnRabbitmq } from '../../support/brokers.js';
 import { Cuts } from '../../support/cuts.js';
 import {
   Bystander,
@@ -55,7 +55,7 @@ class Around implements NestInterceptor {
   }
 }
 
-describeOnBrokers('handlers under attack', (broker) => {
+describeOnBroker('handlers under attack', (broker) => {
   const bystander = new Bystander();
   const queues: string[] = [];
   const fresh = (name: string): string => {

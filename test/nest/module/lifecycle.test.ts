@@ -17,7 +17,7 @@ import {
   ShutdownError,
   type AmqpContext,
 } from 'leveret';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import {
   Bystander,
   closeApplication,
@@ -28,7 +28,7 @@ import {
   startModule,
 } from '../../support/nest-app.js';
 
-describeOnBrokers("an application's life", (broker) => {
+describeOnBroker("an application's life", (broker) => {
   const bystander = new Bystander();
   beforeAll(() => bystander.open(broker.url));
   afterAll(() => bystander.close());

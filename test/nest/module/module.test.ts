@@ -8,10 +8,10 @@ import {
   type AmqpModuleOptions,
   type AmqpOptionsFactory,
 } from 'leveret';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { Bystander, closeApplications, eventually, startModule } from '../../support/nest-app.js';
 
-describeOnBrokers('AmqpModule', (broker) => {
+describeOnBroker('AmqpModule', (broker) => {
   const bystander = new Bystander();
   beforeAll(() => bystander.open(broker.url));
   afterAll(() => bystander.close());

@@ -21,7 +21,7 @@ import { BaseRpcExceptionFilter, Ctx, Payload, RpcException } from '@nestjs/micr
 import { IsInt } from 'class-validator';
 import { Consume, type AmqpContext } from 'leveret';
 import { EMPTY, from, map, of, throwError, type Observable } from 'rxjs';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { Bystander, closeApplications, eventually, startApplication } from '../../support/nest-app.js';
 
 class OrderDto {
@@ -29,7 +29,7 @@ class OrderDto {
   id!: number;
 }
 
-describeOnBrokers("a handler runs through Nest's own machinery", (broker) => {
+describeOnBroker("a handler runs through Nest's own machinery", (broker) => {
   const bystander = new Bystander();
   beforeAll(() => bystander.open(broker.url));
   afterAll(() => bystander.close());

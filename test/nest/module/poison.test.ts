@@ -3,7 +3,7 @@ import { Controller, Injectable } from '@nestjs/common';
 import { RpcException } from '@nestjs/microservices';
 import { AmqpModule, AmqpServer, ConfigurationError, Consume, InjectPublisher, Publisher } from 'leveret';
 import { ArgumentError } from 'leveret/amqp';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import {
   Bystander,
   closeApplications,
@@ -15,7 +15,7 @@ import {
 import { rejection } from '../../support/waiting.js';
 import { EventPattern } from '../transport/support.js';
 
-describeOnBrokers('what is poison elsewhere', (broker) => {
+describeOnBroker('what is poison elsewhere', (broker) => {
   const bystander = new Bystander();
   beforeAll(() => bystander.open(broker.url));
   afterAll(() => bystander.close());

@@ -1,7 +1,7 @@
 import { Injectable, Scope } from '@nestjs/common';
 import { InjectPublisher, Publisher, PublishBatchError, PublisherFactory, type BatchMessage } from 'leveret';
 import { ArgumentError, NotSentError, UnroutableError } from 'leveret/amqp';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { Bystander, closeApplications, eventually, pause, startApplication } from '../../support/nest-app.js';
 import { rejection } from '../../support/waiting.js';
 
@@ -10,7 +10,7 @@ interface Events {
   'order.paid': { id: number; amount: number };
 }
 
-describeOnBrokers('@InjectPublisher', (broker) => {
+describeOnBroker('@InjectPublisher', (broker) => {
   const bystander = new Bystander();
   beforeAll(() => bystander.open(broker.url));
   afterAll(() => bystander.close());

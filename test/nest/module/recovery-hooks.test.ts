@@ -7,14 +7,14 @@ import {
   UnknownConnectionError,
   type RecoveryEvents,
 } from 'leveret';
-import { describeOnBrokers, describeOnEmbedded } from '../../support/brokers.js';
+import { describeOnBroker, describeOnEmbedded } from '../../support/brokers.js';
 import { Cuts } from '../../support/cuts.js';
 import { Bystander, closeApplications, eventually, startApplication, startModule } from '../../support/nest-app.js';
 import { rejection } from '../../support/waiting.js';
 
 const recovery = { initialDelay: 20, maxDelay: 50 };
 
-describeOnBrokers('@OnRecovery', (broker) => {
+describeOnBroker('@OnRecovery', (broker) => {
   const bystander = new Bystander();
   beforeAll(() => bystander.open(broker.url));
   afterAll(() => bystander.close());

@@ -12,7 +12,7 @@ import {
   type Outage,
 } from 'leveret';
 import { PlanConflictError, WrongStateError } from 'leveret/amqp';
-import { describeOnBrokers, describeOnEmbedded } from '../../support/brokers.js';
+import { describeOnBroker, describeOnEmbedded } from '../../support/brokers.js';
 import { Cuts } from '../../support/cuts.js';
 import {
   Bystander,
@@ -26,7 +26,7 @@ import { rejection } from '../../support/waiting.js';
 
 const recovery = { initialDelay: 20, maxDelay: 50 };
 
-describeOnBrokers('RecoveryService', (broker) => {
+describeOnBroker('RecoveryService', (broker) => {
   const bystander = new Bystander();
   beforeAll(() => bystander.open(broker.url));
   afterAll(() => bystander.close());

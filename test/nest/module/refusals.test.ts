@@ -1,7 +1,7 @@
 /** Deliveries that a guard refuses: settled by a policy of their own, and logged once. */
 import { Injectable, UnauthorizedException, UseGuards, type CanActivate } from '@nestjs/common';
 import { Ack, Consume, type AckPolicy } from 'leveret';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import {
   Bystander,
   closeApplications,
@@ -10,7 +10,7 @@ import {
   type LogRecorder,
 } from '../../support/nest-app.js';
 
-describeOnBrokers('a delivery that a guard refuses', (broker) => {
+describeOnBroker('a delivery that a guard refuses', (broker) => {
   const bystander = new Bystander();
   beforeAll(() => bystander.open(broker.url));
   afterAll(() => bystander.close());

@@ -2,7 +2,7 @@
 import { Injectable } from '@nestjs/common';
 import { Consume, ConsumerRegistry, ConfigurationError, UnknownConsumerError, RecoveryService } from 'leveret';
 import { ArgumentError, WrongStateError } from 'leveret/amqp';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { Cuts } from '../../support/cuts.js';
 import {
   Bystander,
@@ -14,7 +14,7 @@ import {
 } from '../../support/nest-app.js';
 import { rejection } from '../../support/waiting.js';
 
-describeOnBrokers('the consumer registry', (broker) => {
+describeOnBroker('the consumer registry', (broker) => {
   const bystander = new Bystander();
   beforeAll(() => bystander.open(broker.url));
   afterAll(() => bystander.close());

@@ -13,13 +13,13 @@ import {
 } from 'leveret';
 import { ArgumentError, ConnectionLostError, type Delivery } from 'leveret/amqp';
 import { EMPTY, from, of, throwError } from 'rxjs';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { Cuts } from '../../support/cuts.js';
 import { TappedTransport } from '../../support/tapped-transport.js';
 import { Bystander, closeApplications, eventually, startApplication } from '../../support/nest-app.js';
 import { rejection } from '../../support/waiting.js';
 
-describeOnBrokers('requests over publishers and @Consume', (broker) => {
+describeOnBroker('requests over publishers and @Consume', (broker) => {
   const bystander = new Bystander();
   beforeAll(() => bystander.open(broker.url));
   afterAll(() => bystander.close());

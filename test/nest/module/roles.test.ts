@@ -1,11 +1,11 @@
 /** One code base as API and as worker: handlers with a role are consumed only where the configuration names it. */
 import { Injectable } from '@nestjs/common';
 import { ConfigurationError, Consume } from 'leveret';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { Bystander, closeApplications, startApplication } from '../../support/nest-app.js';
 import { rejection, until } from '../../support/waiting.js';
 
-describeOnBrokers('roles', (broker) => {
+describeOnBroker('roles', (broker) => {
   const bystander = new Bystander();
   beforeAll(() => bystander.open(broker.url));
   afterAll(() => bystander.close());

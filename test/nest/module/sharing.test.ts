@@ -1,11 +1,11 @@
 /** Several handlers on one queue, told apart by routing key; consumers that the module's options complete by name. */
 import { Injectable } from '@nestjs/common';
 import { Ack, ConfigurationError, Consume, ConsumerRegistry, NoHandlerError, type ConsumeOptions } from 'leveret';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { Bystander, closeApplications, eventually, startApplication } from '../../support/nest-app.js';
 import { rejection } from '../../support/waiting.js';
 
-describeOnBrokers('handlers that share a queue', (broker) => {
+describeOnBroker('handlers that share a queue', (broker) => {
   const bystander = new Bystander();
   beforeAll(() => bystander.open(broker.url));
   afterAll(() => bystander.close());
@@ -134,7 +134,7 @@ describeOnBrokers('handlers that share a queue', (broker) => {
   });
 });
 
-describeOnBrokers('consumers in the module’s options', (broker) => {
+describeOnBroker('consumers in the module’s options', (broker) => {
   const bystander = new Bystander();
   beforeAll(() => bystander.open(broker.url));
   afterAll(() => bystander.close());

@@ -2,13 +2,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { Bystander, eventually } from '../../support/nest-app.js';
 import { programOptions } from '../../support/nest-version.js';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
-describeOnBrokers('a worker under load that is sent SIGTERM', (broker) => {
+describeOnBroker('a worker under load that is sent SIGTERM', (broker) => {
   const bystander = new Bystander();
   beforeAll(() => bystander.open(broker.url));
   afterAll(() => bystander.close());

@@ -1,7 +1,7 @@
 /** How an application starts: with a broker that is not there yet, and `start: 'wait' | 'fail' | 'background'`. */
 import { ConfigurationError, ConsumerRegistry, PublisherFactory, RecoveryService } from 'leveret';
 import { ConnectionRefusedError, connectTcp, NotSentError, type TransportFactory } from 'leveret/amqp';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import {
   Bystander,
   closeApplication,
@@ -29,7 +29,7 @@ class Gate {
   };
 }
 
-describeOnBrokers('the start of an application', (broker) => {
+describeOnBroker('the start of an application', (broker) => {
   const bystander = new Bystander();
   beforeAll(() => bystander.open(broker.url));
   afterAll(() => bystander.close());

@@ -16,7 +16,7 @@ import {
   type IdempotencyStore,
   type IdempotentOptions,
 } from 'leveret';
-import { describeOnBrokers, type TestBroker } from '../../support/brokers.js';
+import { describeOnBroker, type TestBroker } from '../../support/brokers.js';
 import {
   Bystander,
   closeApplications,
@@ -83,6 +83,7 @@ describe.each(['memory', 'transaction', 'lease'] as const)('@Idempotent, %s', (k
       });
       for (let index = 0; index < 15; index += 1) await bystander.send(queue, index, { messageId: 'forged' });
       await eventually(() => expect(runs).toBe(1));
+      await eventually(async () => expect(await bystander.count(queue)).toBe(0));
       await closeApplications();
       expect([runs, most]).toEqual([1, 1]);
       expect(await bystander.count(queue)).toBe(0);
@@ -215,6 +216,27 @@ describe.each(['memory', 'transaction', 'lease'] as const)('@Idempotent, %s', (k
       expect(runs).toBe(2);
     });
 
+    test('a handler that acknowledges or drops by hand is refused, typed: its key is not remembered yet', async () => {
+      const refused: unknown[] = [];
+      const { queue } = await start((kind: 'ack' | 'drop', context) => {
+        try {
+          context.settlement?.[kind]();
+        } catch (error) {
+          refused.push(error);
+          throw error;
+        }
+      });
+      for (const act of ['ack', 'drop']) {
+        await bystander.send(queue, JSON.stringify(act), { messageId: act });
+        const { headers } = (await bystander.take(`${queue}.parked`)).properties;
+        expect(headers).toMatchObject({ 'x-leveret-error': 'WrongStateError' });
+      }
+      expect(refused).toEqual([
+        expect.objectContaining({ message: expect.stringMatching(/^ack: an @Idempotent handler .*returning/) }),
+        expect.objectContaining({ message: expect.stringMatching(/^drop: /) }),
+      ]);
+    });
+
     test('two handlers of one message each handle it', async () => {
       const seen: string[] = [];
       const exchange = broker.unique('exchange');
@@ -291,7 +313,7 @@ describe.each(['memory', 'transaction', 'lease'] as const)('@Idempotent, %s', (k
   };
 
   if (kind === 'memory') {
-    describeOnBrokers('with keys in memory', (broker) => {
+    describeOnBroker('with keys in memory', (broker) => {
       const store = new MemoryIdempotencyStore();
       suite(broker, () => store);
     });
@@ -303,7 +325,7 @@ describe.each(['memory', 'transaction', 'lease'] as const)('@Idempotent, %s', (k
         await store.createTables();
         await store.createTables();
       });
-      describeOnBrokers('with keys in PostgreSQL', (broker) => {
+      describeOnBroker('with keys in PostgreSQL', (broker) => {
         suite(broker, () => {
           if (!store) throw new Error('there is no store yet');
           return store;
@@ -313,7 +335,7 @@ describe.each(['memory', 'transaction', 'lease'] as const)('@Idempotent, %s', (k
   }
 });
 
-describeOnBrokers('@Idempotent without a store that works', (broker) => {
+describeOnBroker('@Idempotent without a store that works', (broker) => {
   const bystander = new Bystander();
   beforeAll(() => bystander.open(broker.url));
   afterAll(() => bystander.close());
@@ -343,6 +365,40 @@ describeOnBrokers('@Idempotent without a store that works', (broker) => {
     const { headers } = (await bystander.take(`${queue}.parked`)).properties;
     expect(headers).toMatchObject({ 'x-leveret-error': IdempotencyStoreError.name });
     expect(seen).toEqual([]);
+  });
+
+  test('in memory, a handler that hangs past its timeout keeps its key for `lease`; what it does late is not committed', async () => {
+    const store = new MemoryIdempotencyStore({ lease: 300 });
+    const key = { scope: 's', key: 'k' };
+    const ending = new AbortController();
+    const options = { keep: 1_000, signal: ending.signal };
+    let wake = (): void => undefined;
+    let isCommitted = false;
+    const hanging = store.protect(
+      key,
+      async (transaction) => {
+        transaction.onCommit(() => {
+          isCommitted = true;
+        });
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      },
+      options,
+    );
+    const next = (): Promise<string> => store.protect(key, () => Promise.resolve(), { keep: 1_000 });
+    await pause(400);
+    // It may take as long as it likes while somebody waits for it.
+    expect(await next()).toBe('in-use');
+    ending.abort();
+    expect(await next()).toBe('in-use');
+    await pause(350);
+    expect(await next()).toBe('done');
+    wake();
+    await expect(hanging).rejects.toThrow(IdempotencyStoreError);
+    expect(isCommitted).toBe(false);
+    expect(await next()).toBe('repeated');
+    expect(store.size).toBe(1);
   });
 
   test('a full memory store forgets what was done first; where all is in use it refuses', async () => {

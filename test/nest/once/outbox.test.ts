@@ -21,7 +21,7 @@ import {
   type RelayOptions,
 } from 'leveret';
 import { ArgumentError, TypedField } from 'leveret/amqp';
-import { describeOnBrokers, type TestBroker } from '../../support/brokers.js';
+import { describeOnBroker, type TestBroker } from '../../support/brokers.js';
 import { Bystander, closeApplications, eventually, pause, startModule } from '../../support/nest-app.js';
 import { describeOnPostgres } from '../../support/postgres.js';
 
@@ -216,7 +216,7 @@ function suite(broker: TestBroker, kind: Kind): void {
     const got = await bodies(queue, 1);
     await eventually(async () => expect((await outbox.count()).waiting).toBe(0));
     const errors = (await outbox.failed()).map(({ error }) => error);
-    expect(errors.filter((error) => error.includes('no exchange'))).toHaveLength(2);
+    expect(errors.filter((error) => /^ChannelClosedByBrokerError: .*no exchange/.test(error))).toHaveLength(2);
     expect([...got, ...errors].join()).toContain('good');
   });
 
@@ -293,6 +293,11 @@ function suite(broker: TestBroker, kind: Kind): void {
       [{ ...good, payload: 1n }, 'cannot be written as JSON'],
       [{ ...good, key: '' }, '"message.key" must not be empty'],
       [{ ...good, key: 'nul\0' }, '"message.key" must not contain a NUL'],
+      [{ ...good, key: 'half \ud800' }, '"message.key" holds a lone surrogate'],
+      [{ ...good, routingKey: '\udc00' }, '"message.routingKey" holds a lone surrogate'],
+      [{ ...good, options: { messageId: '\ud800' } }, 'properties.messageId: holds a lone surrogate'],
+      [{ ...good, options: { headers: { x: ['\ud800'] } } }, 'properties.headers.x[0]: holds a lone surrogate'],
+      [{ ...good, options: { headers: { '\ud800': 1 } } }, 'properties.headers: holds a lone surrogate'],
       [{ ...good, exchange: 'x'.repeat(256) }, '"message.exchange" is over 255 bytes long'],
       [{ ...good, options: { headers: { x: () => undefined } } }, 'properties.headers.x: is a function'],
       [{ ...good, options: { prioriti: 1 } }, 'unknown option "prioriti"'],
@@ -313,7 +318,7 @@ function suite(broker: TestBroker, kind: Kind): void {
   });
 }
 
-describeOnBrokers('an outbox in memory', (broker) => {
+describeOnBroker('an outbox in memory', (broker) => {
   suite(broker, {
     stores: async () => ({ store: new MemoryOutboxStore(), keys: new MemoryIdempotencyStore() }),
     transact: (work) => MemoryTransaction.run(work),
@@ -345,7 +350,7 @@ describeOnBrokers('an outbox in memory', (broker) => {
 });
 
 describeOnPostgres('an outbox in PostgreSQL', (database) => {
-  describeOnBrokers('with one database', (broker) => {
+  describeOnBroker('with one database', (broker) => {
     let count = 0;
     suite(broker, {
       stores: async () => {

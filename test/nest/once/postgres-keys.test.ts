@@ -14,7 +14,7 @@ import {
   type ProtectOutcome,
 } from 'leveret';
 import pg from 'pg';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { Bystander, closeApplications, eventually, pause, startApplication } from '../../support/nest-app.js';
 import { describeOnPostgres, quote } from '../../support/postgres.js';
 
@@ -181,6 +181,30 @@ describeOnPostgres('keys in PostgreSQL', (database) => {
     expect(await store.protect(dead, () => Promise.resolve(), options)).toBe('done');
   }, 15_000);
 
+  test('a handler that hangs past its timeout keeps its key for `lease`, and is told when it ends', async () => {
+    const { store } = await makeStore({ mode: 'lease', lease: 1_000 });
+    const key = { scope: 's', key: 'k' };
+    const ending = new AbortController();
+    let wake = (): void => undefined;
+    const hanging = store.protect(
+      key,
+      () =>
+        new Promise<void>((resolve) => {
+          wake = resolve;
+        }),
+      { keep: 60_000, signal: ending.signal },
+    );
+    const next = (): Promise<string> => store.protect(key, () => Promise.resolve(), options);
+    await pause(1_500);
+    expect(await next()).toBe('in-use');
+    ending.abort();
+    await pause(1_200);
+    expect(await next()).toBe('done');
+    wake();
+    await expect(hanging).rejects.toThrow('the lease ran out');
+    expect(await next()).toBe('repeated');
+  });
+
   test('a lease that was lost is an error, not a message that is done', async () => {
     const { store, name } = await makeStore({ mode: 'lease' });
     const losing = store.protect(
@@ -193,7 +217,7 @@ describeOnPostgres('keys in PostgreSQL', (database) => {
     await expect(losing).rejects.toThrow('the lease ran out');
   });
 
-  describeOnBrokers('and the handler’s own writes', (broker) => {
+  describeOnBroker('and the handler’s own writes', (broker) => {
     const bystander = new Bystander();
     beforeAll(() => bystander.open(broker.url));
     afterAll(() => bystander.close());
@@ -244,7 +268,35 @@ describeOnPostgres('keys in PostgreSQL', (database) => {
       expect([runs(), await effects.rows()]).toEqual([2, 1]);
     });
 
-    test('a handler that hides a failed statement, or ends the transaction, has done nothing, and is told', async () => {
+    test.each(['ROLLBACK', 'COMMIT', 'ROLLBACK; BEGIN', 'COMMIT; BEGIN'])(
+      'a handler that says %s itself is told, and not acknowledged as done',
+      async (statement) => {
+        const { queue, effects, send, parkedError, runs } = await start(async (transaction, run) => {
+          if (run === 1) await transaction.query(statement);
+        });
+        await send();
+        expect(await parkedError()).toBe('IdempotencyStoreError');
+        const isCommitted = statement.startsWith('COMMIT');
+        expect(await effects.rows()).toBe(isCommitted ? 1 : 0);
+        await send();
+        await eventually(async () => expect(await bystander.count(queue)).toBe(0));
+        await closeApplications();
+        // What was committed, with its key, is done.
+        expect([runs(), await effects.rows()]).toEqual([isCommitted ? 1 : 2, 1]);
+      },
+    );
+
+    test('a handler may have savepoints of its own', async () => {
+      const { effects, send, runs } = await start(async (transaction, _run, name) => {
+        await transaction.query(`SAVEPOINT mine; INSERT INTO ${name} VALUES ('undone'); ROLLBACK TO SAVEPOINT mine`);
+        await transaction.query(`SAVEPOINT mine; INSERT INTO ${name} VALUES ('kept')`);
+      });
+      await send();
+      await eventually(async () => expect(await effects.rows()).toBe(2));
+      expect(runs()).toBe(1);
+    });
+
+    test('a handler that hides a failed statement has done nothing, and is told', async () => {
       const { effects, send, parkedError } = await start(async (transaction, run) => {
         if (run === 1) await transaction.query('SELECT 1 / 0').catch(() => undefined);
       });

@@ -10,7 +10,7 @@ import {
 } from 'leveret';
 import { ArgumentError } from 'leveret/amqp';
 import pg from 'pg';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import {
   Bystander,
   closeApplication,
@@ -22,7 +22,7 @@ import {
 import { describeOnPostgres } from '../../support/postgres.js';
 
 describeOnPostgres('an outbox in PostgreSQL, shared by processes', (database) => {
-  describeOnBrokers('with RabbitMQ at its other end', (broker) => {
+  describeOnBroker('with RabbitMQ at its other end', (broker) => {
     const bystander = new Bystander();
     const pools: pg.Pool[] = [];
     let count = 0;
@@ -38,10 +38,11 @@ describeOnPostgres('an outbox in PostgreSQL, shared by processes', (database) =>
       table: string,
       relay: boolean | RelayOptions,
       storeOptions: PostgresOutboxStoreOptions = {},
+      max = 10,
     ) {
       // What pg_stat_activity knows the sessions of this one by.
       const name = broker.unique('relay').slice(-60);
-      const pool = new pg.Pool({ connectionString: database.url, application_name: name });
+      const pool = new pg.Pool({ connectionString: database.url, application_name: name, max });
       pool.on('error', () => undefined);
       pools.push(pool);
       const store = new PostgresOutboxStore(pool, { schema: database.schema, table, timeout: 2_000, ...storeOptions });
@@ -172,6 +173,17 @@ describeOnPostgres('an outbox in PostgreSQL, shared by processes', (database) =>
       await looking.transact((client) => looking.outbox.publish(client, { routingKey: queue, payload: 1 }));
       await bystander.take(queue);
     }, 20_000);
+
+    test('a pool of one client is not taken by a listener: the relay looks, and transactions go on', async () => {
+      const queue = await newQueue();
+      const { pool, transact, outbox } = await startOne(newTable(), { interval: 50 }, {}, 1);
+      expect(() => new PostgresOutboxStore(pool, { notify: true })).toThrow('"notify" needs a pool of two');
+      await pause(200);
+      for (let n = 0; n < 3; n += 1) {
+        await transact((client) => outbox.publish(client, { routingKey: queue, payload: n, key: 'k' }));
+      }
+      for (let n = 0; n < 3; n += 1) expect(JSON.parse((await bystander.take(queue)).body.toString())).toBe(n);
+    });
 
     test('the transaction of another library is given as what runs its statements', async () => {
       const queue = await newQueue();

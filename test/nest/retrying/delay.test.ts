@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { Ctx } from '@nestjs/microservices';
 import { AmqpContext, AmqpModule, Consume, DelayUnavailableError, InjectPublisher, Publisher } from 'leveret';
 import { ArgumentError, NotSentError } from 'leveret/amqp';
-import { describeOnBrokers, describeOnControlledRabbitmq } from '../../support/brokers.js';
+import { describeOnBroker, describeOnControlledRabbitmq } from '../../support/brokers.js';
 import {
   Bystander,
   closeApplications,
@@ -14,7 +14,7 @@ import {
 } from '../../support/nest-app.js';
 import { rejection } from '../../support/waiting.js';
 
-describeOnBrokers('a delayed message', (broker) => {
+describeOnBroker('a delayed message', (broker) => {
   const bystander = new Bystander();
   beforeAll(() => bystander.open(broker.url));
   afterAll(() => bystander.close());

@@ -12,7 +12,7 @@ import {
   type ParkedMessage,
 } from 'leveret';
 import { ArgumentError, ChannelClosedByBrokerError, connect } from 'leveret/amqp';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { Bystander, closeApplications, eventually, startApplication } from '../../support/nest-app.js';
 import { rejection } from '../../support/waiting.js';
 
@@ -22,7 +22,7 @@ interface Order {
 
 jest.setTimeout(60_000);
 
-describeOnBrokers('parked messages', (broker) => {
+describeOnBroker('parked messages', (broker) => {
   const bystander = new Bystander();
   beforeAll(() => bystander.open(broker.url));
   afterAll(() => bystander.close());

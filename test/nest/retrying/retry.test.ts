@@ -15,7 +15,7 @@ import {
   type Settlement,
 } from 'leveret';
 import type { FieldTable } from 'leveret/amqp';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import {
   Bystander,
   closeApplications,
@@ -37,7 +37,7 @@ interface Run {
   readonly history: readonly { readonly message?: string | undefined }[];
 }
 
-describeOnBrokers('retry', (broker) => {
+describeOnBroker('retry', (broker) => {
   const bystander = new Bystander();
   const delays = new Set<number>();
   beforeAll(() => bystander.open(broker.url));

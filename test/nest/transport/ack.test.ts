@@ -4,7 +4,7 @@ import { MessagePattern, Payload, RpcException } from '@nestjs/microservices';
 import { IsString } from 'class-validator';
 import { Ack, NoHandlerError, UnreadableBodyError, type AmqpServerOptions, type Settlement } from 'leveret';
 import type { Channel } from 'leveret/amqp';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { rejection, until } from '../../support/waiting.js';
 import { Bench, EventPattern } from './support.js';
 
@@ -15,7 +15,7 @@ class OrderDto {
   sku!: string;
 }
 
-describeOnBrokers('@Ack on handlers of the transport', (broker) => {
+describeOnBroker('@Ack on handlers of the transport', (broker) => {
   const bench = new Bench(() => broker.url);
   const seen: string[] = [];
   let queue = '';

@@ -3,11 +3,11 @@ import { Controller, type OnModuleDestroy } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import { ConnectionLostError, WrongStateError } from 'leveret/amqp';
 import { lastValueFrom } from 'rxjs';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { pause, rejection, until } from '../../support/waiting.js';
 import { Bench, EventPattern } from './support.js';
 
-describeOnBrokers('closing the transport', (broker) => {
+describeOnBroker('closing the transport', (broker) => {
   const bench = new Bench(() => broker.url);
   let queue = '';
   const story: unknown[] = [];

@@ -12,12 +12,12 @@ import {
   type AmqpStatus,
 } from 'leveret';
 import { WrongStateError, type Channel } from 'leveret/amqp';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { withoutRetries } from '../../support/nest-app.js';
 import { rejection, until } from '../../support/waiting.js';
 import { Bench, EventPattern } from './support.js';
 
-describeOnBrokers('AmqpServer beside an AmqpModule', (broker) => {
+describeOnBroker('AmqpServer beside an AmqpModule', (broker) => {
   const bench = new Bench(() => broker.url);
   const told: string[] = [];
   let release = (): void => undefined;

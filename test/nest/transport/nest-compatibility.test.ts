@@ -17,7 +17,7 @@ import {
 } from '@nestjs/microservices';
 import { concatMap, delay, EMPTY, from, lastValueFrom, of, throwError, type Observable } from 'rxjs';
 import type { Channel } from 'leveret/amqp';
-import { describeOnBrokers, type TestBroker } from '../../support/brokers.js';
+import { describeOnBroker, type TestBroker } from '../../support/brokers.js';
 import { until } from '../../support/waiting.js';
 import { AmqpRecordBuilder, type AmqpClientOptions, type AmqpServerOptions } from 'leveret';
 import { Bench, EventPattern } from './support.js';
@@ -248,7 +248,7 @@ const requests: [what: string, pattern: unknown, data: unknown, outcome: Outcome
   ['a handler that takes events as well', 'either', {}, { values: ['answer'] }],
 ];
 
-describeOnBrokers('a mixed fleet', (broker) => {
+describeOnBroker('a mixed fleet', (broker) => {
   describe.each(pairs)('%s client, %s server', (clientKind, serverKind) => {
     const { bench, ...fleet } = fleetOf(broker);
     let queue = '';

@@ -38,7 +38,7 @@ import {
 } from '@nestjs/microservices';
 import { ConnectionRefusedError, WrongStateError } from 'leveret/amqp';
 import { catchError, from, lastValueFrom, NEVER, of, scan, startWith, take, throwError, type Observable } from 'rxjs';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { withoutRetries } from '../../support/nest-app.js';
 import { until } from '../../support/waiting.js';
 import { AmqpClient, AmqpServer, type AmqpClientOptions, type AmqpServerOptions } from 'leveret';
@@ -49,7 +49,7 @@ const nobody = 'amqp://guest:guest@127.0.0.1:1';
 
 const sumOf = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
 
-describeOnBrokers("Nest's own cases for RabbitMQ, with our transport", (broker) => {
+describeOnBroker("Nest's own cases for RabbitMQ, with our transport", (broker) => {
   const bench = new Bench(() => broker.url);
   let queue = '';
   let notified: unknown;

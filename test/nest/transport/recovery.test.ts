@@ -3,13 +3,13 @@ import { Controller } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import { ConnectionLostError } from 'leveret/amqp';
 import { firstValueFrom, lastValueFrom } from 'rxjs';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { Cuts } from '../../support/cuts.js';
 import { pause, rejection, until } from '../../support/waiting.js';
 import { AmqpClient, AmqpServer, type AmqpStatus } from 'leveret';
 import { Bench, EventPattern } from './support.js';
 
-describeOnBrokers('the transport when connections are lost', (broker) => {
+describeOnBroker('the transport when connections are lost', (broker) => {
   const bench = new Bench(() => broker.url);
   let queue = '';
   const seen: unknown[] = [];

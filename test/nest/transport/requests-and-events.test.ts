@@ -23,7 +23,7 @@ import {
   delay,
   type Observable,
 } from 'rxjs';
-import { describeOnBrokers } from '../../support/brokers.js';
+import { describeOnBroker } from '../../support/brokers.js';
 import { withoutRetries } from '../../support/nest-app.js';
 import { pause, rejection, until } from '../../support/waiting.js';
 import {
@@ -38,7 +38,7 @@ import {
 } from 'leveret';
 import { Bench, EventPattern } from './support.js';
 
-describeOnBrokers('AmqpServer and AmqpClient', (broker) => {
+describeOnBroker('AmqpServer and AmqpClient', (broker) => {
   const bench = new Bench(() => broker.url);
   let queue = '';
   const seen: unknown[] = [];

@@ -4,7 +4,7 @@ import { Controller } from '@nestjs/common';
 import { MessagePattern, Payload, RmqRecordBuilder, RpcException } from '@nestjs/microservices';
 import { ConnectionLostError, NotSentError, type Channel, type Delivery, type TransportFactory } from 'leveret/amqp';
 import { firstValueFrom, lastValueFrom, toArray } from 'rxjs';
-import { describeOnBrokers, describeOnEmbedded } from '../../support/brokers.js';
+import { describeOnBroker, describeOnEmbedded } from '../../support/brokers.js';
 import { Cuts } from '../../support/cuts.js';
 import { rejection, until } from '../../support/waiting.js';
 import { AmqpRecord, RemoteError, RequestTimeoutError, type AmqpClient, type AmqpStatus } from 'leveret';
@@ -46,7 +46,7 @@ class Impostor {
 
 const done = (response: unknown): object => ({ response, isDisposed: true });
 
-describeOnBrokers('a request of AmqpClient', (broker) => {
+describeOnBroker('a request of AmqpClient', (broker) => {
   const bench = new Bench(() => broker.url);
   let queue = '';
   let channel: Channel;

@@ -4,7 +4,7 @@ import { Controller } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import { connectTcp, type TransportFactory } from 'leveret/amqp';
 import { lastValueFrom } from 'rxjs';
-import { describeOnBrokers, describeOnEmbedded } from '../../support/brokers.js';
+import { describeOnBroker, describeOnEmbedded } from '../../support/brokers.js';
 import { Cuts } from '../../support/cuts.js';
 import { rejection, until } from '../../support/waiting.js';
 import { AmqpClient, AmqpServer, type AmqpStatus } from 'leveret';
@@ -29,7 +29,7 @@ function follow(of: AmqpServer | AmqpClient): AmqpStatus[] {
   return statuses;
 }
 
-describeOnBrokers('the status of the transport', (broker) => {
+describeOnBroker('the status of the transport', (broker) => {
   const bench = new Bench(() => broker.url);
   let queue = '';
 

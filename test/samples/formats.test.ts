@@ -1,7 +1,7 @@
 /** The sample of formats as `npm run sample:formats` runs it. */
 import { jest } from '@jest/globals';
-import { describeOnBrokers } from '../../support/brokers.js';
-import { buildSample, queuesLeft, runName, runSample } from '../../support/nest-samples.js';
+import { describeOnBroker } from '../support/brokers.js';
+import { buildSample, queuesLeft, runName, runSample } from '../support/nest-samples.js';
 
 // It takes a second, and its compilation five; machines have other things to do, too.
 jest.setTimeout(120_000);
@@ -10,7 +10,7 @@ beforeAll(() => buildSample('formats'));
 
 const queues = ['readings', 'readings.parked', 'foreign', 'foreign.parked'];
 
-describeOnBrokers('the sample of formats', (broker) => {
+describeOnBroker('the sample of formats', (broker) => {
   test('every reading comes in each format, foreign envelopes find their handlers, a bomb is parked', async () => {
     const { status, output, errors } = await runSample('formats', broker.kind === 'rabbitmq' ? broker.url : '');
     expect(errors).toBe('');

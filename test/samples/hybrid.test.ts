@@ -1,8 +1,8 @@
 /** The hybrid application as `npm run sample:hybrid` runs it. */
 import { jest } from '@jest/globals';
-import { describeOnBrokers, describeOnRabbitmq } from '../../support/brokers.js';
-import { buildSample, queuesLeft, runName, runSample, startSample } from '../../support/nest-samples.js';
-import { rejection, until } from '../../support/waiting.js';
+import { describeOnBroker, describeOnRabbitmq } from '../support/brokers.js';
+import { buildSample, queuesLeft, runName, runSample, startSample } from '../support/nest-samples.js';
+import { rejection, until } from '../support/waiting.js';
 import { Program } from './programs.js';
 
 // It takes three seconds, and its compilation five; machines have other things to do, too.
@@ -12,7 +12,7 @@ beforeAll(() => buildSample('hybrid'));
 
 const queues = ['mail', 'mail.parked', 'warehouse', 'warehouse.parked'];
 
-describeOnBrokers('the hybrid sample', (broker) => {
+describeOnBroker('the hybrid sample', (broker) => {
   test('every order over HTTP is confirmed and mailed, over a cut of all connections', async () => {
     const { status, output, errors } = await runSample('hybrid', broker.kind === 'rabbitmq' ? broker.url : '');
     expect(output.at(-1)).toBe('hybrid: 200 orders over HTTP, 200 confirmed, 200 mailed, 0 lost');

@@ -3,16 +3,16 @@
  * a proxy, and closed by the broker itself.
  */
 import { jest } from '@jest/globals';
-import { describeOnBrokers } from '../../support/brokers.js';
-import type { TcpProxy } from '../../support/tcp-proxy.js';
-import { until } from '../../support/waiting.js';
+import { describeOnBroker } from '../support/brokers.js';
+import type { TcpProxy } from '../support/tcp-proxy.js';
+import { until } from '../support/waiting.js';
 import { Bench } from './bench.js';
 import type { Program } from './programs.js';
 
 // Processes take their time where the machine has much to do; each wait has a limit of its own.
 jest.setTimeout(30_000);
 
-describeOnBrokers("the counterparts of Pika's recovery", (broker) => {
+describeOnBroker("the counterparts of Pika's recovery", (broker) => {
   let bench: Bench;
 
   beforeAll(async () => {

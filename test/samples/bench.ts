@@ -1,8 +1,8 @@
 /** What a test of a program needs of the broker beside it: names of its own, queues, messages, and an end that tidies up. */
 import { connect, type Channel, type Connection } from 'leveret/amqp';
-import type { TestBroker } from '../../support/brokers.js';
-import { TcpProxy } from '../../support/tcp-proxy.js';
-import { until } from '../../support/waiting.js';
+import type { TestBroker } from '../support/brokers.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
+import { until } from '../support/waiting.js';
 import { Programs } from './programs.js';
 
 export class Bench {

@@ -1,7 +1,7 @@
 /** The migration from Nest's own RabbitMQ transport as `npm run sample:migration` runs it. */
 import { jest } from '@jest/globals';
-import { describeOnBrokers } from '../../support/brokers.js';
-import { buildSample, queuesLeft, runName, runSample } from '../../support/nest-samples.js';
+import { describeOnBroker } from '../support/brokers.js';
+import { buildSample, queuesLeft, runName, runSample } from '../support/nest-samples.js';
 
 // It takes three seconds, and its compilation five; machines have other things to do, too.
 jest.setTimeout(120_000);
@@ -11,7 +11,7 @@ beforeAll(() => buildSample('migration'));
 const summary =
   /^migration: (\d+) services moved, (\d+) requests, (\d+) answered, (\d+) events, (\d+) handled, (\d+) lost$/;
 
-describeOnBrokers('the migration sample', (broker) => {
+describeOnBroker('the migration sample', (broker) => {
   test('three services move one by one under traffic: all is answered, all is handled, nothing is lost', async () => {
     const { status, output, errors } = await runSample('migration', broker.kind === 'rabbitmq' ? broker.url : '');
     expect(output.at(-1)).toMatch(summary);

@@ -1,8 +1,8 @@
 /** What the samples say of a run in which the books do not balance: every problem makes its exit status 1. */
-import { reportOn as reportOnHybrid, type Run as HybridRun } from '../../../sample/hybrid/report.js';
-import { reportOn as reportOnMigration, type Run as MigrationRun } from '../../../sample/migration/report.js';
-import { compare, type Books } from '../../../sample/shop/runner/books.js';
-import { reportOn as reportOnShop } from '../../../sample/shop/runner/report.js';
+import { reportOn as reportOnHybrid, type Run as HybridRun } from '../../sample/hybrid/report.js';
+import { reportOn as reportOnMigration, type Run as MigrationRun } from '../../sample/migration/report.js';
+import { compare, type Books } from '../../sample/shop/runner/books.js';
+import { reportOn as reportOnShop } from '../../sample/shop/runner/report.js';
 
 describe('the report of the hybrid sample', () => {
   const good: HybridRun = {

@@ -1,9 +1,9 @@
 /** The shop of three services as `npm run sample:shop` and `npm run sample:shop:kill` run it. */
 import { jest } from '@jest/globals';
-import { describeOnBrokers, describeOnEmbedded, describeOnRabbitmq } from '../../support/brokers.js';
-import { buildSample, queuesLeft, runName, runSample, startSample } from '../../support/nest-samples.js';
-import { describeOnPostgres, type TestDatabase } from '../../support/postgres.js';
-import { rejection, until } from '../../support/waiting.js';
+import { describeOnBroker, describeOnEmbedded, describeOnRabbitmq } from '../support/brokers.js';
+import { buildSample, queuesLeft, runName, runSample, startSample } from '../support/nest-samples.js';
+import { describeOnPostgres, type TestDatabase } from '../support/postgres.js';
+import { rejection, until } from '../support/waiting.js';
 import { Program } from './programs.js';
 
 // A day takes five seconds, each start of a service one, and the compilation five; machines have other things to do, too.
@@ -33,7 +33,7 @@ function countsOf(line = '') {
 
 const shortDay = 'shop: 200 orders, 200 accepted, 200 mailed once, 3 parked and replayed, 0 lost, 0 mailed twice';
 
-describeOnBrokers('the shop sample', (broker) => {
+describeOnBroker('the shop sample', (broker) => {
   describeOnPostgres('with', (database) => {
     const environment = { DATABASE_URL: database.url };
     const url = (): string => (broker.kind === 'rabbitmq' ? broker.url : '');

@@ -2,7 +2,7 @@
 import { jest } from '@jest/globals';
 import { dirname } from 'node:path';
 import { connect } from 'leveret/amqp';
-import { describeOnRabbitmqTls } from '../../support/certificates.js';
+import { describeOnRabbitmqTls } from '../support/certificates.js';
 import { Programs } from './programs.js';
 
 // Processes take their time where the machine has much to do; each wait has a limit of its own.

@@ -4,14 +4,14 @@
  * Names are handed to the programs, so that runs beside each other on one broker do not meet.
  */
 import { jest } from '@jest/globals';
-import { describeOnBrokers, describeOnRabbitmq } from '../../support/brokers.js';
-import { until } from '../../support/waiting.js';
+import { describeOnBroker, describeOnRabbitmq } from '../support/brokers.js';
+import { until } from '../support/waiting.js';
 import { Bench } from './bench.js';
 
 // Processes take their time where the machine has much to do; each wait has a limit of its own.
 jest.setTimeout(30_000);
 
-describeOnBrokers("the counterparts of Pika's examples", (broker) => {
+describeOnBroker("the counterparts of Pika's examples", (broker) => {
   let bench: Bench;
 
   beforeAll(async () => {
