@@ -25,7 +25,9 @@ export function routeMessage<Queue>(table: RoutingTable<Queue>, exchange: Exchan
   const seen = new Set<Exchange>([exchange]);
   // A set grows while it is walked: exchanges that are found come up later.
   for (const next of seen) {
-    const names = next.name === '' ? routingKeys.map((key) => ['queue', key] as const) : destinations(next, message);
+    // The default exchange has no bindings: it finds queues for those who publish to it, and as an alternate none.
+    const isDefault = next.name === '' && next === exchange;
+    const names = isDefault ? routingKeys.map((key) => ['queue', key] as const) : destinations(next, message);
     let isTaken = false;
     for (const [kind, name] of names) {
       if (kind === 'exchange') {
