@@ -10,6 +10,7 @@ import { messageOf } from '../../amqp/errors.js';
 import {
   ByteReader,
   ByteWriter,
+  frameOverhead,
   FrameParser,
   minimumFrameMax,
   protocolHeader,
@@ -350,8 +351,9 @@ export class ConnectionSession implements ConnectionPort, FrameSink, TransportLi
     assertTuning({ frameMax, channelMax }, tuning, behaviour);
     this.frameMax = frameMax;
     this.#channelMax = channelMax;
-    const inbound = frameMax === 0 ? 0xffff_ffff : frameMax;
-    this.#parser.limits = { frameMax, headerFrameMax: inbound };
+    // RabbitMQ forgives clients that do not count a frame's own eight bytes (rabbitmq-client is one).
+    const headerFrameMax = frameMax === 0 ? 0xffff_ffff : frameMax + frameOverhead;
+    this.#parser.limits = { frameMax, frameMaxExcess: frameOverhead, headerFrameMax };
     if (heartbeat > 0) {
       this.#heartbeat = new Heartbeat(heartbeat, {
         sendHeartbeat: () => {
