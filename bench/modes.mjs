@@ -40,7 +40,7 @@ async function preparePublish(broker, { messages, queue }) {
   };
 }
 
-async function prepareConsume(broker, { messages, queue, message: { body } }) {
+async function prepareConsume(broker, { messages, queue, message: { body } }, noAck = false) {
   const warmUp = warmUpOf(messages);
   const queues = { warmUp: `${queue}.warm-up`, measured: queue };
   for (const name of Object.values(queues)) await broker.declareQueue(name);
@@ -48,8 +48,8 @@ async function prepareConsume(broker, { messages, queue, message: { body } }) {
   await broker.fillQueue(queues.measured, messages, body, properties);
   return {
     jobs: {
-      warmUp: { messages: warmUp, prefetch: 250, queue: queues.warmUp },
-      measured: { messages, prefetch: 250, queue: queues.measured },
+      warmUp: { messages: warmUp, prefetch: 250, noAck, queue: queues.warmUp },
+      measured: { messages, prefetch: 250, noAck, queue: queues.measured },
     },
     async verify() {
       for (const name of Object.values(queues)) {
@@ -68,4 +68,10 @@ export const modes = {
   publish: { title: 'publish: without confirms, until the broker has read all', prepare: preparePublish },
   confirm: { title: 'confirm: publisher confirms, 1,000 in flight', prepare: preparePublish },
   consume: { title: 'consume: prefetch 250, an ack for each message', prepare: prepareConsume },
+  'no-ack': {
+    title: 'no-ack: consume without acknowledging',
+    // The same method of the client, whose job says `noAck`.
+    method: 'consume',
+    prepare: (broker, given) => prepareConsume(broker, given, true),
+  },
 };

@@ -112,7 +112,8 @@ async function measureOnce({ modes, messageOf, modesFile, folder }, mode, client
     client,
   });
   try {
-    const task = { clientFile: client.file, modesFile, folder, mode, url, size, jobs };
+    const { method = mode } = modes[mode];
+    const task = { clientFile: client.file, modesFile, folder, method, url, size, jobs };
     const result = await runWorker(task, timeLimit(messages, size));
     if (result.supported) await verify();
     return result;

@@ -10,21 +10,21 @@ for (const event of ['uncaughtException', 'unhandledRejection']) {
   });
 }
 
-const { clientFile, modesFile, folder, mode, url, size, jobs } = JSON.parse(await text(process.stdin));
+const { clientFile, modesFile, folder, method, url, size, jobs } = JSON.parse(await text(process.stdin));
 const { connect } = await import(clientFile);
 const message = (await import(modesFile)).messageOf(size);
 // A client of a suite with a folder of its own takes its packages from there.
 const session = await connect(url, folder && (await import(new URL('./load.mjs', folder))).load);
-const result = typeof session[mode] === 'function' ? await measure() : { supported: false };
+const result = typeof session[method] === 'function' ? await measure() : { supported: false };
 await session.close();
 process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit(0));
 
 async function measure() {
-  await session[mode]({ ...jobs.warmUp, ...message });
+  await session[method]({ ...jobs.warmUp, ...message });
   const job = { ...jobs.measured, ...message };
   const cpuBefore = process.cpuUsage();
   const timeBefore = process.hrtime.bigint();
-  await session[mode](job);
+  await session[method](job);
   const nanoseconds = Number(process.hrtime.bigint() - timeBefore);
   const { user, system } = process.cpuUsage(cpuBefore);
   return {

@@ -29,14 +29,18 @@ export async function connect(url) {
       });
     },
 
-    async consume({ prefetch, queue, ...expected }) {
+    async consume({ prefetch, noAck, queue, ...expected }) {
       const channel = await connection.createChannel();
       await channel.prefetch(prefetch);
       await allDelivered(expected, (delivered) =>
-        channel.consume(queue, (message) => {
-          channel.ack(message);
-          delivered(message.content.length, message.properties.contentType);
-        }),
+        channel.consume(
+          queue,
+          (message) => {
+            if (!noAck) channel.ack(message);
+            delivered(message.content.length, message.properties.contentType);
+          },
+          { noAck },
+        ),
       );
       await channel.checkQueue(queue);
     },

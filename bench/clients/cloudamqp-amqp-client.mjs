@@ -30,12 +30,12 @@ export async function connect(url) {
       await publishAll(channel, messages, inFlight, message);
     },
 
-    async consume({ prefetch, queue, ...expected }) {
+    async consume({ prefetch, noAck, queue, ...expected }) {
       const channel = await connection.channel();
       await channel.prefetch(prefetch);
       await allDelivered(expected, (delivered) =>
-        channel.basicConsume(queue, { noAck: false }, (message) => {
-          void message.ack();
+        channel.basicConsume(queue, { noAck }, (message) => {
+          if (!noAck) void message.ack();
           delivered(message.body.length, message.properties.contentType);
         }),
       );

@@ -28,6 +28,8 @@ export const clients = [
     file: './cloudamqp-amqp-client.mjs',
     manifest: '../node_modules/@cloudamqp/amqp-client/package.json',
   },
+  // The floor: no client, and without a version of its own.
+  { name: 'raw', file: './raw.mjs', manifest: '../../package.json' },
 ].map(({ name, file, manifest }) => ({
   name,
   file: new URL(file, import.meta.url),

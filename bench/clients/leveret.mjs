@@ -27,13 +27,17 @@ export function sessionOver(connection) {
       });
     },
 
-    async consume({ prefetch, queue, ...expected }) {
+    async consume({ prefetch, noAck, queue, ...expected }) {
       const channel = await connection.openChannel({ prefetch });
       await allDelivered(expected, (delivered) =>
-        channel.basicConsume(queue, (delivery) => {
-          delivery.ack();
-          delivered(delivery.body.length, delivery.properties.contentType);
-        }),
+        channel.basicConsume(
+          queue,
+          (delivery) => {
+            if (!noAck) delivery.ack();
+            delivered(delivery.body.length, delivery.properties.contentType);
+          },
+          { noAck },
+        ),
       );
       await channel.queueDeclare(queue, { passive: true });
     },

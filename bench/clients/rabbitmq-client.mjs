@@ -36,12 +36,12 @@ export async function connect(url) {
       await channel.close();
     },
 
-    async consume({ prefetch, queue, ...expected }) {
+    async consume({ prefetch, noAck, queue, ...expected }) {
       const channel = await connection.acquire();
       await channel.basicQos({ prefetchCount: prefetch });
       await allDelivered(expected, (delivered) =>
-        channel.basicConsume({ queue }, (message) => {
-          channel.basicAck({ deliveryTag: message.deliveryTag });
+        channel.basicConsume({ queue, noAck }, (message) => {
+          if (!noAck) channel.basicAck({ deliveryTag: message.deliveryTag });
           delivered(message.body.length, message.contentType);
         }),
       );

@@ -7,15 +7,20 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { createServer as createTlsServer } from 'node:tls';
 import { ConnectionRefusedError, WrongStateError } from '../amqp/errors.js';
 import { memoryPair, streamTransport, type Transport, type TransportFactory } from '../amqp/transport/index.js';
+import { BrokerClock } from './clock.js';
 import { BrokerEvents, type BrokerEventMap } from './events.js';
 import { Faults } from './faults.js';
 import { Inspection } from './inspection.js';
 import { resolveOptions, type BrokerOptions, type ResolvedOptions } from './options.js';
-import type { BrokerContext } from './serve/broker-context.js';
+import type { BrokerContext, FaultState } from './serve/broker-context.js';
 import { ConnectionSession } from './serve/connection-session.js';
 import { User } from './serve/users.js';
 import { behaviourOf } from './store/behaviour.js';
 import { VirtualHost } from './store/virtual-host.js';
+
+function noFaults(): FaultState {
+  return { blockedReason: undefined, confirmDelay: undefined, refusesLogins: false };
+}
 
 export class EmbeddedBroker {
   /** What can be broken on purpose. */
@@ -24,7 +29,10 @@ export class EmbeddedBroker {
   readonly inspect: Inspection;
   readonly #options: ResolvedOptions;
   readonly #context: BrokerContext;
+  readonly #virtualHosts = new Map<string, VirtualHost>();
   readonly #connections = new Set<ConnectionSession>();
+  /** Those that faults leave alone. */
+  readonly #spared = new Set<ConnectionSession>();
   #server: Server | undefined;
   #stopping: Promise<void> | undefined;
   #lastConnectionId = 0;
@@ -43,17 +51,19 @@ export class EmbeddedBroker {
     this.#options = options;
     const behaviour = behaviourOf(options.emulate);
     const events = new BrokerEvents();
+    const clock = new BrokerClock();
     const users = [{ name: 'guest', password: 'guest' }, ...options.users].map((user) => new User(user));
-    const virtualHosts = ['/', ...options.virtualHosts].map((name) => new VirtualHost(name, behaviour, events));
     this.#context = {
       behaviour,
       events,
+      clock,
       users: new Map(users.map((user) => [user.name, user])),
-      virtualHosts: new Map(virtualHosts.map((host) => [host.name, host])),
+      virtualHosts: this.#virtualHosts,
       tuning: { heartbeat: options.heartbeat, frameMax: options.frameMax, channelMax: options.channelMax },
       handshakeTimeout: options.handshakeTimeout,
-      faults: { blockedReason: undefined, confirmDelay: undefined, refusesLogins: false },
+      faults: noFaults(),
     };
+    for (const name of ['/', ...options.virtualHosts]) this.addVirtualHost(name);
     const connections = (): Iterable<ConnectionSession> => this.#connections;
     this.faults = new Faults(this.#context.faults, connections);
     this.inspect = new Inspection(this.#context, connections);
@@ -83,34 +93,64 @@ export class EmbeddedBroker {
     return `${tls ? 'amqps' : 'amqp'}://${guest}${name.includes(':') ? `[${name}]` : name}:${String(this.port)}`;
   }
 
-  /** A transport for `connect()`: each call of the factory is a new connection to this broker, in memory. */
-  memory(): TransportFactory {
+  /**
+   * A transport for `connect()`: each call of the factory is a new connection to this broker, in memory. `spared`: faults
+   * leave it alone, and `inspect` does not show it, as is right for the connection of a test beside those that it tests.
+   */
+  memory({ spared = false }: { spared?: boolean | undefined } = {}): TransportFactory {
     return async (_endpoint, signal) => {
       await Promise.resolve();
       if (signal.aborted) throw new ConnectionRefusedError('aborted', { cause: signal.reason });
       if (this.#stopping) throw new ConnectionRefusedError('the embedded broker is stopped');
       const [clientSide, brokerSide] = memoryPair('memory');
-      this.accept(brokerSide);
+      if (spared) this.#accept(brokerSide, this.#spared, { ...this.#context, faults: noFaults() });
+      else this.accept(brokerSide);
       return clientSide;
     };
   }
 
   /** Serves a client at the other end of a transport, whatever carries it. */
   accept(transport: Transport): void {
+    this.#accept(transport, this.#connections, this.#context);
+  }
+
+  #accept(transport: Transport, connections: Set<ConnectionSession>, context: BrokerContext): void {
     if (this.#stopping) {
       transport.destroy();
       return;
     }
-    const connection = new ConnectionSession(++this.#lastConnectionId, transport, this.#context, (ended) => {
-      this.#connections.delete(ended);
+    const connection = new ConnectionSession(++this.#lastConnectionId, transport, context, (ended) => {
+      connections.delete(ended);
     });
-    this.#connections.add(connection);
+    connections.add(connection);
+  }
+
+  /** Makes a virtual host of this name; does nothing where there is one. */
+  addVirtualHost(name: string): void {
+    const { behaviour, events, clock } = this.#context;
+    if (!this.#virtualHosts.has(name)) {
+      this.#virtualHosts.set(name, new VirtualHost(name, behaviour, events, clock));
+    }
   }
 
   /** Observes the broker; an error of the listener becomes a process warning. */
   on<Name extends keyof BrokerEventMap>(name: Name, listener: (...event: BrokerEventMap[Name]) => void): this {
     (this.#context.events as NodeJS.EventEmitter).on(name, listener);
     return this;
+  }
+
+  /**
+   * Time passes in the broker at once: so many milliseconds later, messages expire and are dead-lettered, unused queues end,
+   * confirms that a fault holds back go out; each at its own time, in that order, before this returns. What clients make of
+   * it comes after. Heartbeats are not of it. Throws ArgumentError for what is no number of milliseconds.
+   */
+  advance(milliseconds: number): void {
+    this.#context.clock.advance(milliseconds);
+  }
+
+  /** Milliseconds until the next of these is due; undefined where nothing waits. */
+  get untilNextDue(): number | undefined {
+    return this.#context.clock.untilNext();
   }
 
   /** Ends an observation. */
@@ -135,7 +175,9 @@ export class EmbeddedBroker {
         });
     });
     this.faults.dropAll();
-    for (const virtualHost of this.#context.virtualHosts.values()) virtualHost.close();
+    for (const connection of [...this.#spared]) connection.destroy();
+    for (const virtualHost of this.#virtualHosts.values()) virtualHost.close();
+    this.#context.clock.stop();
     await closed;
   }
 

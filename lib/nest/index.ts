@@ -19,6 +19,7 @@ export * from './flow/index.js';
 export * from './formats/index.js';
 export * from './idempotency/index.js';
 export * from './module/index.js';
+export * from './observability/index.js';
 export { Publisher, PublisherFactory, type BatchMessage, type MessageOptions } from './publishing/index.js';
 export * from './outbox/index.js';
 export * from './recovery/index.js';

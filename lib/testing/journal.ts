@@ -18,6 +18,13 @@ export interface SettledMessage {
   readonly attempts: number;
 }
 
+/** The end of a message, whose, and of what. */
+export interface EndedMessage extends SettledMessage {
+  readonly queue: string;
+  /** The value in a JSON body, or the bytes of any other. */
+  readonly payload: unknown;
+}
+
 /** A message that the application published. */
 export interface PublishedMessage {
   readonly exchange: string;
@@ -30,8 +37,11 @@ export interface PublishedMessage {
 }
 
 export class Journal {
-  readonly #virtualHost: string;
-  readonly #settled = new Map<string, SettledMessage[]>();
+  /** Only this one is written down. */
+  virtualHost: string;
+  readonly #ended: EndedMessage[] = [];
+  /** How many ends of each queue were taken. */
+  readonly #taken = new Map<string, number>();
   readonly #published: PublishedMessage[] = [];
   /** Copies in parking queues whose originals are not acknowledged yet. */
   readonly #parked: PublishedEvent[] = [];
@@ -43,12 +53,12 @@ export class Journal {
   readonly #foreign = new Set<string>();
 
   constructor(broker: EmbeddedBroker, virtualHost: string) {
-    this.#virtualHost = virtualHost;
+    this.virtualHost = virtualHost;
     broker.on('published', (event) => {
-      if (event.virtualHost === this.#virtualHost) this.#onPublished(event);
+      if (event.virtualHost === this.virtualHost) this.#onPublished(event);
     });
     broker.on('settled', (event) => {
-      if (event.virtualHost === this.#virtualHost) this.#onSettled(event);
+      if (event.virtualHost === this.virtualHost) this.#onSettled(event);
     });
   }
 
@@ -63,9 +73,20 @@ export class Journal {
 
   /** What ended in the queue since the last call, in that order. */
   takeSettled(queue: string): SettledMessage[] {
-    const settled = this.#settled.get(queue) ?? [];
-    this.#settled.delete(queue);
-    return settled;
+    const all = this.ended(queue);
+    const taken = this.#taken.get(queue) ?? 0;
+    this.#taken.set(queue, all.length);
+    return all.slice(taken).map(({ outcome, attempts }) => ({ outcome, attempts }));
+  }
+
+  /** Everything that ended, in one queue or in all, whether it was taken or not. */
+  ended(queue?: string): EndedMessage[] {
+    return this.#ended.filter((message) => queue === undefined || message.queue === queue);
+  }
+
+  /** How much was written down. */
+  get length(): number {
+    return this.#published.length + this.#retried.length + this.#ended.length;
   }
 
   #onPublished(event: PublishedEvent): void {
@@ -95,12 +116,9 @@ export class Journal {
       return;
     }
     this.#earlier.delete(key);
-    const settled = this.#settled.get(queue) ?? [];
-    this.#settled.set(queue, settled);
-    if (outcome === 'ack') {
-      const isParked = this.#wasMoved(this.#parked, `${queue}.parked`, message);
-      settled.push({ outcome: isParked ? 'park' : 'ack', attempts: all });
-    } else settled.push({ outcome: isDeadLettered ? 'dead-letter' : 'drop', attempts: all });
+    let end: SettledOutcome = isDeadLettered ? 'dead-letter' : 'drop';
+    if (outcome === 'ack') end = this.#wasMoved(this.#parked, `${queue}.parked`, message) ? 'park' : 'ack';
+    this.#ended.push({ queue, outcome: end, attempts: all, payload: payloadOf(message) });
   }
 
   /** Whoever moves a message publishes the copy first, with the same id and body, and acknowledges the original then. */
@@ -126,7 +144,8 @@ function isParked({ properties }: Message): boolean {
   return properties.headers?.['x-leveret-reason'] !== undefined;
 }
 
-function payloadOf({ body }: Message): unknown {
+/** The value in a JSON body, or the bytes of any other. */
+export function payloadOf({ body }: { readonly body: Buffer }): unknown {
   try {
     return JSON.parse(body.toString('utf8')) as unknown;
   } catch {

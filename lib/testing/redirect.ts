@@ -1,19 +1,60 @@
-/** Points everything in a Nest container that would connect to RabbitMQ at a private broker instead. */
-import type { INestApplicationContext } from '@nestjs/common';
-import { ModulesContainer } from '@nestjs/core';
+/** Leads everything in a Nest container that would connect to RabbitMQ to a private broker instead. */
+import type { ModulesContainer } from '@nestjs/core';
 import type { ConnectionParameters, EndpointParameters, TransportFactory } from '../amqp/index.js';
+import type { EmbeddedBroker } from '../broker/index.js';
 import { AmqpClient, AmqpConnections, AmqpServer } from '../nest/index.js';
 
 /** Something that connects, and whose way to the broker can be changed until it does. */
 interface Connector {
+  /** The NamedConnection, the client or the strategy. */
+  readonly source: object;
   readonly parameters: ConnectionParameters;
   pointAt(parameters: ConnectionParameters): void;
+  /** Idempotent, never rejects. */
+  close(): Promise<void>;
 }
 
-/** The connections of AmqpModule first, then the AmqpClients among the providers, then the given strategies. */
-export function findConnectors(nest: INestApplicationContext, strategies: readonly AmqpServer[]): Connector[] {
+export class Redirection {
+  /** What was led here. */
+  readonly sources = new Set<object>();
+  readonly #broker: EmbeddedBroker;
+  readonly #connectors: Connector[] = [];
+  #virtualHost: string | undefined;
+
+  constructor(broker: EmbeddedBroker) {
+    this.#broker = broker;
+  }
+
+  /** That of the first connection. */
+  get virtualHost(): string {
+    return this.#virtualHost ?? '/';
+  }
+
+  /**
+   * To be called before anything connects; again where strategies were added. The connections of AmqpModule come first, then
+   * the AmqpClients among the providers, then the given strategies.
+   */
+  lead(modules: ModulesContainer, strategies: readonly AmqpServer[]): void {
+    for (const connector of findConnectors(modules, strategies)) {
+      if (this.sources.has(connector.source)) continue;
+      this.sources.add(connector.source);
+      this.#connectors.push(connector);
+      this.#virtualHost ??= virtualHostOf(connector.parameters);
+      const parameters = redirected(connector.parameters, this.#broker.memory(), this.#virtualHost);
+      this.#broker.addVirtualHost(parameters.virtualHost);
+      connector.pointAt(parameters);
+    }
+  }
+
+  /** Connections that the application left open would look for their broker for ever. */
+  async close(): Promise<void> {
+    await Promise.all(this.#connectors.map((connector) => connector.close()));
+  }
+}
+
+function findConnectors(modules: ModulesContainer, strategies: readonly AmqpServer[]): Connector[] {
   const instances = new Set<unknown>();
-  for (const { providers } of nest.get(ModulesContainer).values()) {
+  for (const { providers } of modules.values()) {
     for (const { instance } of providers.values()) instances.add(instance);
   }
   const connections = [...instances].filter((instance) => instance instanceof AmqpConnections);
@@ -21,19 +62,23 @@ export function findConnectors(nest: INestApplicationContext, strategies: readon
     if (instance instanceof AmqpClient || instance instanceof AmqpServer) {
       return [
         {
+          source: instance,
           parameters: instance.connectionParameters,
           pointAt: (parameters) => {
             instance.pointAt(parameters);
           },
+          close: () => instance.close(),
         },
       ];
     }
     if (instance instanceof AmqpConnections) {
       return instance.all().map((connection) => ({
+        source: connection,
         parameters: connection.options,
         pointAt: (parameters) => {
           connection.configure(parameters);
         },
+        close: () => connection.close(),
       }));
     }
     return [];
@@ -44,18 +89,18 @@ export function findConnectors(nest: INestApplicationContext, strategies: readon
  * The same parameters with another way to the broker: virtual host, buffers, recovery and names stay as they are. What
  * says nothing of where its broker is (a strategy of `{ queue }` alone) is taken to `virtualHost`.
  */
-export function redirected(
+function redirected(
   parameters: ConnectionParameters,
   transport: TransportFactory,
   virtualHost: string,
-): ConnectionParameters {
+): ConnectionParameters & { readonly virtualHost: string } {
   const { url: _url, endpoints: _endpoints, host: _host, port: _port, tls: _tls, tcp: _tcp, ...kept } = parameters;
   const { username: _username, password: _password, credentials: _credentials, ...rest } = kept;
   return { ...rest, virtualHost: virtualHostOf(parameters, virtualHost), transport };
 }
 
 /** What a URI says wins, as it does for the client. */
-export function virtualHostOf(parameters: ConnectionParameters, fallback = '/'): string {
+function virtualHostOf(parameters: ConnectionParameters, fallback = '/'): string {
   const { url, endpoints, host, virtualHost } = parameters;
   const first: EndpointParameters | undefined = endpoints?.[0];
   const uri = (typeof url === 'string' ? url : url?.[0]) ?? first?.url;

@@ -3,22 +3,14 @@
  *
  *   made --start()--> running --close()--> closed
  */
-import { randomUUID } from 'node:crypto';
 import type { INestApplication, NestApplicationOptions, Type } from '@nestjs/common';
-import { NestFactory, type AbstractHttpAdapter } from '@nestjs/core';
-import {
-  connect,
-  TimeoutError,
-  WrongStateError,
-  type Channel,
-  type Connection,
-  type PublishProperties,
-} from '../amqp/index.js';
+import { ModulesContainer, NestFactory, type AbstractHttpAdapter } from '@nestjs/core';
+import { WrongStateError } from '../amqp/index.js';
 import { EmbeddedBroker, type BrokerOptions } from '../broker/index.js';
 import { AmqpServer, type AmqpServerOptions } from '../nest/index.js';
-import { Journal, type PublishedMessage, type SettledMessage } from './journal.js';
+import { AmqpTesting } from './amqp-testing.js';
 import { NoHttpAdapter } from './no-http.adapter.js';
-import { findConnectors, redirected, virtualHostOf } from './redirect.js';
+import { Redirection } from './redirect.js';
 
 export interface TestApplicationOptions {
   /** Transport strategies that the application is connected to, as `connectMicroservice` would. Default: none. */
@@ -35,17 +27,8 @@ export interface TestApplicationOptions {
   start?: boolean | undefined;
 }
 
-export interface TestPublishOptions extends PublishProperties {
-  /** Rejects with UnroutableError when no queue takes the message. Default true: a test wants to know. */
-  mandatory?: boolean | undefined;
-}
-
 /** What an application is made of: its root module, or an application that `@nestjs/testing` made with overrides. */
 export type TestedModule = Type | Parameters<typeof NestFactory.create>[0] | INestApplication;
-
-const defaultSettleTimeout = 5_000;
-/** Milliseconds between two looks at a queue. */
-const lookInterval = 2;
 
 /**
  * Makes an application of the module and starts it. Connections, clients and strategies found in it are pointed at a
@@ -60,32 +43,27 @@ export async function testApplication(
   return app;
 }
 
-export class TestApplication {
+export class TestApplication extends AmqpTesting {
   /** The application itself. */
   readonly nest: INestApplication;
-  /** The broker that it alone uses: `faults` breaks it, `inspect` shows what is in it. */
-  readonly broker: EmbeddedBroker;
-  readonly #journal: Journal;
-  readonly #virtualHost: string;
+  readonly #redirection: Redirection;
   readonly #servers: readonly AmqpServer[];
   readonly #configure: TestApplicationOptions['configure'];
-  #publishing: Promise<{ connection: Connection; channel: Channel }> | undefined;
   #starting: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
   private constructor(
     nest: INestApplication,
+    redirection: Redirection,
     broker: EmbeddedBroker,
-    virtualHost: string,
     servers: readonly AmqpServer[],
     configure: TestApplicationOptions['configure'],
   ) {
+    super(broker, redirection.virtualHost, redirection.sources);
     this.nest = nest;
-    this.broker = broker;
-    this.#virtualHost = virtualHost;
+    this.#redirection = redirection;
     this.#servers = servers;
     this.#configure = configure;
-    this.#journal = new Journal(broker, virtualHost);
   }
 
   /** @internal Use `testApplication`. */
@@ -96,13 +74,11 @@ export class TestApplication {
     const nest = await applicationOf(module, options);
     let broker: EmbeddedBroker | undefined;
     try {
-      const connectors = findConnectors(nest, servers);
-      const [main = '/', ...others] = connectors.map(({ parameters }) => virtualHostOf(parameters));
-      const virtualHosts = new Set([...(options.broker?.virtualHosts ?? []), main, ...others]);
-      virtualHosts.delete('/');
-      broker = await EmbeddedBroker.start({ ...options.broker, virtualHosts: [...virtualHosts] });
-      for (const connector of connectors) connector.pointAt(redirected(connector.parameters, broker.memory(), main));
-      return new TestApplication(nest, broker, main, servers, options.configure);
+      refuseTestingModule(nest);
+      broker = await EmbeddedBroker.start(options.broker);
+      const redirection = new Redirection(broker);
+      redirection.lead(nest.get(ModulesContainer), servers);
+      return new TestApplication(nest, redirection, broker, servers, options.configure);
     } catch (error) {
       await nest.close();
       await broker?.stop();
@@ -135,98 +111,23 @@ export class TestApplication {
     return this.nest.get<Instance>(token, { strict: false });
   }
 
-  /**
-   * Publishes as somebody else would: a value as JSON, bytes and strings as they are. Resolves when the broker
-   * confirmed it; rejects with UnroutableError when no queue takes it.
-   */
-  async publish(
-    exchange: string,
-    routingKey: string,
-    payload: unknown,
-    options: TestPublishOptions = {},
-  ): Promise<void> {
-    const { mandatory = true, messageId = randomUUID(), ...properties } = options;
-    const isBody = typeof payload === 'string' || payload instanceof Uint8Array;
-    const { channel } = await this.#publisher();
-    this.#journal.ignore(messageId);
-    await channel.publish(
-      exchange,
-      routingKey,
-      isBody ? payload : JSON.stringify(payload),
-      { ...(isBody ? {} : { contentType: 'application/json' }), persistent: true, ...properties, messageId },
-      { mandatory },
-    );
-  }
-
-  /**
-   * Waits until the queue is empty, nothing delivered from it is unsettled, and nothing that failed waits to be tried
-   * again, and answers how its messages ended, in that order, since the start or the last call. A message that was
-   * requeued or is tried again has not ended; its deliveries count as attempts. Rejects with TimeoutError after `timeout` milliseconds (default 5 000), WrongStateError for a queue that
-   * is not there.
-   */
-  async settled(queue: string, options: { timeout?: number | undefined } = {}): Promise<SettledMessage[]> {
-    const { timeout = defaultSettleTimeout } = options;
-    const deadline = performance.now() + timeout;
-    for (;;) {
-      const info = this.broker.inspect.queue(queue, this.#virtualHost);
-      if (!info) throw new WrongStateError(`there is no queue "${queue}"`);
-      const waiting = this.#waitingForRetry(queue);
-      if (info.messageCount + info.unackedCount + waiting === 0) return this.#journal.takeSettled(queue);
-      if (performance.now() >= deadline) {
-        const { messageCount, unackedCount, consumerCount } = info;
-        throw new TimeoutError(
-          `settling "${queue}" (${String(messageCount)} ready, ${String(unackedCount)} delivered, ` +
-            `${waiting > 0 ? `${String(waiting)} to be tried again, ` : ''}${String(consumerCount)} consumers)`,
-          timeout,
-        );
-      }
-      await new Promise((resolve) => setTimeout(resolve, lookInterval));
-    }
-  }
-
-  /** Messages in the delay queues that go back to a queue. */
-  #waitingForRetry(queue: string): number {
-    const { inspect } = this.broker;
-    const delays = inspect.queues(this.#virtualHost).filter(({ name }) => /^leveret\.delay\.\d+$/.test(name));
-    const waiting = delays.flatMap(({ name }) => inspect.messages(name, this.#virtualHost));
-    return waiting.filter(({ routingKey }) => routingKey === queue).length;
-  }
-
-  /** What the application published since it was made, to one exchange or to all. The test's own are left out. */
-  published(exchange?: string): PublishedMessage[] {
-    return this.#journal.published(exchange);
-  }
-
   /** Closes the application, which drains its handlers, and then its broker. Idempotent; leaves no open handle. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
   }
 
+  protected override get isOver(): boolean {
+    return this.#closing !== undefined;
+  }
+
   async #close(): Promise<void> {
     try {
       await this.nest.close();
     } finally {
-      const publishing = await this.#publishing?.catch(() => undefined);
-      await publishing?.connection.close();
-      await this.broker.stop();
+      await this.#redirection.close();
+      await this.end();
     }
-  }
-
-  #publisher(): Promise<{ connection: Connection; channel: Channel }> {
-    if (this.#closing) return Promise.reject(new WrongStateError('the application is closed'));
-    this.#publishing ??= this.#openPublisher();
-    return this.#publishing;
-  }
-
-  async #openPublisher(): Promise<{ connection: Connection; channel: Channel }> {
-    const connection = await connect({
-      transport: this.broker.memory(),
-      virtualHost: this.#virtualHost,
-      connectionName: 'leveret/testing',
-      recovery: { initialDelay: 1, maxDelay: 100 },
-    });
-    return { connection, channel: await connection.openChannel({ confirm: true }) };
   }
 }
 
@@ -240,4 +141,14 @@ async function applicationOf(module: TestedModule, options: TestApplicationOptio
 
 function isApplication(module: TestedModule): module is INestApplication {
   return typeof module === 'object' && 'connectMicroservice' in module;
+}
+
+/** Both would lead the connections away. */
+function refuseTestingModule(nest: INestApplication): void {
+  for (const { providers } of nest.get(ModulesContainer).values()) {
+    for (const { instance } of providers.values()) {
+      if (!(instance instanceof AmqpTesting)) continue;
+      throw new WrongStateError('the application has an AmqpTestingModule: leave it out, or ask it for AmqpTesting');
+    }
+  }
 }

@@ -16,9 +16,20 @@ const snippets = [...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/^``
 jest.setTimeout(30_000);
 
 describeOnBroker('the README', (broker) => {
-  const outputs = [/^order 1: 9\.5$/, /^hello$/, /^life 2$/];
+  const outputs = [
+    /^order 1: 9\.5$/,
+    /^hello$/,
+    /^\[{"outcome":"ack","attempts":1},{"outcome":"ack","attempts":1}\]$/,
+    /^life 2$/,
+  ];
 
   const [exchange, queue] = [broker.unique('readme'), broker.unique('readme')];
+
+  const renamed = (code: string): string =>
+    code
+      .replaceAll('amqp://guest:guest@localhost:5672/%2f', broker.url)
+      .replaceAll("'shop'", `'${exchange}'`)
+      .replaceAll("'orders'", `'${queue}'`);
 
   afterAll(async () => {
     rmSync(folder, { recursive: true, force: true });
@@ -34,16 +45,16 @@ describeOnBroker('the README', (broker) => {
   });
 
   test.each(outputs.map((output, index) => [index + 1, output] as const))('snippet %i runs', async (number, output) => {
-    const file = join(folder, `${broker.kind}-${String(number)}.ts`);
-    mkdirSync(folder, { recursive: true });
-    const code = (snippets[number - 1] ?? '')
-      .replaceAll('amqp://guest:guest@localhost:5672/%2f', broker.url)
-      .replaceAll("'shop'", `'${exchange}'`)
-      .replaceAll("'orders'", `'${queue}'`);
-    writeFileSync(file, code);
+    const here = join(folder, broker.kind);
+    const file = join(here, `${String(number)}.ts`);
+    mkdirSync(here, { recursive: true });
+    // The module of the first snippet, as the one about tests imports it.
+    const [module = ''] = (snippets[0] ?? '').split('const app =');
+    writeFileSync(join(here, 'shop.module.ts'), renamed(`${module}\nexport { ShopModule };\n`));
+    writeFileSync(file, renamed(snippets[number - 1] ?? ''));
     const lines: string[] = [];
     const log = jest.spyOn(console, 'log').mockImplementation((line: unknown) => {
-      lines.push(String(line));
+      lines.push(typeof line === 'string' ? line : JSON.stringify(line));
     });
     try {
       await import(file);

@@ -17,7 +17,7 @@ const root = dirname(dirname(here));
 const minutes = 60_000;
 const entries = ['leveret/amqp', 'leveret/broker'];
 const common = join(here, 'fixtures', 'application');
-const fixtures = ['nest12-esm', 'nest12-cjs', 'nest11-cjs'];
+const fixtures = ['nest12-esm', 'nest12-cjs', 'nest11-cjs', 'nest12-vitest'];
 
 let directory;
 let tarball;
@@ -110,12 +110,28 @@ async function testByNode(folder) {
 /** The same tests by Jest, which compiles them itself. It ends when nothing is open any more, and not before. */
 async function testByJest(folder, ...nodeOptions) {
   const { everything } = await node(folder, ...nodeOptions, join('node_modules', 'jest', 'bin', 'jest.js'), '--ci');
-  assert.equal(Number(/^Tests: +(\d+) passed, \1 total$/m.exec(everything)?.[1]), await testCount(), everything);
+  assert.equal(
+    Number(/^Tests: +(\d+) passed, \1 total$/m.exec(everything)?.[1]),
+    await testCount(join(folder, 'src')),
+    everything,
+  );
 }
 
-/** How many tests the file has: none may be lost on the way. */
-async function testCount() {
-  return (await readFile(join(common, 'shop.test.ts'), 'utf8')).match(/^ *it\(/gm).length;
+/** The same tests, compiled already, by Vitest: a worker for each file. */
+async function testByVitest(folder) {
+  const { everything } = await node(folder, join('node_modules', 'vitest', 'vitest.mjs'), 'run', '--no-color');
+  assert.equal(
+    Number(/^ *Tests +(\d+) passed \(\1\)$/m.exec(everything)?.[1]),
+    await testCount(join(folder, 'src')),
+    everything,
+  );
+}
+
+/** How many tests the files have: none may be lost on the way. */
+async function testCount(source = common) {
+  const files = (await readdir(source)).filter((name) => name.endsWith('.test.ts'));
+  const texts = await Promise.all(files.map((name) => readFile(join(source, name), 'utf8')));
+  return texts.join('\n').match(/^ *(it|test)\(/gm).length;
 }
 
 before(
@@ -263,6 +279,12 @@ describe('in an application', { timeout: 10 * minutes }, () => {
     it('passes its tests in node', async () => testByNode(await applications['nest12-esm']));
     it('passes its tests in Jest, with @swc/jest', async () =>
       testByJest(await applications['nest12-esm'], '--experimental-vm-modules'));
+  });
+
+  describe('on NestJS 12, in Vitest', () => {
+    it('compiles', async () => compile(await applications['nest12-vitest'], 'tsconfig.json'));
+    it('passes its tests, the matchers of leveret/testing among them', async () =>
+      testByVitest(await applications['nest12-vitest']));
   });
 
   // Jest loads NestJS 12 from CommonJS on Node 24.9 and newer only.

@@ -1,4 +1,5 @@
 /** What all connections of one broker share. */
+import type { BrokerClock } from '../clock.js';
 import type { BrokerEvents } from '../events.js';
 import type { Behaviour } from '../store/behaviour.js';
 import type { VirtualHost } from '../store/virtual-host.js';
@@ -7,6 +8,7 @@ import type { User } from './users.js';
 export interface BrokerContext {
   readonly behaviour: Behaviour;
   readonly events: BrokerEvents;
+  readonly clock: BrokerClock;
   readonly users: ReadonlyMap<string, User>;
   readonly virtualHosts: ReadonlyMap<string, VirtualHost>;
   /** What the broker proposes in connection.tune: seconds, bytes, channels; 0 is off or no limit. */

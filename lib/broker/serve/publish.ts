@@ -1,5 +1,6 @@
 /** basic.publish with its content: checked, routed, returned, confirmed, in that order. */
 import { ByteReader, readProperties, replyCodes, type MethodFields } from '../../amqp/protocol/index.js';
+import type { BrokerClock } from '../clock.js';
 import { receivedMessage, type Message } from '../store/message.js';
 import { channelRefusal, connectionRefusal } from '../store/reply-error.js';
 import type { ChannelSession } from './channel-session.js';
@@ -41,7 +42,7 @@ export function publish(session: ChannelSession, { fields, encodedProperties, bo
     const isReply = deliverReply(session, message);
     const { queues, isAccepted } = isReply ? repliedDirectly : virtualHost.publish(exchange, message);
     if (!isReply && queues.length === 0 && fields.mandatory) returnMessage(session, message);
-    if (tag !== undefined) confirm(session, tag, isAccepted);
+    if (tag !== undefined) confirm(session, tag, isAccepted, virtualHost.clock);
   };
   if (session.transaction) session.transaction.steps.push(route);
   else route();
@@ -55,7 +56,7 @@ function returnMessage(session: ChannelSession, message: Message): void {
   session.sendMessage('basic.return', fields, message);
 }
 
-function confirm(session: ChannelSession, tag: number, isAccepted: boolean): void {
+function confirm(session: ChannelSession, tag: number, isAccepted: boolean, clock: BrokerClock): void {
   const { confirms, connection } = session;
   if (!confirms) return;
   const answer = (): void => {
@@ -66,7 +67,7 @@ function confirm(session: ChannelSession, tag: number, isAccepted: boolean): voi
   };
   const delay = connection.confirmDelay;
   if (delay === undefined) answer();
-  else if (Number.isFinite(delay)) setTimeout(answer, delay);
+  else if (Number.isFinite(delay)) clock.after(delay, answer);
 }
 
 function assertSize(size: number, limit: number): void {

@@ -4,6 +4,7 @@
  * Must not know exchanges, channels or sockets: whoever consumes implements `QueueConsumer`, whoever owns the queue
  * implements `QueueHost`.
  */
+import type { BrokerClock, ClockTimer } from '../clock.js';
 import type { BrokerEvents, Outcome } from '../events.js';
 import type { Behaviour } from './behaviour.js';
 import { ConsumerTurns, type TurnTaker } from './consumer-turns.js';
@@ -24,14 +25,12 @@ export interface QueueHost {
   readonly name: string;
   readonly behaviour: Behaviour;
   readonly events: BrokerEvents;
+  readonly clock: BrokerClock;
   /** Sends a dead message on; answers whether a copy was made. `wasDelivered`: somebody had it before. */
   deadLetter(queue: MessageQueue, message: Message, reason: DeathReason, wasDelivered: boolean): boolean;
   /** The queue was unused for as long as x-expires allows. */
   expire(queue: MessageQueue): void;
 }
-
-/** The longest delay that a Node timer takes, in milliseconds. */
-const longestTimer = 0x7fff_ffff;
 
 export class MessageQueue {
   readonly declaration: QueueDeclaration;
@@ -43,9 +42,8 @@ export class MessageQueue {
   #unackedCount = 0;
   #isDeleted = false;
   #isPumping = false;
-  #expiryTimer: NodeJS.Timeout | undefined;
-  #expiryDue = 0;
-  #unusedTimer: NodeJS.Timeout | undefined;
+  #expiryTimer: ClockTimer | undefined;
+  #unusedTimer: ClockTimer | undefined;
 
   constructor(declaration: QueueDeclaration, settings: QueueSettings, host: QueueHost) {
     this.declaration = declaration;
@@ -100,7 +98,7 @@ export class MessageQueue {
       message,
       sequence: this.#sequence++,
       priority: message.properties.priority ?? 0,
-      expiresAt: expiryOf(message, messageTtl),
+      expiresAt: expiryOf(message, messageTtl, this.#host.clock),
       isRedelivered,
       deliveryCount: 0,
       requeueCount: 0,
@@ -250,8 +248,8 @@ export class MessageQueue {
   /** Ends the queue; answers how many messages went with it, and who consumed it. */
   delete(): { messageCount: number; consumers: readonly QueueConsumer[] } {
     this.#isDeleted = true;
-    clearTimeout(this.#expiryTimer);
-    clearTimeout(this.#unusedTimer);
+    this.#expiryTimer?.cancel();
+    this.#unusedTimer?.cancel();
     return { messageCount: this.#ready.clear(), consumers: this.#turns.clear() };
   }
 
@@ -259,11 +257,11 @@ export class MessageQueue {
   touch(): void {
     const { expires } = this.settings;
     if (expires === undefined || this.#isDeleted) return;
-    clearTimeout(this.#unusedTimer);
+    this.#unusedTimer?.cancel();
     if (this.#turns.count > 0) return;
-    this.#unusedTimer = setTimeout(() => {
+    this.#unusedTimer = this.#host.clock.after(expires, () => {
       this.#host.expire(this);
-    }, expires);
+    });
   }
 
   // --- expiry --------------------------------------------------------------------------------------
@@ -272,32 +270,28 @@ export class MessageQueue {
   #dropExpired(): void {
     let head = this.#ready.peek();
     if (head?.expiresAt === undefined) return;
-    const now = Date.now();
+    const now = this.#host.clock.now();
     while (head?.expiresAt !== undefined && head.expiresAt <= now) {
       this.#ready.shift();
       this.#die(head, 'expired', 'expired');
       head = this.#ready.peek();
     }
-    if (head?.expiresAt !== undefined) this.#scheduleExpiry(head.expiresAt, now);
+    if (head?.expiresAt !== undefined) this.#scheduleExpiry(head.expiresAt);
   }
 
-  #scheduleExpiry(expiresAt: number, now: number): void {
-    if (this.#isDeleted || (this.#expiryTimer && this.#expiryDue <= expiresAt)) return;
-    clearTimeout(this.#expiryTimer);
-    this.#expiryDue = expiresAt;
-    this.#expiryTimer = setTimeout(
-      () => {
-        this.#expiryTimer = undefined;
-        this.pump();
-      },
-      Math.min(expiresAt - now, longestTimer),
-    );
+  #scheduleExpiry(expiresAt: number): void {
+    if (this.#isDeleted || (this.#expiryTimer && this.#expiryTimer.due <= expiresAt)) return;
+    this.#expiryTimer?.cancel();
+    this.#expiryTimer = this.#host.clock.at(expiresAt, () => {
+      this.#expiryTimer = undefined;
+      this.pump();
+    });
   }
 }
 
 /** The earlier of the queue's and the message's own time to live. */
-function expiryOf(message: Message, messageTtl: number | undefined): number | undefined {
+function expiryOf(message: Message, messageTtl: number | undefined, clock: BrokerClock): number | undefined {
   const { expiration } = message.properties;
-  if (expiration === undefined) return messageTtl === undefined ? undefined : Date.now() + messageTtl;
-  return Date.now() + Math.min(Number(expiration), messageTtl ?? Infinity);
+  if (expiration === undefined) return messageTtl === undefined ? undefined : clock.now() + messageTtl;
+  return clock.now() + Math.min(Number(expiration), messageTtl ?? Infinity);
 }

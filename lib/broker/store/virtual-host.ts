@@ -3,6 +3,7 @@
  *
  * Throws ReplyError with RabbitMQ's words, always before anything changed. Must not know channels or sockets.
  */
+import type { BrokerClock } from '../clock.js';
 import type { BrokerEvents } from '../events.js';
 import type { Behaviour } from './behaviour.js';
 import { deadLetter, isDeadLetterCycle } from './dead-letter.js';
@@ -48,6 +49,7 @@ export class VirtualHost implements QueueHost {
     readonly name: string,
     readonly behaviour: Behaviour,
     readonly events: BrokerEvents,
+    readonly clock: BrokerClock,
   ) {
     for (const { name: exchange, type } of predeclared) {
       const flags = { isDurable: true, isAutoDelete: false, isInternal: false, arguments: {} };
@@ -234,7 +236,13 @@ export class VirtualHost implements QueueHost {
     const { deadLetterExchange, deadLetterRoutingKey } = queue.settings;
     const exchange = deadLetterExchange === undefined ? undefined : this.#exchanges.get(deadLetterExchange);
     if (deadLetterExchange === undefined || !exchange) return false;
-    const circumstances = { queue: queue.name, reason, time: Date.now(), deadLetterExchange, deadLetterRoutingKey };
+    const circumstances = {
+      queue: queue.name,
+      reason,
+      time: this.clock.now(),
+      deadLetterExchange,
+      deadLetterRoutingKey,
+    };
     const dead = deadLetter(message, circumstances, this.behaviour);
     const targets = routeMessage(this, exchange, dead).filter(
       (target) => reason === 'rejected' || !isDeadLetterCycle(dead, target.name),

@@ -9,6 +9,7 @@ import type { Deadlines } from '../flow/deadlines.js';
 import { describeError, HandlerTimeoutError, NoHandlerError, ShutdownError, logError, tamed } from '../errors.js';
 import type { MessageIn } from '../formats/body-reader.js';
 import { payloadOf } from '../formats/message-layout.js';
+import { handleEvents, tellHandled } from '../observability/handle-events.js';
 import { errorReply, valueReply, type PlainReply } from '../requests/plain-reply.js';
 import { sendReply, type Asked } from '../requests/replying.js';
 import { isTriedAgain, settleFailure, type FailureHost } from '../retrying/failure-settler.js';
@@ -79,6 +80,9 @@ export class DeliveryRun implements ConsumerRun {
   #refusal: Error | undefined;
   #verdict: RunVerdict;
   #isExpired = false;
+  /** Of the run at hand, for who observes. */
+  #payload: unknown;
+  #error: unknown;
 
   constructor(parts: DeliveryRunParts) {
     const { plan, target, delivery } = parts;
@@ -118,14 +122,26 @@ export class DeliveryRun implements ConsumerRun {
   async run(): Promise<void> {
     this.#isRunning = true;
     while (await this.#runOnce()) {
+      this.#tellHandled(true);
       this.#failedRuns += 1;
       this.#ending = new Ending();
     }
     this.#isRunning = false;
+    this.#tellHandled(false);
+  }
+
+  #tellHandled(isTriedAgain: boolean): void {
+    if (!handleEvents.hasSubscribers) return;
+    const { connection: source, queue } = this.#parts.plan;
+    const attempts = this.#attempts;
+    const { delivery } = this;
+    const run = { source, queue, handler: this.#title, delivery, payload: this.#payload, attempts, error: this.#error };
+    tellHandled(run, this.#settlement, isTriedAgain);
   }
 
   /** Answers whether it is to run again. */
   async #runOnce(): Promise<boolean> {
+    this.#error = undefined;
     try {
       const { choose } = this.#parts;
       if (choose && !this.#chosen) {
@@ -139,7 +155,7 @@ export class DeliveryRun implements ConsumerRun {
       if (this.#policy.when === 'after' && !this.#settlement.isSettled) this.#note(this.#settlement.ack());
       return false;
     } catch (thrown) {
-      const error = tamed(thrown);
+      const error = (this.#error = tamed(thrown));
       this.#verdict = this.#verdictOf(error);
       return await this.#failSafely(error);
     }
@@ -207,7 +223,7 @@ export class DeliveryRun implements ConsumerRun {
     // While it was read, its time may have run out, or its connection been lost: then it comes again.
     if (this.#ending.reason) throw this.#ending.reason;
     if (this.delivery.isStale) return undefined;
-    const payload = body;
+    const payload = (this.#payload = body);
     const context = new AmqpContext({
       delivery: this.delivery,
       channel,

@@ -16,6 +16,9 @@ export interface Moves {
   retry(delay: number, reason: string, error: unknown): Promise<void>;
 }
 
+/** How it ended: what `nack` and `reject` mean by their `requeue`, and whether anything was sent at all. */
+export type SettlementOutcome = 'ack' | 'requeue' | 'dead-letter' | 'drop' | 'park' | 'retry' | 'stale';
+
 export type SettlementKind = 'ack' | 'nack' | 'reject' | 'requeue' | 'deadLetter' | 'drop' | 'park' | 'retry';
 
 /**
@@ -26,6 +29,7 @@ export class Settlement {
   readonly #delivery: Delivery;
   readonly #moves: Moves;
   #claimed: SettlementKind | undefined;
+  #outcome: SettlementOutcome | undefined;
   #whyNotDone: string | undefined;
 
   /** Made for each delivery. */
@@ -44,6 +48,11 @@ export class Settlement {
     return this.#claimed;
   }
 
+  /** @internal How it was settled; undefined before, and where that was not by one of these methods. */
+  get outcome(): SettlementOutcome | undefined {
+    return this.#outcome;
+  }
+
   /**
    * @internal While there is a reason, what says that the message is done with (ack, drop) is a WrongStateError: who decides
    * that still has to write it down.
@@ -55,37 +64,37 @@ export class Settlement {
   /** basic.ack: done with. */
   ack(): SettlementResult {
     this.#claimDone('ack');
-    return this.#delivery.ack();
+    return this.#note('ack', this.#delivery.ack());
   }
 
   /** basic.nack: back to the queue, or without `requeue` as `deadLetter`. `requeue` is true unless said. */
   nack(options: { requeue?: boolean | undefined } = {}): SettlementResult {
     this.#claim('nack');
-    return this.#delivery.nack({ requeue: options.requeue ?? true });
+    return this.#putBack(options.requeue ?? true, (requeue) => this.#delivery.nack({ requeue }));
   }
 
   /** basic.reject: as `nack`. */
   reject(options: { requeue?: boolean | undefined } = {}): SettlementResult {
     this.#claim('reject');
-    return this.#delivery.reject({ requeue: options.requeue ?? true });
+    return this.#putBack(options.requeue ?? true, (requeue) => this.#delivery.reject({ requeue }));
   }
 
   /** Back to the queue: it is delivered again at once. */
   requeue(): SettlementResult {
     this.#claim('requeue');
-    return this.#delivery.nack({ requeue: true });
+    return this.#putBack(true, (requeue) => this.#delivery.nack({ requeue }));
   }
 
   /** To the dead-letter exchange of the queue; without one the message is dropped. */
   deadLetter(): SettlementResult {
     this.#claim('deadLetter');
-    return this.#delivery.nack({ requeue: false });
+    return this.#putBack(false, (requeue) => this.#delivery.nack({ requeue }));
   }
 
   /** Done with, without having been handled. */
   drop(): SettlementResult {
     this.#claimDone('drop');
-    return this.#delivery.ack();
+    return this.#note('drop', this.#delivery.ack());
   }
 
   /**
@@ -108,7 +117,7 @@ export class Settlement {
     return this.#move('retry', () => this.#moves.retry(delay, reason, error));
   }
 
-  async #move(kind: SettlementKind, move: () => Promise<void>): Promise<SettlementResult> {
+  async #move(kind: 'park' | 'retry', move: () => Promise<void>): Promise<SettlementResult> {
     this.#claim(kind);
     try {
       await move();
@@ -116,7 +125,16 @@ export class Settlement {
       this.#claimed = undefined;
       throw failure;
     }
-    return this.#delivery.ack();
+    return this.#note(kind, this.#delivery.ack());
+  }
+
+  #putBack(requeue: boolean, settle: (requeue: boolean) => SettlementResult): SettlementResult {
+    return this.#note(requeue ? 'requeue' : 'dead-letter', settle(requeue));
+  }
+
+  #note(outcome: SettlementOutcome, result: SettlementResult): SettlementResult {
+    this.#outcome = result === 'stale' ? 'stale' : outcome;
+    return result;
   }
 
   #claimDone(kind: SettlementKind): void {

@@ -12,6 +12,7 @@ import { RecoveryService } from '../recovery/index.js';
 import { RecoveryHooks } from '../recovery/recovery-hooks.js';
 import { delayQueue } from '../retrying/delay-queues.js';
 import { declareWishes } from '../starting/topology.js';
+import { applyOverrides } from './connection-override.js';
 import { AmqpConnections } from './connections.js';
 import type { NamedConnection } from './named-connection.js';
 import { topologyWishes } from './wanted-topology.js';
@@ -54,6 +55,7 @@ export class AmqpStarter implements OnModuleInit, OnApplicationShutdown {
   /** Everything that can be wrong without a broker is found before one is asked. */
   async onModuleInit(): Promise<void> {
     try {
+      applyOverrides(this.#modules);
       refuseTransientHosts(this.#modules);
       this.#connections.complete();
       // A factory that a test put in its place has no connections to check.

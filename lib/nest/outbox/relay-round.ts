@@ -113,9 +113,17 @@ function faultOf(error: unknown): Fault {
   return error instanceof AmqpError ? 'away' : 'hopeless';
 }
 
+/** The broker's own reason, where it closed a channel or connection over it: that its outcome is unknown says less. */
+function reasonOf(thrown: unknown): unknown {
+  for (let link: unknown = thrown, depth = 0; link instanceof Error && depth < 8; link = link.cause, depth += 1) {
+    if (link instanceof ChannelClosedByBrokerError || link instanceof ConnectionClosedByBrokerError) return link;
+  }
+  return thrown;
+}
+
 function verdictOf(message: StoredMessage, thrown: unknown, fault: Fault, policy: RefusalPolicy): RelayVerdict {
   const { id, attempts } = message;
-  const { name, message: text } = describeError(thrown, longestError);
+  const { name, message: text } = describeError(reasonOf(thrown), longestError);
   const error = `${name}: ${text}`;
   if (fault === 'hopeless' || attempts + 1 >= policy.attempts) {
     return { id, outcome: 'set-aside', error, blocks: policy.blocks };

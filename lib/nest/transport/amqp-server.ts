@@ -331,6 +331,7 @@ export class AmqpServer
           this.#consumer.note(verdict);
         },
       },
+      source: this,
       hasWildcards: this.#transport.hasWildcards,
       get queue() {
         return currentQueue();

@@ -32,6 +32,7 @@ import {
 import type { Deadlines } from '../flow/deadlines.js';
 import { Formats } from '../formats/formats.js';
 import type { MessageLayout } from '../formats/message-layout.js';
+import { handleEvents, tellHandled } from '../observability/handle-events.js';
 import { isTriedAgain, settleFailure, type FailureHost } from '../retrying/failure-settler.js';
 import { originOf, type FailedMessage, type MessageOrigin } from '../retrying/message-copy.js';
 import { Pause } from '../waiting.js';
@@ -45,6 +46,8 @@ import type { TransportReader } from './transport-reader.js';
 
 /** What the handling of deliveries needs of its server. */
 export interface ServerDeliveryHost {
+  /** The server. */
+  readonly source: object;
   readonly logger: LoggerService;
   readonly registry: HandlerRegistry;
   readonly policies: HandlerPolicies;
@@ -111,6 +114,9 @@ export class ServerDelivery implements ConsumerRun {
   #refusal: Error | undefined;
   #verdict: RunVerdict;
   #isExpired = false;
+  /** Of the run at hand, for who observes. */
+  #payload: unknown;
+  #error: unknown;
 
   constructor(host: ServerDeliveryHost, channel: Channel, delivery: Delivery, onStale: () => void) {
     this.#host = host;
@@ -140,14 +146,26 @@ export class ServerDelivery implements ConsumerRun {
   async run(): Promise<void> {
     this.#isRunning = true;
     while (await this.#runOnce()) {
+      this.#tellHandled(true);
       this.#failedRuns += 1;
       this.#ending = new Ending();
     }
     this.#isRunning = false;
+    this.#tellHandled(false);
+  }
+
+  #tellHandled(isTriedAgain: boolean): void {
+    if (!handleEvents.hasSubscribers) return;
+    const { source, queue } = this.#host;
+    const attempts = this.#attempts;
+    const { delivery } = this;
+    const run = { source, queue, handler: this.#name, delivery, payload: this.#payload, attempts, error: this.#error };
+    tellHandled(run, this.#settlement, isTriedAgain);
   }
 
   /** Answers whether it is to run again. */
   async #runOnce(): Promise<boolean> {
+    this.#error = undefined;
     const { deadlines, timeout = 0 } = this.#host;
     const ending = this.#ending;
     const deadline = deadlines?.begin(() => {
@@ -217,6 +235,7 @@ export class ServerDelivery implements ConsumerRun {
     } catch (error) {
       return await this.#fail('A message', [{ error: tamed(error), policy: this.#host.policies.ofNobody }]);
     }
+    this.#payload = packet.data;
     this.#pattern = patternText(packet.pattern);
     this.#name = excerpt(this.#pattern, longestName);
     return packet.id !== undefined && replyTo !== undefined
@@ -316,6 +335,7 @@ export class ServerDelivery implements ConsumerRun {
         await respond({ id: packet.id, err: noMessageHandler, status: 'error' });
       }
       this.#noteVerdict(failure);
+      this.#error = failure && errorOf(failure);
     } catch (error) {
       if (policy && error instanceof HandlerTimeoutError && error === this.#ending.reason) {
         failure = { error, policy };
@@ -427,6 +447,7 @@ export class ServerDelivery implements ConsumerRun {
   async #fail(name: string, failures: readonly Failure[]): Promise<boolean> {
     const [first] = failures;
     if (!first) return false;
+    this.#error = errorOf(first);
     return await settleFailure(this.#host.failures, {
       delivery: this.delivery,
       settlement: this.#settlement,

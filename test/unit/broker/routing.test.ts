@@ -1,5 +1,6 @@
 /** Where messages go: the rules of each exchange type, of bindings between exchanges, and of alternate exchanges. */
 import fc from 'fast-check';
+import { BrokerClock } from '../../../lib/broker/clock.js';
 import { BrokerEvents } from '../../../lib/broker/events.js';
 import { behaviourOf } from '../../../lib/broker/store/behaviour.js';
 import type { ExchangeType } from '../../../lib/broker/store/exchange.js';
@@ -80,7 +81,7 @@ describe('exchanges', () => {
     link(source: string, destination: string, routingKey: string): void;
     route(exchange: string, routingKey: string, headers?: FieldTable): string[];
   } {
-    const host = new VirtualHost('/', behaviourOf('4.3'), new BrokerEvents());
+    const host = new VirtualHost('/', behaviourOf('4.3'), new BrokerEvents(), new BrokerClock());
     const bind = (kind: 'queue' | 'exchange', source: string, destination: string, key: string, table = {}): void => {
       host.bind({ source, destinationKind: kind, destination, routingKey: key, arguments: table });
     };

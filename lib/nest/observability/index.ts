@@ -1,0 +1,1 @@
+export type { HandleDiagnostics, HandleOutcome } from './handle-events.js';
