@@ -56,7 +56,8 @@ interface OpenChannel {
 }
 
 export class ConnectionSession implements ConnectionPort, FrameSink, TransportListener {
-  readonly writer = new ByteWriter();
+  /** Small, since most connections are idle ones; it grows when there is more to say. */
+  readonly writer = new ByteWriter(4096);
   readonly #context: BrokerContext;
   readonly #transport: Transport;
   readonly #onEnd: (session: ConnectionSession) => void;
