@@ -1,8 +1,9 @@
 // Jest in ES-module mode (NestJS 12 is ES modules only), started by scripts/test.mjs with --experimental-vm-modules.
 
-/** Those that take minutes: with brokers of their own (`npm run test:chaos`), and of whole samples (`npm run test:samples`). */
+/** Those that take minutes: with brokers of their own (`npm run test:chaos`), of whole samples (`npm run test:samples`); and of clients of other languages (`npm run test:clients`). */
 const longTests = [
   ...(process.env.LEVERET_CHAOS === undefined ? ['<rootDir>/test/chaos/'] : []),
+  ...(process.env.LEVERET_CLIENTS === undefined ? ['<rootDir>/test/clients/'] : []),
   ...(process.env.LEVERET_SAMPLES === undefined ? ['<rootDir>/test/samples/'] : []),
 ];
 

@@ -9,6 +9,7 @@ const defaultUrl = 'amqp://guest:guest@127.0.0.1:5672';
 
 export const usage = `Usage: npm run bench -- ${wordsOf(defaultSuites)} [options]
        npm run bench -- ${[...suitesByWord.keys()].join('|')} ${wordsOf(suitesByWord.get('nest'))} [options]
+       npm run bench -- broker [options]     the embedded broker, beside others; its options: broker --help
 
 Measures leveret on one broker beside other AMQP clients, or (nest) beside what NestJS has for RabbitMQ otherwise.
 Without a mode: all.
@@ -117,7 +118,7 @@ function sizeFor(suites, size) {
   return size;
 }
 
-function positiveInteger(option, value) {
+export function positiveInteger(option, value) {
   const number = Number(value);
   if (!/^\d+$/.test(value) || !Number.isSafeInteger(number) || number < 1) {
     throw new UsageError(`${option} takes a whole number from 1, not '${withoutCredentials(value)}'`);
@@ -125,7 +126,7 @@ function positiveInteger(option, value) {
   return number;
 }
 
-function brokerUrl(value) {
+export function brokerUrl(value) {
   if (!/^amqps?:\/\//i.test(value) || !URL.canParse(value)) {
     throw new UsageError('--url (or AMQP_URL) takes a URL that begins with amqp:// or amqps://');
   }

@@ -1,21 +1,25 @@
 // npm run bench: measures leveret beside its peers, each in a process of its own, interleaved, on one broker.
 // Standard output carries the results alone; progress goes to standard error. See README.md for what the figures mean.
 // Exit code: 0, 1 when a measurement failed, 2 when an option is wrong or the broker cannot be reached.
-import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
-import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { ours } from './clients/index.mjs';
+import { firstLine, measureOnce } from './measure.mjs';
 import { UsageError, readOptions, usage, withoutCredentials, withoutPassword } from './options.mjs';
 import { buildLeveret, installDependencies, installLeveret } from './prerequisites.mjs';
 
 let url;
 try {
-  const options = readOptions(process.argv.slice(2), process.env);
-  url = options.url;
-  if (options.help) console.log(usage);
-  else await main(options);
+  if (process.argv[2] === 'broker') {
+    // Not clients on one broker, but one client on several.
+    await (await import('./embedded/main.mjs')).main(process.argv.slice(3), process.env);
+  } else {
+    const options = readOptions(process.argv.slice(2), process.env);
+    url = options.url;
+    if (options.help) console.log(usage);
+    else await main(options);
+  }
 } catch (error) {
   const line = `bench: ${error.message}`;
   console.error(url === undefined ? line : withoutPassword(line, url));
@@ -103,56 +107,6 @@ async function measureMode(suite, mode, options, broker, whole) {
     }));
 }
 
-async function measureOnce({ modes, messageOf, modesFile, folder }, mode, client, { url, messages, size }, broker) {
-  const queue = `leveret.bench.${process.pid}.${Date.now().toString(36)}`;
-  const { jobs, verify, queues } = await modes[mode].prepare(broker, {
-    messages,
-    queue,
-    message: messageOf(size),
-    client,
-  });
-  try {
-    const { method = mode } = modes[mode];
-    const task = { clientFile: client.file, modesFile, folder, method, url, size, jobs };
-    const result = await runWorker(task, timeLimit(messages, size));
-    if (result.supported) await verify();
-    return result;
-  } catch (error) {
-    throw new Error(`${mode} with ${client.name}: ${firstLine(error)}`, { cause: error });
-  } finally {
-    for (const name of queues) await broker.deleteQueue(name);
-  }
-}
-
-/** A minute, and for each message and each 4 KiB of its body 2 ms more: a client that hangs ends. In milliseconds. */
-function timeLimit(messages, size) {
-  return 60_000 + 2 * messages * Math.ceil(size / 4096);
-}
-
-async function runWorker(task, limit) {
-  const worker = spawn(process.execPath, [
-    ...process.execArgv,
-    fileURLToPath(new URL('./worker.mjs', import.meta.url)),
-  ]);
-  const timer = setTimeout(() => worker.kill('SIGKILL'), limit);
-  worker.stdin.on('error', () => {}); // it ended before it read its task: its exit code says more
-  worker.stdin.end(JSON.stringify(task));
-  const ended = new Promise((resolve, reject) => worker.once('close', resolve).once('error', reject));
-  const [code, output, errors] = await Promise.all([ended, text(worker.stdout), text(worker.stderr)]);
-  clearTimeout(timer);
-  if (worker.killed) throw new Error(`no end after ${limit / 1000} s`);
-  if (code !== 0) throw new Error(errors.trim() || `its process ended with code ${code}`);
-  return JSON.parse(output);
-}
-
 function versionOf({ manifest }) {
   return JSON.parse(readFileSync(manifest, 'utf8')).version;
-}
-
-/** Connection errors of several addresses come as an AggregateError without a message. */
-function firstLine(error) {
-  const message = error.message || error.errors?.[0]?.message || error.code || String(error);
-  if (message.startsWith('Expected ConnectionOpenOk')) return 'it refused the virtual host';
-  const lines = message.split('\n').map((line) => line.trim());
-  return lines.find((line) => /^(\w*Error|Error)\b/.test(line)) ?? lines[0];
 }

@@ -23,6 +23,8 @@ export interface FrameSink {
 export interface FrameLimits {
   /** The negotiated frame_max in bytes, held against body frames; 0 is no limit. */
   frameMax: number;
+  /** Bytes above frameMax that are let pass all the same; none unless said. */
+  frameMaxExcess?: number;
   /** Cap on method and header frames in bytes: RabbitMQ does not hold its own to frame_max. */
   headerFrameMax: number;
 }
@@ -124,8 +126,8 @@ export class FrameParser {
     this.#channel = channel;
     this.#hasFrames = true;
     if (type === frameTypes.body) {
-      const { frameMax } = this.limits;
-      if (frameMax > 0 && size + frameOverhead > frameMax) {
+      const { frameMax, frameMaxExcess = 0 } = this.limits;
+      if (frameMax > 0 && size + frameOverhead > frameMax + frameMaxExcess) {
         throw new FrameError(
           `a body frame of ${String(size + frameOverhead)} bytes exceeds the negotiated frame_max ${String(frameMax)}`,
         );

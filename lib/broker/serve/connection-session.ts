@@ -9,6 +9,7 @@
 import {
   ByteReader,
   ByteWriter,
+  frameOverhead,
   FrameParser,
   methodIds,
   minimumFrameMax,
@@ -404,8 +405,9 @@ export class ConnectionSession implements ConnectionPort, FaultyConnection, Fram
     assertTuning({ frameMax, channelMax }, tuning, behaviour);
     this.frameMax = frameMax;
     this.#channelMax = channelMax;
-    const inbound = frameMax === 0 ? 0xffff_ffff : frameMax;
-    this.#parser.limits = { frameMax, headerFrameMax: inbound };
+    // RabbitMQ forgives clients that do not count a frame's own eight bytes (rabbitmq-client is one).
+    const headerFrameMax = frameMax === 0 ? 0xffff_ffff : frameMax + frameOverhead;
+    this.#parser.limits = { frameMax, frameMaxExcess: frameOverhead, headerFrameMax };
     if (heartbeat > 0) {
       this.#heartbeat = new Heartbeat(heartbeat, {
         sendHeartbeat: () => {

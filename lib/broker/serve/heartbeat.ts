@@ -14,7 +14,10 @@ const silentTicks = 4;
 export class Heartbeat {
   readonly #port: HeartbeatPort;
   readonly #timer: NodeJS.Timeout;
-  #hasSent = false;
+  /** Undefined until the first half-interval is over: RabbitMQ then sends one, whatever else it sent. */
+  #hasSent: boolean | undefined;
+  /** A heartbeat is on its way out: it does not count as sent, or only every second one would go. */
+  #isSending = false;
   #hasHeard = true;
   #silence = 0;
   /** True: silence does not count, because the broker itself stopped reading. */
@@ -29,7 +32,8 @@ export class Heartbeat {
   }
 
   noteSent(): void {
-    this.#hasSent = true;
+    if (!this.#isSending && this.#hasSent !== undefined) this.#hasSent = true;
+    this.#isSending = false;
   }
 
   noteHeard(): void {
@@ -41,7 +45,10 @@ export class Heartbeat {
   }
 
   #tick(): void {
-    if (!this.#hasSent) this.#port.sendHeartbeat();
+    if (this.#hasSent !== true && !this.#isSending) {
+      this.#isSending = true;
+      this.#port.sendHeartbeat();
+    }
     this.#hasSent = false;
     this.#silence = this.#hasHeard || this.isMonitoringPaused ? 0 : this.#silence + 1;
     this.#hasHeard = false;

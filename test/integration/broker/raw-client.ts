@@ -18,6 +18,8 @@ export class RawClient {
   /** Everything that came and was not awaited yet. */
   readonly received: Method[] = [];
   isClosed = false;
+  /** How many came. */
+  heartbeats = 0;
   readonly #writer = new ByteWriter();
   readonly #waiting: (() => void)[] = [];
 
@@ -30,7 +32,9 @@ export class RawClient {
         },
         onHeader: () => {},
         onBody: () => {},
-        onHeartbeat: () => {},
+        onHeartbeat: () => {
+          this.heartbeats += 1;
+        },
       },
       { frameMax: 0, headerFrameMax: 1024 * 1024 },
     );
@@ -51,14 +55,14 @@ export class RawClient {
     });
   }
 
-  /** Handshake, and channel 1. */
-  async open(): Promise<this> {
+  /** Handshake, and channel 1. `heartbeat` is the time-out in seconds, and sends none by itself. */
+  async open({ heartbeat = 0 } = {}): Promise<this> {
     this.write(protocolHeader);
     await this.next('connection.start');
     const fields = { mechanism: 'PLAIN', response: '\0guest\0guest', locale: 'en_US' };
     this.send(0, 'connection.start-ok', fields);
     await this.next('connection.tune');
-    this.send(0, 'connection.tune-ok', { channelMax: 10, frameMax: 131_072, heartbeat: 0 });
+    this.send(0, 'connection.tune-ok', { channelMax: 10, frameMax: 131_072, heartbeat });
     this.send(0, 'connection.open', { virtualHost: '/' });
     await this.next('connection.open-ok');
     this.send(1, 'channel.open', {});
