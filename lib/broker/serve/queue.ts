@@ -34,7 +34,8 @@ export const queueHandlers: Handlers<QueueMethods> = {
 
   'queue.unbind': (session, fields) => {
     const binding = queueBinding(session, fields);
-    // What is not there is unbound already, and RabbitMQ does not ask whose queue it is.
+    // What is not there is unbound already, and RabbitMQ does not ask whose queue it is then.
+    if (session.virtualHost.hasBinding(binding)) session.queue(binding.destination);
     session.virtualHost.unbind(binding);
     session.send('queue.unbind-ok', {});
   },

@@ -63,6 +63,10 @@ export class Exchange {
     return this.#bindings.size;
   }
 
+  has(binding: Binding): boolean {
+    return this.#bindings.has(bindingKey(binding));
+  }
+
   /** Adds a binding; the same one twice is one. Answers whether it is new. */
   bind(binding: Binding): boolean {
     const key = bindingKey(binding);

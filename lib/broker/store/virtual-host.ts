@@ -153,6 +153,10 @@ export class VirtualHost implements QueueHost {
     source.bind(binding);
   }
 
+  hasBinding(binding: Binding): boolean {
+    return this.#exchanges.get(binding.source)?.has(binding) ?? false;
+  }
+
   unbind(binding: Binding): void {
     const source = this.#exchanges.get(binding.source);
     if (source?.unbind(binding)) this.#deleteIfUnbound(source);

@@ -54,6 +54,18 @@ export const cases: readonly FidelityCase[] = [
     when: [call('queue.declare', { queue: '~q\n', passive: true })],
   },
   {
+    name: 'who may not use a queue may unbind it from where it is not bound',
+    given: [
+      declareExchange('~e', 'direct'),
+      declare('~q', {}, { exclusive: true }),
+      call('queue.bind', { queue: '~q', exchange: '~e', routingKey: 'k' }),
+    ],
+    when: [
+      call('queue.unbind', { queue: '~q', exchange: '~e', routingKey: 'other' }, 2),
+      call('queue.unbind', { queue: '~q', exchange: '~e', routingKey: 'k' }, 2),
+    ],
+  },
+  {
     name: 'an argument that only other queues know',
     when: [declare('~q', { 'x-delivery-limit': 2 }), declare('~q', { 'x-queue-type': 'quorum', 'x-max-priority': 2 })],
   },

@@ -36,6 +36,14 @@ export const expectations: Readonly<Record<string, Expectation>> = {
       '3 ~q\n: 0 messages, 0 consumers',
     ],
   },
+  'who may not use a queue may unbind it from where it is not bound': {
+    all: [
+      '0 channel 2: queue.unbind-ok ',
+      "1 channel 2: channel.close RESOURCE_LOCKED - cannot obtain exclusive access to locked queue '~q' in vhost '/'. It could be originally declared on another connection or the exclusive property value does not match that of the original declaration. (405 50 50)",
+      '2 ~q: 0 messages, 0 consumers',
+      '4 ~q: 0 messages, 0 consumers',
+    ],
+  },
   'an argument that only other queues know': {
     all: [
       "0 channel 0: channel.close PRECONDITION_FAILED - invalid arg 'x-delivery-limit' for queue '~q' in vhost '/' of queue type rabbit_classic_queue (406 50 10)",
