@@ -27,8 +27,9 @@ export const queueHandlers: Handlers<QueueMethods> = {
   'queue.bind': (session, fields) => {
     const binding = queueBinding(session, fields);
     session.virtualHost.exchange(binding.source);
-    session.queue(binding.destination);
-    session.virtualHost.bind(binding);
+    // That it is not there comes before what is wrong with the binding, and whose it is behind that.
+    if (!session.virtualHost.findQueue(binding.destination)) session.queue(binding.destination);
+    session.virtualHost.bind(binding, () => session.queue(binding.destination));
     if (!fields.noWait) session.send('queue.bind-ok', {});
   },
 

@@ -9,7 +9,7 @@ import type { BrokerEvents, Outcome } from '../events.js';
 import type { Behaviour } from './behaviour.js';
 import { ConsumerTurns, type TurnTaker } from './consumer-turns.js';
 import { messageOverhead, type MemoryLedger } from './memory-ledger.js';
-import { withDeliveryCounts, type DeathReason, type Message, type QueuedMessage } from './message.js';
+import type { DeathReason, Message, QueuedMessage } from './message.js';
 import type { QueueDeclaration, QueueSettings } from './queue-arguments.js';
 import { ReadyList } from './ready-list.js';
 
@@ -123,14 +123,16 @@ export class MessageQueue {
       priority: message.properties.priority ?? this.settings.defaultPriority,
       expiresAt: expiryOf(message, messageTtl, this.#host.clock),
       isRedelivered: false,
-      deliveryCount: this.settings.type === 'classic' ? failures : 0,
+      deliveryCount: failures,
+      earlierFailures: failures,
       requeueCount: 0,
       isHeldByGet: false,
       attempts: 0,
     };
+    if (failures > 0 && this.settings.type === 'quorum') queued.isRedelivered = true;
     this.#ready.push(queued);
     this.#deliverReady();
-    // RabbitMQ remembers failures in other queues for what waits, not for what goes straight on to a consumer.
+    // Classic queues remember failures in other queues for what waits, not for what goes straight on to a consumer.
     if (queued.deliveryCount > 0 && queued.attempts === 0) queued.isRedelivered = true;
     const hasDropped = this.#dropOverflow();
     // After the consumers had their turn: a time to live of 0 means "deliver now or not at all".
@@ -267,10 +269,7 @@ export class MessageQueue {
   }
 
   #die(queued: QueuedMessage, outcome: Outcome, reason: DeathReason): void {
-    const { countsAcquisitions } = this.#host.behaviour;
-    const isCounted = this.settings.type === 'quorum' && countsAcquisitions;
-    const message = isCounted ? withDeliveryCounts(queued, countsAcquisitions) : queued.message;
-    const { deliveryCount } = queued;
+    const { message, deliveryCount } = queued;
     const isDeadLettered = !this.#isDeleted && this.#host.deadLetter(this, message, reason, deliveryCount);
     this.#tellSettled(queued, outcome, isDeadLettered);
   }

@@ -59,6 +59,8 @@ export interface QueuedMessage {
   isRedelivered: boolean;
   /** Deliveries that failed, as RabbitMQ counts them. */
   deliveryCount: number;
+  /** Of these, the ones in the queues that it died in before. */
+  readonly earlierFailures: number;
   /** Times it was put back, for whatever reason. */
   requeueCount: number;
   /** It was taken by basic.get and is not settled. */
@@ -110,16 +112,15 @@ export function receivedMessage(
 
 /** A message of a quorum queue with the headers that count its deliveries. `isGet`: on its way to a basic.get. */
 export function withDeliveryCounts(queued: QueuedMessage, countsAcquisitions: boolean, isGet = false): Message {
-  const { message, deliveryCount, requeueCount } = queued;
+  const { message, deliveryCount, requeueCount, earlierFailures } = queued;
   const headers: FieldTable = {};
-  if (countsAcquisitions && requeueCount > 0) headers['x-acquired-count'] = new TypedField('int64', requeueCount);
+  // Until it came back once, it was got as often as it failed elsewhere: so RabbitMQ begins to count.
+  const acquisitions = requeueCount === 0 ? earlierFailures : requeueCount;
+  if (countsAcquisitions && acquisitions > 0) headers['x-acquired-count'] = new TypedField('int64', acquisitions);
   if (deliveryCount > 0 || (isGet && !countsAcquisitions)) {
     headers['x-delivery-count'] = new TypedField('int64', deliveryCount);
   }
-  // What an earlier queue counted is not this one's.
-  const counted = message.deaths && message.properties.headers?.['x-acquired-count'] !== undefined;
-  if (!counted && Object.keys(headers).length === 0) return message;
-  return edited(message, { headers, ...(counted ? { withoutHeaders: ['x-acquired-count', 'x-delivery-count'] } : {}) });
+  return Object.keys(headers).length === 0 ? message : edited(message, { headers });
 }
 
 /** The same message with some properties changed; the others stay as the publisher encoded them. */

@@ -139,7 +139,8 @@ export class VirtualHost implements QueueHost {
   }
 
   /** Binds; both ends were looked up before. */
-  bind(binding: Binding): void {
+  /** `assertAccess` comes after all that can be wrong with the binding itself, as on RabbitMQ. */
+  bind(binding: Binding, assertAccess?: () => void): void {
     const source = this.exchange(binding.source);
     const mode = binding.arguments['x-match'];
     if (source.declaration.type === 'headers' && mode !== undefined && !isMatchMode(mode)) {
@@ -150,6 +151,7 @@ export class VirtualHost implements QueueHost {
           : `Invalid x-match field type ${typeName(mode)} (value ${plainText(mode)}); expected longstr`,
       );
     }
+    assertAccess?.();
     source.bind(binding);
   }
 

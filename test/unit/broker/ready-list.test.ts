@@ -11,6 +11,7 @@ function queued(sequence: number, priority: number): QueuedMessage {
     expiresAt: undefined,
     isRedelivered: false,
     deliveryCount: 0,
+    earlierFailures: 0,
     requeueCount: 0,
     isHeldByGet: false,
     attempts: 0,

@@ -66,6 +66,40 @@ export const cases: readonly FidelityCase[] = [
     ],
   },
   {
+    name: 'what is wrong with a binding comes before whose queue it is for',
+    given: [declareExchange('~e', 'headers'), declare('~q', {}, { exclusive: true })],
+    when: [
+      call('queue.bind', { queue: '~none', exchange: '~e', routingKey: '', arguments: { 'x-match': 5 } }, 2),
+      call('queue.bind', { queue: '~q', exchange: '~e', routingKey: '', arguments: { 'x-match': 5 } }, 2),
+      call('queue.bind', { queue: '~q', exchange: '~e', routingKey: '' }, 2),
+    ],
+  },
+  {
+    name: 'a quorum queue goes on counting what failed in the queue that a message died in',
+    given: [
+      declare('~q', { 'x-queue-type': 'quorum', 'x-dead-letter-exchange': '' }),
+      consume('~q', 'a'),
+      publish('~q'),
+    ],
+    when: [
+      { settle: 'reject', pick: 0, multiple: false, requeue: false },
+      { settle: 'reject', pick: 0, multiple: false, requeue: true },
+      { settle: 'reject', pick: 0, multiple: false, requeue: true },
+    ],
+  },
+  {
+    name: 'a classic queue shows nothing of the counts of the quorum queue that a message died in',
+    given: [
+      declare('~q', { 'x-queue-type': 'quorum', 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': '~c' }),
+      declare('~c'),
+      consume('~q', 'a'),
+      publish('~q'),
+      { settle: 'reject', pick: 0, multiple: false, requeue: true },
+      { settle: 'reject', pick: 0, multiple: false, requeue: false },
+    ],
+    when: [get('~c', { noAck: true })],
+  },
+  {
     name: 'an argument that only other queues know',
     when: [declare('~q', { 'x-delivery-limit': 2 }), declare('~q', { 'x-queue-type': 'quorum', 'x-max-priority': 2 })],
   },

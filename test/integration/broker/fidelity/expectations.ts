@@ -44,6 +44,49 @@ export const expectations: Readonly<Record<string, Expectation>> = {
       '4 ~q: 0 messages, 0 consumers',
     ],
   },
+  'what is wrong with a binding comes before whose queue it is for': {
+    all: [
+      "0 channel 2: channel.close NOT_FOUND - no queue '~none' in vhost '/' (404 50 20)",
+      '1 channel 2: channel.close PRECONDITION_FAILED - Invalid x-match field type signedint (value 5); expected longstr (406 50 20)',
+      "2 channel 2: channel.close RESOURCE_LOCKED - cannot obtain exclusive access to locked queue '~q' in vhost '/'. It could be originally declared on another connection or the exclusive property value does not match that of the original declaration. (405 50 20)",
+      '3 ~q: 0 messages, 0 consumers',
+      '5 ~q: 0 messages, 0 consumers',
+    ],
+  },
+  'a quorum queue goes on counting what failed in the queue that a message died in': {
+    '3.10': [
+      "0 channel 0 to a: '' '~q' {headers:{x-death:[{count:l1,exchange:'',queue:'~q',reason:'rejected',routing-keys:['~q'],time:T}],x-first-death-exchange:'',x-first-death-queue:'~q',x-first-death-reason:'rejected'}} m2",
+      "1 channel 0 to a: '' '~q' again {headers:{x-death:[{count:l1,exchange:'',queue:'~q',reason:'rejected',routing-keys:['~q'],time:T}],x-delivery-count:l1,x-first-death-exchange:'',x-first-death-queue:'~q',x-first-death-reason:'rejected'}} m2",
+      "2 channel 0 to a: '' '~q' again {headers:{x-death:[{count:l1,exchange:'',queue:'~q',reason:'rejected',routing-keys:['~q'],time:T}],x-delivery-count:l2,x-first-death-exchange:'',x-first-death-queue:'~q',x-first-death-reason:'rejected'}} m2",
+      '3 ~q: 0 messages, 1 consumers',
+      '5 ~q: 1 messages, 0 consumers',
+      "6 ~q: '' '~q' again {headers:{x-death:[{count:l1,exchange:'',queue:'~q',reason:'rejected',routing-keys:['~q'],time:T}],x-delivery-count:l3,x-first-death-exchange:'',x-first-death-queue:'~q',x-first-death-reason:'rejected'}} m2",
+    ],
+    '4.3': [
+      "0 channel 0 to a: '' '~q' again {headers:{x-acquired-count:l1,x-death:[{count:l1,exchange:'',queue:'~q',reason:'rejected',routing-keys:['~q'],time:T}],x-delivery-count:l1,x-first-death-exchange:'',x-first-death-queue:'~q',x-first-death-reason:'rejected',x-last-death-exchange:'',x-last-death-queue:'~q',x-last-death-reason:'rejected'}} m2",
+      "1 channel 0 to a: '' '~q' again {headers:{x-acquired-count:l1,x-death:[{count:l1,exchange:'',queue:'~q',reason:'rejected',routing-keys:['~q'],time:T}],x-delivery-count:l2,x-first-death-exchange:'',x-first-death-queue:'~q',x-first-death-reason:'rejected',x-last-death-exchange:'',x-last-death-queue:'~q',x-last-death-reason:'rejected'}} m2",
+      "2 channel 0 to a: '' '~q' again {headers:{x-acquired-count:l2,x-death:[{count:l1,exchange:'',queue:'~q',reason:'rejected',routing-keys:['~q'],time:T}],x-delivery-count:l3,x-first-death-exchange:'',x-first-death-queue:'~q',x-first-death-reason:'rejected',x-last-death-exchange:'',x-last-death-queue:'~q',x-last-death-reason:'rejected'}} m2",
+      '3 ~q: 0 messages, 1 consumers',
+      '5 ~q: 1 messages, 0 consumers',
+      "6 ~q: '' '~q' again {headers:{x-acquired-count:l3,x-death:[{count:l1,exchange:'',queue:'~q',reason:'rejected',routing-keys:['~q'],time:T}],x-delivery-count:l4,x-first-death-exchange:'',x-first-death-queue:'~q',x-first-death-reason:'rejected',x-last-death-exchange:'',x-last-death-queue:'~q',x-last-death-reason:'rejected'}} m2",
+    ],
+  },
+  'a classic queue shows nothing of the counts of the quorum queue that a message died in': {
+    '3.10': [
+      "0 channel 0: basic.get-ok '' '~c' {headers:{x-death:[{count:l1,exchange:'',queue:'~q',reason:'rejected',routing-keys:['~q'],time:T}],x-first-death-exchange:'',x-first-death-queue:'~q',x-first-death-reason:'rejected'}} m3, 0 left",
+      '1 ~c: 0 messages, 0 consumers',
+      '1 ~q: 0 messages, 1 consumers',
+      '3 ~c: 0 messages, 0 consumers',
+      '3 ~q: 0 messages, 0 consumers',
+    ],
+    '4.3': [
+      "0 channel 0: basic.get-ok '' '~c' again {headers:{x-death:[{count:l1,exchange:'',queue:'~q',reason:'rejected',routing-keys:['~q'],time:T}],x-first-death-exchange:'',x-first-death-queue:'~q',x-first-death-reason:'rejected',x-last-death-exchange:'',x-last-death-queue:'~q',x-last-death-reason:'rejected'}} m3, 0 left",
+      '1 ~c: 0 messages, 0 consumers',
+      '1 ~q: 0 messages, 1 consumers',
+      '3 ~c: 0 messages, 0 consumers',
+      '3 ~q: 0 messages, 0 consumers',
+    ],
+  },
   'an argument that only other queues know': {
     all: [
       "0 channel 0: channel.close PRECONDITION_FAILED - invalid arg 'x-delivery-limit' for queue '~q' in vhost '/' of queue type rabbit_classic_queue (406 50 10)",
