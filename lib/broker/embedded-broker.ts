@@ -8,19 +8,19 @@ import { createServer as createTlsServer } from 'node:tls';
 import { ConnectionRefusedError, WrongStateError } from '../amqp/errors.js';
 import { memoryPair, streamTransport, type Transport, type TransportFactory } from '../amqp/transport/index.js';
 import { BrokerClock } from './clock.js';
+import { applyDefinitions } from './definitions/apply-definitions.js';
+import { readDefinitions } from './definitions/read-definitions.js';
 import { BrokerEvents, type BrokerEventMap } from './events.js';
-import { Faults } from './faults.js';
+import { Faults } from './faults/faults.js';
+import { RuleBook } from './faults/rule-book.js';
 import { Inspection } from './inspection.js';
 import { resolveOptions, type BrokerOptions, type ResolvedOptions } from './options.js';
-import type { BrokerContext, FaultState } from './serve/broker-context.js';
+import type { BrokerContext } from './serve/broker-context.js';
 import { ConnectionSession } from './serve/connection-session.js';
 import { User } from './serve/users.js';
 import { behaviourOf } from './store/behaviour.js';
+import { MemoryLedger } from './store/memory-ledger.js';
 import { VirtualHost } from './store/virtual-host.js';
-
-function noFaults(): FaultState {
-  return { blockedReason: undefined, confirmDelay: undefined, refusesLogins: false };
-}
 
 export class EmbeddedBroker {
   /** What can be broken on purpose. */
@@ -38,8 +38,8 @@ export class EmbeddedBroker {
   #lastConnectionId = 0;
 
   /**
-   * Starts a broker. Rejects with Node's own error (`EADDRINUSE`, ...) when the port cannot be had, and with
-   * ArgumentError when an option is wrong.
+   * Starts a broker. Rejects with Node's own error (`EADDRINUSE`, ...) when the port cannot be had, with ArgumentError
+   * when an option is wrong, and with DefinitionsError when the definitions are.
    */
   static async start(options: BrokerOptions = {}): Promise<EmbeddedBroker> {
     const broker = new EmbeddedBroker(resolveOptions(options));
@@ -52,7 +52,13 @@ export class EmbeddedBroker {
     const behaviour = behaviourOf(options.emulate);
     const events = new BrokerEvents();
     const clock = new BrokerClock();
-    const users = [{ name: 'guest', password: 'guest' }, ...options.users].map((user) => new User(user));
+    const definitions = readDefinitions(options.definitions);
+    const guest = { name: 'guest', password: 'guest' };
+    const users = [guest, ...definitions.users, ...options.users].map((user) => new User(user));
+    const memory = new MemoryLedger(options.memoryLimit, () => {
+      for (const connection of [...this.#connections, ...this.#spared]) connection.updateBlocking();
+    });
+    const faults = new RuleBook();
     this.#context = {
       behaviour,
       events,
@@ -61,11 +67,13 @@ export class EmbeddedBroker {
       virtualHosts: this.#virtualHosts,
       tuning: { heartbeat: options.heartbeat, frameMax: options.frameMax, channelMax: options.channelMax },
       handshakeTimeout: options.handshakeTimeout,
-      faults: noFaults(),
+      faults,
+      memory,
     };
-    for (const name of ['/', ...options.virtualHosts]) this.addVirtualHost(name);
+    for (const name of ['/', ...options.virtualHosts, ...definitions.virtualHosts]) this.addVirtualHost(name);
+    applyDefinitions(definitions, this.#virtualHosts);
     const connections = (): Iterable<ConnectionSession> => this.#connections;
-    this.faults = new Faults(this.#context.faults, connections);
+    this.faults = new Faults(faults, connections);
     this.inspect = new Inspection(this.#context, connections);
   }
 
@@ -103,33 +111,35 @@ export class EmbeddedBroker {
       if (signal.aborted) throw new ConnectionRefusedError('aborted', { cause: signal.reason });
       if (this.#stopping) throw new ConnectionRefusedError('the embedded broker is stopped');
       const [clientSide, brokerSide] = memoryPair('memory');
-      if (spared) this.#accept(brokerSide, this.#spared, { ...this.#context, faults: noFaults() });
+      if (spared) this.#accept(brokerSide, this.#spared, { ...this.#context, faults: new RuleBook() });
       else this.accept(brokerSide);
       return clientSide;
     };
   }
 
-  /** Serves a client at the other end of a transport, whatever carries it. */
-  accept(transport: Transport): void {
-    this.#accept(transport, this.#connections, this.#context);
+  /** Serves a client at the other end of a transport, whatever carries it. `reset` closes it as a crash does (RST). */
+  accept(transport: Transport, reset?: () => void): void {
+    this.#accept(transport, this.#connections, this.#context, reset);
   }
 
-  #accept(transport: Transport, connections: Set<ConnectionSession>, context: BrokerContext): void {
+  #accept(transport: Transport, connections: Set<ConnectionSession>, context: BrokerContext, reset?: () => void): void {
     if (this.#stopping) {
       transport.destroy();
       return;
     }
-    const connection = new ConnectionSession(++this.#lastConnectionId, transport, context, (ended) => {
+    const onEnd = (ended: ConnectionSession): void => {
       connections.delete(ended);
-    });
+    };
+    const connection = new ConnectionSession(++this.#lastConnectionId, transport, context, onEnd, reset);
     connections.add(connection);
+    connection.begin();
   }
 
   /** Makes a virtual host of this name; does nothing where there is one. */
   addVirtualHost(name: string): void {
-    const { behaviour, events, clock } = this.#context;
+    const { behaviour, events, clock, memory } = this.#context;
     if (!this.#virtualHosts.has(name)) {
-      this.#virtualHosts.set(name, new VirtualHost(name, behaviour, events, clock));
+      this.#virtualHosts.set(name, new VirtualHost(name, behaviour, events, clock, memory));
     }
   }
 
@@ -174,6 +184,7 @@ export class EmbeddedBroker {
           resolve();
         });
     });
+    this.faults.clear();
     this.faults.dropAll();
     for (const connection of [...this.#spared]) connection.destroy();
     for (const virtualHost of this.#virtualHosts.values()) virtualHost.close();
@@ -187,9 +198,10 @@ export class EmbeddedBroker {
     const onSocket = (socket: Socket): void => {
       socket.setNoDelay(true);
       const description = `${socket.remoteAddress ?? 'unknown'}:${String(socket.remotePort ?? 0)}`;
-      this.accept(streamTransport(socket, { description, isPrivate: tls !== undefined }));
+      this.accept(streamTransport(socket, { description, isPrivate: tls !== undefined }), resets(socket));
     };
     const server = tls ? createTlsServer(tls, onSocket) : createServer(onSocket);
+    const resets = tls ? resetsBelow(server) : (socket: Socket) => () => void socket.resetAndDestroy();
     this.#server = server;
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
@@ -203,4 +215,25 @@ export class EmbeddedBroker {
       });
     });
   }
+}
+
+/** A TLS socket cannot be reset; the TCP socket that it is on can. They are told apart by the client's address. */
+function resetsBelow(server: Server): (socket: Socket) => () => void {
+  const below = new Map<string, Socket>();
+  const addressOf = ({ remoteAddress = '', remotePort = 0 }: Socket): string =>
+    `${remoteAddress} ${String(remotePort)}`;
+  server.on('connection', (socket: Socket) => {
+    const address = addressOf(socket);
+    below.set(address, socket);
+    socket.once('close', () => {
+      if (below.get(address) === socket) below.delete(address);
+    });
+  });
+  return (socket) => {
+    const tcp = below.get(addressOf(socket));
+    return () => {
+      tcp?.resetAndDestroy();
+      socket.destroy();
+    };
+  };
 }

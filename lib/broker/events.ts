@@ -4,6 +4,8 @@
  * An observer's error never reaches the broker: it becomes a process warning.
  */
 import { EventEmitter } from 'node:events';
+import type { Method } from '../amqp/protocol/index.js';
+import { warn } from './warning.js';
 import type { Message } from './store/message.js';
 
 export interface ConnectionEvent {
@@ -43,12 +45,28 @@ export interface SettledEvent extends DeliveredEvent {
   readonly isDeadLettered: boolean;
 }
 
+/** A method that came from a client, or that the broker sends. */
+export interface MethodEvent {
+  /** Unique in the broker. */
+  readonly connectionId: number;
+  /** As in ConnectionEvent. */
+  readonly connection: string;
+  readonly from: 'client' | 'broker';
+  readonly channel: number;
+  /** Its AMQP name, as `queue.declare`, and its fields, in camelCase; a password or secret reads `hidden`. */
+  readonly method: Method;
+  /** Bytes of the body, for methods with content. */
+  readonly bodySize: number | undefined;
+}
+
 export interface BrokerEventMap {
   connected: [event: ConnectionEvent];
   disconnected: [event: ConnectionEvent];
   published: [event: PublishedEvent];
   delivered: [event: DeliveredEvent];
   settled: [event: SettledEvent];
+  /** Costs time for each frame while somebody listens. */
+  method: [event: MethodEvent];
 }
 
 export class BrokerEvents extends EventEmitter<BrokerEventMap> {
@@ -59,7 +77,7 @@ export class BrokerEvents extends EventEmitter<BrokerEventMap> {
       // The map's tuples have one element each, which the generic signature cannot see.
       (this as EventEmitter).emit(name, event());
     } catch (error) {
-      process.emitWarning(error instanceof Error ? error : String(error), 'LeveretBrokerObserver');
+      warn(error, 'LeveretBrokerObserver');
     }
   }
 }

@@ -4,14 +4,19 @@ export type {
   BrokerEventMap,
   ConnectionEvent,
   DeliveredEvent,
+  MethodEvent,
   Outcome,
   PublishedEvent,
   SettledEvent,
 } from './events.js';
-export type { Faults } from './faults.js';
+export type { ConnectionFilter } from './faults/connection-filter.js';
+export type { FaultDirection, FaultReply } from './faults/effects.js';
+export type { Fault } from './faults/fault.js';
+export type { FaultSite, SlowOptions } from './faults/fault-site.js';
+export type { AtOptions, Faults } from './faults/faults.js';
 export type { ConnectionInfo, ExchangeInfo, Inspection, QueueInfo } from './inspection.js';
 export type { BrokerOptions } from './options.js';
-export type { Permissions, UserOptions } from './serve/users.js';
+export type { PasswordHash, Permissions, UserOptions } from './serve/users.js';
 export type { EmulatedVersion } from './store/behaviour.js';
 export type { Binding, ExchangeType } from './store/exchange.js';
 export type { Message } from './store/message.js';

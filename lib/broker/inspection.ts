@@ -1,5 +1,6 @@
 /** What is in the broker, as plain data: for tests, and for tools that show it. */
 import type { BrokerContext } from './serve/broker-context.js';
+import type { FaultyConnection } from './serve/fault-hooks.js';
 import type { ConnectionSession } from './serve/connection-session.js';
 import type { Binding, ExchangeType } from './store/exchange.js';
 import type { Message } from './store/message.js';
@@ -34,6 +35,8 @@ export interface ExchangeInfo {
 export interface ConnectionInfo {
   /** `connection_name` of the client properties, else the client's address. */
   readonly name: string;
+  /** Who logged in. */
+  readonly user: string;
   readonly channelCount: number;
   readonly isBlocked: boolean;
   readonly clientProperties: Readonly<FieldTable>;
@@ -50,14 +53,13 @@ export class Inspection {
 
   /** Open connections, handshake done. */
   connections(): ConnectionInfo[] {
-    return [...this.#connections()]
-      .filter(({ isOpen }) => isOpen)
-      .map(({ name, channelCount, isBlocked, clientProperties }) => ({
-        name,
-        channelCount,
-        isBlocked,
-        clientProperties,
-      }));
+    return [...this.#connections()].filter(({ isOpen }) => isOpen).map(connectionInfo);
+  }
+
+  /** What queues hold, in bytes, and why publishers are blocked; undefined: they are not. */
+  memory(): { readonly bytes: number; readonly alarm: string | undefined } {
+    const { bytes, alarm } = this.#context.memory;
+    return { bytes, alarm };
   }
 
   queues(virtualHost = '/'): QueueInfo[] {
@@ -90,6 +92,12 @@ export class Inspection {
   #host(name: string): VirtualHost | undefined {
     return this.#context.virtualHosts.get(name);
   }
+}
+
+/** @internal A connection as others see it. */
+export function connectionInfo(connection: FaultyConnection): ConnectionInfo {
+  const { name, userName, channelCount, isBlocked, clientProperties } = connection;
+  return { name, user: userName, channelCount, isBlocked, clientProperties };
 }
 
 function queueInfo(queue: MessageQueue): QueueInfo {

@@ -2,7 +2,7 @@
 import { ArgumentError } from '../amqp/errors.js';
 import type { TlsOptions as TlsServerOptions } from 'node:tls';
 import { emulatedVersions, type EmulatedVersion } from './store/behaviour.js';
-import type { UserOptions } from './serve/users.js';
+import type { Permissions, UserOptions } from './serve/users.js';
 
 export interface BrokerOptions {
   /** TCP port; 0 takes any free one. Without it the broker is in memory only: use `broker.memory()`. */
@@ -23,6 +23,17 @@ export interface BrokerOptions {
   channelMax?: number | undefined;
   /** Milliseconds that a client has for its handshake. Default 10 000. */
   handshakeTimeout?: number | undefined;
+  /**
+   * Bytes that queues may hold together: bodies, properties and 512 bytes for each message; a message in two queues counts
+   * twice. Above it publishing connections are blocked (`connection.blocked`: `low on memory`) and not read, until nine
+   * tenths of it are in use. Infinity: no limit. Default 536870912 (512 MiB).
+   */
+  memoryLimit?: number | undefined;
+  /**
+   * RabbitMQ's definitions, parsed from JSON, which are there from the start: `vhosts`, `users` with `password` or
+   * `password_hash` (SHA-256, SHA-512), `permissions`, `exchanges`, `queues`, `bindings`. Other sections are ignored.
+   */
+  definitions?: unknown;
   /** Serve TLS on the port, with Node's own server options (`cert`, `key`, `ca`, `requestCert`, ...). */
   tls?: TlsServerOptions | undefined;
 }
@@ -39,6 +50,8 @@ export interface ResolvedOptions {
   readonly frameMax: number;
   readonly channelMax: number;
   readonly handshakeTimeout: number;
+  readonly memoryLimit: number;
+  readonly definitions: unknown;
   readonly tls: TlsServerOptions | undefined;
 }
 
@@ -52,12 +65,14 @@ export function resolveOptions(options: BrokerOptions): ResolvedOptions {
     port: port === false || port === undefined ? undefined : integer('port', port, 0xffff),
     host: options.host ?? '127.0.0.1',
     emulate,
-    users: options.users ?? [],
+    users: checkedUsers(options.users ?? []),
     virtualHosts: options.virtualHosts ?? [],
     heartbeat: integer('heartbeat', options.heartbeat ?? 60, 0xffff),
     frameMax: integer('frameMax', options.frameMax ?? 131_072, 0xffff_ffff),
     channelMax: integer('channelMax', options.channelMax ?? 2047, 0xffff),
     handshakeTimeout: integer('handshakeTimeout', options.handshakeTimeout ?? 10_000, 0x7fff_ffff),
+    memoryLimit: memoryLimit(options.memoryLimit ?? 512 * 1024 * 1024),
+    definitions: options.definitions,
     tls: options.tls,
   };
 }
@@ -65,4 +80,56 @@ export function resolveOptions(options: BrokerOptions): ResolvedOptions {
 function integer(name: string, value: number, most: number): number {
   if (Number.isInteger(value) && value >= 0 && value <= most) return value;
   throw new ArgumentError(name, `must be an integer from 0 to ${String(most)}, not ${String(value)}`);
+}
+
+function isList(value: unknown): boolean {
+  return Array.isArray(value);
+}
+
+const knownOfUsers = new Set(['name', 'password', 'passwordHash', 'virtualHosts']);
+
+/** They may come out of a file. No password is repeated. */
+function checkedUsers(users: readonly UserOptions[]): readonly UserOptions[] {
+  if (!isList(users)) throw new ArgumentError('users', 'must be a list');
+  for (const [index, user] of users.entries()) {
+    const path = `users[${String(index)}]`;
+    if (typeof user !== 'object' || (user as unknown) === null) throw new ArgumentError(path, 'must be an object');
+    const unknown = Object.keys(user).find((key) => !knownOfUsers.has(key));
+    if (unknown !== undefined) {
+      throw new ArgumentError(`${path}.${unknown}`, `unknown; there is: ${[...knownOfUsers].join(', ')}`);
+    }
+    if (typeof user.name !== 'string' || user.name === '') throw new ArgumentError(`${path}.name`, 'must be a name');
+    if (user.password !== undefined && typeof user.password !== 'string') {
+      throw new ArgumentError(`${path}.password`, 'must be a string');
+    }
+    if (user.virtualHosts !== undefined) checkPermissions(`${path}.virtualHosts`, user.virtualHosts);
+  }
+  return users;
+}
+
+function checkPermissions(path: string, virtualHosts: Readonly<Record<string, Permissions>>): void {
+  if (typeof virtualHosts !== 'object' || (virtualHosts as unknown) === null || Array.isArray(virtualHosts)) {
+    throw new ArgumentError(path, 'must be an object: permissions by the name of the virtual host');
+  }
+  for (const [host, permissions] of Object.entries(virtualHosts)) {
+    if (typeof permissions !== 'object' || (permissions as unknown) === null) {
+      throw new ArgumentError(`${path}.${host}`, 'must be an object: configure, write, read');
+    }
+    for (const [name, source] of Object.entries(permissions) as [string, unknown][]) {
+      if (!['configure', 'write', 'read'].includes(name)) {
+        throw new ArgumentError(`${path}.${host}.${name}`, 'unknown; there is: configure, write, read');
+      }
+      try {
+        if (typeof source === 'string') new RegExp(source);
+        else if (source !== undefined) throw new Error('no string');
+      } catch {
+        throw new ArgumentError(`${path}.${host}.${name}`, 'must be a regular expression, as a string');
+      }
+    }
+  }
+}
+
+function memoryLimit(value: number): number {
+  if (typeof value === 'number' && value > 0) return value;
+  throw new ArgumentError('memoryLimit', `must be a number of bytes above 0, or Infinity, not ${String(value)}`);
 }

@@ -7,7 +7,7 @@
  *
  * Whatever the bytes are, the result is calls to the sink or a typed error, after which the parser refuses to go on.
  */
-import { asError, FrameError, ProtocolMismatchError } from '../errors.js';
+import { asError, FrameError, ProtocolMismatchError, UnexpectedFrameError } from '../errors.js';
 import { frameEnd, frameOverhead, frameTypes } from './frames.js';
 
 export interface FrameSink {
@@ -133,7 +133,8 @@ export class FrameParser {
         );
       }
     } else if (type === frameTypes.heartbeat) {
-      if (channel !== 0 || size !== 0) throw new FrameError('a heartbeat frame with a channel or a payload');
+      if (size !== 0) throw new FrameError(`a heartbeat frame with a payload of ${String(size)} bytes`);
+      if (channel !== 0) throw new UnexpectedFrameError(`a heartbeat frame on channel ${String(channel)}`);
     } else {
       if (size + frameOverhead > this.limits.headerFrameMax) {
         throw new FrameError(

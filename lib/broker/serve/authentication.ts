@@ -17,6 +17,15 @@ export function authenticate(users: ReadonlyMap<string, User>, startOk: MethodFi
   );
 }
 
+/** The name of the user that connection.start-ok claims to be; empty where none can be told. */
+export function claimedUser(startOk: MethodFields['connection.start-ok']): string {
+  try {
+    return credentialsOf(startOk).name;
+  } catch {
+    return '';
+  }
+}
+
 /** Whether it is the answer to a login that failed, which only clients that announced so get to read. */
 export function isLoginRefusal(error: ReplyError): boolean {
   return error.replyCode === 403 && error.replyText.includes('Login was refused');

@@ -21,10 +21,12 @@ type BasicMethods =
 export const basicHandlers: Handlers<BasicMethods> = {
   'basic.qos': (session, { prefetchSize, prefetchCount, global }) => {
     if (prefetchSize !== 0) throw connectionRefusal('notImplemented', `prefetch_size!=0 (${prefetchSize})`);
-    if (global) session.channelPrefetch = prefetchCount;
-    else session.consumerPrefetch = prefetchCount;
+    // A limit for each consumer to come lifts that of the channel, as on RabbitMQ.
+    const isOfChannel = global && session.virtualHost.behaviour.permitsGlobalPrefetch;
+    session.channelPrefetch = isOfChannel ? prefetchCount : 0;
+    if (!isOfChannel) session.consumerPrefetch = prefetchCount;
     session.send('basic.qos-ok', {});
-    if (global) session.pump();
+    session.pump();
   },
 
   'basic.consume': (session, fields) => {
@@ -42,10 +44,16 @@ export const basicHandlers: Handlers<BasicMethods> = {
     const name = session.queueName(fields.queue);
     connection.user.authorise(virtualHost, 'read', 'queue', name);
     const queue = session.queue(name);
-    if (queue.hasExclusiveConsumer || (isExclusive && queue.consumerCount > 0)) {
+    const priority = consumerPriority(fields.arguments, `queue '${name}' in vhost '${virtualHost.name}'`);
+    if (queue.settings.type === 'quorum' && session.channelPrefetch > 0) {
+      throw connectionRefusal(
+        'notImplemented',
+        `queue '${name}' in vhost '${virtualHost.name}' does not support global qos`,
+      );
+    }
+    if (!queue.mayConsume(isExclusive)) {
       throw channelRefusal('accessRefused', `queue '${name}' in vhost '${virtualHost.name}' in exclusive use`);
     }
-    const priority = consumerPriority(fields.arguments, `queue '${name}' in vhost '${virtualHost.name}'`);
     const prefetch = session.consumerPrefetch;
     const consumer = new Consumer({ tag, queue, noAck, isExclusive, priority, prefetch }, session);
     session.consumers.set(tag, consumer);
@@ -65,6 +73,13 @@ export const basicHandlers: Handlers<BasicMethods> = {
     const name = session.queueName(givenName);
     session.connection.user.authorise(session.virtualHost, 'read', 'queue', name);
     const queue = session.queue(name);
+    if (queue.settings.type === 'quorum' && queue.settings.isSingleActiveConsumer) {
+      throw channelRefusal(
+        'resourceLocked',
+        `cannot obtain access to locked queue '${name}' in vhost '${session.virtualHost.name}'. basic.get operations ` +
+          `are not supported by ${session.virtualHost.behaviour.quorumName} queues with single active consumer`,
+      );
+    }
     const queued = queue.get(noAck);
     if (!queued) {
       session.send('basic.get-empty', {});
@@ -72,7 +87,7 @@ export const basicHandlers: Handlers<BasicMethods> = {
     }
     const deliveryTag = session.hold(queue, queued, noAck, undefined);
     const { isRedelivered: redelivered } = queued;
-    const message = session.deliverable(queue, queued);
+    const message = session.deliverable(queue, queued, true);
     const { exchange, routingKey } = message;
     const fields = { deliveryTag, redelivered, exchange, routingKey, messageCount: queue.messageCount };
     session.confirms?.flush();
@@ -80,15 +95,16 @@ export const basicHandlers: Handlers<BasicMethods> = {
   },
 
   'basic.ack': (session, { deliveryTag, multiple }) => {
-    settle(session, session.takeUnacked(deliveryTag, multiple), 'ack');
+    settle(session, session.takeUnacked(deliveryTag, multiple), 'ack', false);
   },
 
   'basic.reject': (session, { deliveryTag, requeue }) => {
-    settle(session, session.takeUnacked(deliveryTag, false), requeue ? 'fail' : 'reject');
+    settle(session, session.takeUnacked(deliveryTag, false), requeue ? 'requeue' : 'reject', true);
   },
 
   'basic.nack': (session, { deliveryTag, multiple, requeue }) => {
-    settle(session, session.takeUnacked(deliveryTag, multiple), requeue ? 'requeue' : 'reject');
+    const isFailure = session.virtualHost.behaviour.nackCountsAsDelivery;
+    settle(session, session.takeUnacked(deliveryTag, multiple), requeue ? 'requeue' : 'reject', isFailure);
   },
 
   'basic.recover': (session, { requeue }) => {
@@ -102,21 +118,27 @@ export const basicHandlers: Handlers<BasicMethods> = {
   },
 };
 
-/** `fail`: put back, and count it against the delivery limit of a quorum queue. */
-type Settlement = 'ack' | 'requeue' | 'fail' | 'reject';
+type Settlement = 'ack' | 'requeue' | 'reject';
 
-function settle(session: ChannelSession, deliveries: readonly UnackedDelivery[], how: Settlement): void {
-  const apply = (): void => {
+/** `isFailure`: it counts as a delivery that failed, see MessageQueue.requeue. */
+function settle(
+  session: ChannelSession,
+  deliveries: readonly UnackedDelivery[],
+  how: Settlement,
+  isFailure: boolean,
+): void {
+  const apply = (): boolean => {
     session.release(deliveries);
-    if (how === 'requeue' || how === 'fail') {
-      session.requeue(deliveries, how === 'fail' || session.virtualHost.behaviour.nackCountsAsDelivery);
+    if (how === 'requeue') {
+      session.requeue(deliveries, isFailure);
     } else {
       for (const { queue, queued } of deliveries) {
         if (how === 'ack') queue.acknowledge(queued);
-        else queue.reject(queued);
+        else queue.reject(queued, isFailure);
       }
     }
     session.pumpAfter(deliveries);
+    return true;
   };
   if (!session.transaction) {
     apply();

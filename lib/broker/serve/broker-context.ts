@@ -2,7 +2,9 @@
 import type { BrokerClock } from '../clock.js';
 import type { BrokerEvents } from '../events.js';
 import type { Behaviour } from '../store/behaviour.js';
+import type { MemoryLedger } from '../store/memory-ledger.js';
 import type { VirtualHost } from '../store/virtual-host.js';
+import type { FaultHooks } from './fault-hooks.js';
 import type { User } from './users.js';
 
 export interface BrokerContext {
@@ -15,15 +17,8 @@ export interface BrokerContext {
   readonly tuning: { readonly heartbeat: number; readonly frameMax: number; readonly channelMax: number };
   /** Milliseconds for the handshake, from the first byte to connection.open. */
   readonly handshakeTimeout: number;
-  /** Faults that are on now; see faults.ts. */
-  readonly faults: FaultState;
-}
-
-export interface FaultState {
-  /** Why publishing connections are blocked; undefined: they are not. */
-  blockedReason: string | undefined;
-  /** Milliseconds by which confirms are held back; Infinity: they are lost; undefined: none. */
-  confirmDelay: number | undefined;
-  /** Logins are refused, whatever the password. */
-  refusesLogins: boolean;
+  /** Who breaks connections on purpose. */
+  readonly faults: FaultHooks;
+  /** What queues hold, and whether that is too much. */
+  readonly memory: MemoryLedger;
 }

@@ -14,7 +14,7 @@ import {
   type MethodInputs,
   type MethodName,
 } from '../../amqp/protocol/index.js';
-import { withHeaders, type Message, type QueuedMessage } from '../store/message.js';
+import { withDeliveryCounts, type Message, type QueuedMessage } from '../store/message.js';
 import type { MessageQueue } from '../store/message-queue.js';
 import { channelRefusal } from '../store/reply-error.js';
 import type { VirtualHost } from '../store/virtual-host.js';
@@ -32,7 +32,8 @@ export interface UnackedDelivery {
 
 /** What a transaction does when it is committed, and the deliveries it gives back when it is rolled back. */
 export interface Transaction {
-  readonly steps: (() => void)[];
+  /** Each answers whether it was done in full: a full queue may refuse a message. */
+  readonly steps: (() => boolean)[];
   readonly settled: UnackedDelivery[];
 }
 
@@ -113,15 +114,10 @@ export class ChannelSession implements DeliveryPort {
     this.sendMessage('basic.deliver', fields, this.deliverable(queue, queued));
   }
 
-  /** The message as it goes out: a quorum queue tells how often it was delivered before. */
-  deliverable(queue: MessageQueue, { message, deliveryCount, requeueCount }: QueuedMessage): Message {
-    if (queue.settings.type !== 'quorum') return message;
-    const { writesFirstDeliveryCount } = this.virtualHost.behaviour;
-    if (requeueCount === 0 && !writesFirstDeliveryCount) return message;
-    return withHeaders(message, {
-      ...(writesFirstDeliveryCount ? {} : { 'x-acquired-count': requeueCount }),
-      ...(writesFirstDeliveryCount || deliveryCount > 0 ? { 'x-delivery-count': deliveryCount } : {}),
-    });
+  /** The message as it goes out: a quorum queue tells how often it was delivered before. `isGet`: to a basic.get. */
+  deliverable(queue: MessageQueue, queued: QueuedMessage, isGet = false): Message {
+    if (queue.settings.type !== 'quorum') return queued.message;
+    return withDeliveryCounts(queued, this.virtualHost.behaviour.countsAcquisitions, isGet);
   }
 
   /** A message that comes from no queue (direct reply-to). */
@@ -202,8 +198,13 @@ export class ChannelSession implements DeliveryPort {
   }
 
   /** Puts deliveries back into their queues, where they were. `isFailure`: see MessageQueue.requeue. */
-  requeue(deliveries: readonly UnackedDelivery[], isFailure: boolean): void {
-    for (const { queue, queued } of deliveries.toReversed()) queue.requeue(queued, isFailure);
+  requeue(deliveries: readonly UnackedDelivery[], isFailure: boolean, isAsked = true): void {
+    const isOfQuorum = ({ queue }: UnackedDelivery): boolean => queue.settings.type === 'quorum';
+    for (const delivery of deliveries.toReversed()) {
+      if (!isOfQuorum(delivery)) delivery.queue.requeue(delivery.queued, isFailure, isAsked);
+    }
+    // Quorum queues put them one behind the other, before all that waits.
+    for (const { queue, queued } of deliveries.filter(isOfQuorum)) queue.requeue(queued, isFailure, isAsked);
   }
 
   // --- the end -------------------------------------------------------------------------------------
@@ -229,13 +230,15 @@ export class ChannelSession implements DeliveryPort {
     }
     this.state = state;
     this.confirms?.flush();
+    this.confirms?.stop();
     if (this.directReply) this.virtualHost.directReplies.delete(this.directReply.address);
     if (this.transaction) this.restoreUnacked(this.transaction.settled);
     this.transaction = undefined;
     const deliveries = this.takeAllUnacked();
     this.release(deliveries);
-    this.requeue(deliveries, true);
+    // Consumers go first: with the last one its queue may go, and what it held is not dead-lettered then.
     for (const consumer of [...this.consumers.values()]) this.removeConsumer(consumer);
+    this.requeue(deliveries, true, false);
     for (const queue of new Set(deliveries.map((delivery) => delivery.queue))) queue.pump();
   }
 }

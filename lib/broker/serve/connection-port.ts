@@ -1,6 +1,7 @@
 /** What a channel sees of the connection it belongs to. */
 import type { ByteWriter } from '../../amqp/protocol/index.js';
 import type { VirtualHost } from '../store/virtual-host.js';
+import type { Conditions } from './conditions.js';
 import type { User } from './users.js';
 
 export interface ConnectionPort {
@@ -13,8 +14,8 @@ export interface ConnectionPort {
   readonly frameMax: number;
   /** Much is waiting to be read by the client: no deliveries until it went out. */
   readonly isCongested: boolean;
-  /** Milliseconds by which confirms are held back (a fault); undefined: none; Infinity: they are lost. */
-  readonly confirmDelay: number | undefined;
+  /** What faults ask for. */
+  readonly conditions: Conditions;
   /** Whether the client announced a capability, as `consumer_cancel_notify`. */
   hasCapability(name: string): boolean;
   /** Sends what was written at the end of this turn. */

@@ -6,12 +6,12 @@
  *
  * Must not know what methods on channels do; dispatch.ts does.
  */
-import { messageOf } from '../../amqp/errors.js';
 import {
   ByteReader,
   ByteWriter,
   frameOverhead,
   FrameParser,
+  methodIds,
   minimumFrameMax,
   protocolHeader,
   readMethod,
@@ -24,17 +24,23 @@ import {
   type MethodName,
 } from '../../amqp/protocol/index.js';
 import type { Transport, TransportListener } from '../../amqp/transport/index.js';
-import { connectionRefusal, ReplyError } from '../store/reply-error.js';
+import { connectionRefusal, type ReplyError } from '../store/reply-error.js';
 import type { VirtualHost } from '../store/virtual-host.js';
-import { authenticate, isLoginRefusal, mechanisms } from './authentication.js';
+import { authenticate, claimedUser, isLoginRefusal, mechanisms } from './authentication.js';
 import type { BrokerContext } from './broker-context.js';
 import { ChannelSession } from './channel-session.js';
+import { Conditions } from './conditions.js';
 import type { ConnectionPort } from './connection-port.js';
 import { ContentAssembler } from './content-assembler.js';
 import { dispatch } from './dispatch.js';
+import type { FaultyConnection } from './fault-hooks.js';
+import { FrameTap } from './frame-tap.js';
 import { Heartbeat } from './heartbeat.js';
-import { publish, type ReceivedPublish } from './publish.js';
-import { closeFields, refusalOf } from './refusals.js';
+import { Line } from './line.js';
+import type { MethodWatch } from './method-watch.js';
+import { methodEvent } from './method-event.js';
+import { assertSize, publish, type ReceivedPublish } from './publish.js';
+import { closeFields, framingRefusal, refusalOf } from './refusals.js';
 import { serverProperties } from './server-properties.js';
 import { assertTuning } from './tuning.js';
 import type { User } from './users.js';
@@ -45,21 +51,28 @@ type State = 'header' | 'start' | 'tune' | 'open' | 'running' | 'closing' | 'clo
 const congestedAt = 1024 * 1024;
 /** Bytes that wait for the client above which the broker stops reading from it. */
 const unreadLimit = 16 * 1024 * 1024;
+/** Bytes set aside for what is written at first: idle connections need no more. */
+const firstSlab = 2 * 1024;
 /** Milliseconds that a client has to answer connection.close. */
 const closeTimeout = 10_000;
 /** Milliseconds after which a refused login that may not be told is cut, as RabbitMQ does against guessing. */
 const loginPenalty = 1_000;
+
+/** basic.publish: what is blamed for what is wrong with a content. */
+const publishId = methodIds.BasicPublish;
 
 interface OpenChannel {
   readonly session: ChannelSession;
   readonly content: ContentAssembler;
 }
 
-export class ConnectionSession implements ConnectionPort, FrameSink, TransportListener {
-  /** Small, since most connections are idle ones; it grows when there is more to say. */
-  readonly writer = new ByteWriter(4096);
+export class ConnectionSession implements ConnectionPort, FaultyConnection, FrameSink, TransportListener {
+  readonly writer = new ByteWriter(firstSlab);
+  readonly line: Line;
+  readonly conditions = new Conditions(() => {
+    this.updateBlocking();
+  });
   readonly #context: BrokerContext;
-  readonly #transport: Transport;
   readonly #onEnd: (session: ConnectionSession) => void;
   readonly #parser: FrameParser;
   readonly #reader = new ByteReader();
@@ -67,6 +80,7 @@ export class ConnectionSession implements ConnectionPort, FrameSink, TransportLi
   #state: State = 'header';
   #header: Buffer = Buffer.alloc(0);
   #clientProperties: FieldTable = {};
+  #userName = '';
   #user: User | undefined;
   #virtualHost: VirtualHost | undefined;
   #channelMax = 0;
@@ -86,16 +100,36 @@ export class ConnectionSession implements ConnectionPort, FrameSink, TransportLi
     transport: Transport,
     context: BrokerContext,
     onEnd: (session: ConnectionSession) => void,
+    reset?: () => void,
   ) {
     this.#context = context;
-    this.#transport = transport;
     this.#onEnd = onEnd;
+    const { faults, events } = context;
+    const watch: MethodWatch = {
+      get isOn() {
+        return faults.watchesMethods || events.listenerCount('method') > 0;
+      },
+      count: (from, channel, methodId, method) => faults.count(this, from, channel, methodId, method),
+      tell: (from, channel, method, bodySize) => {
+        events.tell('method', () => methodEvent(this, from, channel, method, bodySize));
+      },
+    };
+    this.line = new Line(transport, watch, reset);
+    const tap = new FrameTap(this, watch, () => this.line.inwardSilence.top !== undefined);
+    this.line.onHearing = () => {
+      tap.replay();
+    };
     const least = Math.max(context.tuning.frameMax, minimumFrameMax);
-    this.#parser = new FrameParser(this, { frameMax: least, headerFrameMax: least });
+    this.#parser = new FrameParser(tap, { frameMax: least, headerFrameMax: least });
     this.#setDeadline(context.handshakeTimeout, () => {
       this.destroy();
     });
-    transport.listen(this);
+  }
+
+  /** Begins to read; called once, in the turn in which it was made. */
+  begin(): void {
+    this.line.listen(this);
+    this.#context.faults.accepted(this);
   }
 
   // --- what others ask -----------------------------------------------------------------------------
@@ -103,7 +137,12 @@ export class ConnectionSession implements ConnectionPort, FrameSink, TransportLi
   /** `connection_name` of the client properties, else where it comes from. */
   get name(): string {
     const name = this.#clientProperties['connection_name'];
-    return typeof name === 'string' ? name : this.#transport.description;
+    return typeof name === 'string' ? name : this.line.description;
+  }
+
+  /** Who logged in, or asks to; empty before. */
+  get userName(): string {
+    return this.#userName;
   }
 
   get clientProperties(): Readonly<FieldTable> {
@@ -136,10 +175,6 @@ export class ConnectionSession implements ConnectionPort, FrameSink, TransportLi
     return (this.#wasCongested ||= this.#isSaturated || this.writer.length > congestedAt);
   }
 
-  get confirmDelay(): number | undefined {
-    return this.#context.faults.confirmDelay;
-  }
-
   hasCapability(name: string): boolean {
     const { capabilities } = this.#clientProperties;
     return typeof capabilities === 'object' && capabilities !== null && (capabilities as FieldTable)[name] === true;
@@ -168,7 +203,7 @@ export class ConnectionSession implements ConnectionPort, FrameSink, TransportLi
       const chunks = this.writer.take();
       if (chunks.length > 0) {
         this.#heartbeat?.noteSent();
-        this.#isSaturated = !this.#transport.write(chunks);
+        this.#isSaturated = !this.line.write(chunks);
       }
     }
     this.#updateReading();
@@ -188,7 +223,7 @@ export class ConnectionSession implements ConnectionPort, FrameSink, TransportLi
     if (isPaused === this.#isReadingPaused) return;
     this.#isReadingPaused = isPaused;
     if (this.#heartbeat) this.#heartbeat.isMonitoringPaused = isPaused;
-    this.#transport.pauseReading(isPaused);
+    this.line.pauseReading(isPaused);
   }
 
   // --- the transport -------------------------------------------------------------------------------
@@ -202,10 +237,10 @@ export class ConnectionSession implements ConnectionPort, FrameSink, TransportLi
       this.#parser.push(frames);
     } catch (error) {
       // Nothing that follows can be read: say why, and hang up.
-      this.#close(error instanceof ReplyError ? error : connectionRefusal('frameError', messageOf(error)));
+      this.#close(framingRefusal(error));
       this.#flush();
       this.#end();
-      this.#transport.end();
+      this.line.end();
     }
   }
 
@@ -220,7 +255,13 @@ export class ConnectionSession implements ConnectionPort, FrameSink, TransportLi
 
   /** Drops the connection without a word. */
   destroy(): void {
-    this.#transport.destroy();
+    this.line.destroy();
+    this.#end();
+  }
+
+  /** Drops the connection as a crash of the machine does: with RST, where it is TCP. */
+  reset(): void {
+    this.line.reset();
     this.#end();
   }
 
@@ -232,9 +273,9 @@ export class ConnectionSession implements ConnectionPort, FrameSink, TransportLi
     this.#header = Buffer.alloc(0);
     if (!header.equals(protocolHeader)) {
       // AMQP 4.2.2: answer with the version that would be understood, and close.
-      this.#transport.write([protocolHeader]);
+      this.line.write([protocolHeader]);
       this.#end();
-      this.#transport.end();
+      this.line.end();
       return undefined;
     }
     this.#state = 'start';
@@ -268,7 +309,15 @@ export class ConnectionSession implements ConnectionPort, FrameSink, TransportLi
   }
 
   onHeader(channel: number, classId: number, bodySize: number, buffer: Buffer, start: number, end: number): void {
-    this.#content(channel, ({ content }) => content.header(classId, bodySize, buffer.subarray(start, end)));
+    // The weight stands between the class and the size, before the flags.
+    const weight = buffer.readUInt16BE(start - 10);
+    const encodedProperties = buffer.subarray(start, end);
+    this.#content(channel, ({ session, content }) => {
+      const received = content.header({ classId, weight, bodySize, encodedProperties });
+      // Refused as early as it can be told, and not when all of it is here.
+      assertSize(bodySize, session.virtualHost.behaviour.maximumMessageSize);
+      return received;
+    });
   }
 
   onBody(channel: number, buffer: Buffer, start: number, end: number, isFrameEnd: boolean): void {
@@ -277,9 +326,9 @@ export class ConnectionSession implements ConnectionPort, FrameSink, TransportLi
 
   #content(channel: number, assemble: (open: OpenChannel) => ReceivedPublish | undefined): void {
     if (this.#state === 'closed' || this.#state === 'closing') return;
-    this.#guard(channel, 0x003c0028, () => {
-      const open = this.#channels.get(channel);
-      if (!open) throw connectionRefusal('channelError', `expected 'channel.open'`);
+    const open = this.#channels.get(channel);
+    this.#guard(channel, open === undefined || open.content.isIdle ? 0 : publishId, () => {
+      if (!open) throw connectionRefusal('unexpectedFrame', 'expected method frame, got non method frame instead');
       if (open.session.state !== 'open') return;
       const received = assemble(open);
       if (received) publish(open.session, received);
@@ -312,13 +361,13 @@ export class ConnectionSession implements ConnectionPort, FrameSink, TransportLi
       this.#send('connection.close-ok', {});
       this.#flush();
       this.#end();
-      this.#transport.end();
+      this.line.end();
       return;
     }
     if (this.#state === 'closing') {
       if (method.name !== 'connection.close-ok') return;
       this.#end();
-      this.#transport.end();
+      this.line.end();
       return;
     }
     switch (`${this.#state} ${method.name}` as const) {
@@ -335,13 +384,17 @@ export class ConnectionSession implements ConnectionPort, FrameSink, TransportLi
         this.#send('connection.update-secret-ok', {});
         return;
       default:
-        throw connectionRefusal('commandInvalid', `unexpected ${method.name}`);
+        throw connectionRefusal('channelError', `unexpected method in connection state ${this.#state}`);
     }
   }
 
   #startOk(fields: Extract<Method, { name: 'connection.start-ok' }>['fields']): void {
     this.#clientProperties = fields.clientProperties;
-    const users = this.#context.faults.refusesLogins ? new Map<string, User>() : this.#context.users;
+    this.#userName = claimedUser(fields);
+    this.#context.faults.started(this);
+    // A fault may have ended it.
+    if (this.#state !== 'start') return;
+    const users = this.conditions.refusedLogin.top ? new Map<string, User>() : this.#context.users;
     this.#user = authenticate(users, fields);
     this.#state = 'tune';
     this.#send('connection.tune', this.#context.tuning);
@@ -401,10 +454,11 @@ export class ConnectionSession implements ConnectionPort, FrameSink, TransportLi
       session.end('closed');
       this.#channels.delete(channel);
       this.#send('channel.close-ok', {}, channel);
-    } else if (method.name === 'channel.close-ok') {
-      if (session.state === 'closing') this.#channels.delete(channel);
-    } else if (session.state === 'open') {
-      content.assertIdle();
+    } else if (session.state !== 'open') {
+      if (method.name === 'channel.close-ok') this.#channels.delete(channel);
+    } else if (!content.isIdle) {
+      this.#refuse(channel, publishId, content.refusal);
+    } else {
       if (method.name === 'channel.open') throw connectionRefusal('channelError', `second 'channel.open' seen`);
       if (method.name === 'basic.publish') {
         content.begin(method.fields);
@@ -427,39 +481,38 @@ export class ConnectionSession implements ConnectionPort, FrameSink, TransportLi
     this.#send('channel.open-ok', {}, channel);
   }
 
-  /** Closes one channel as the broker would on an error of its own (a fault). */
-  closeChannel(channel: number, refusal: ReplyError): void {
-    if (this.#channels.has(channel)) this.#refuse(channel, 0, refusal);
+  /** Closes one channel as the broker would on an error (a fault). */
+  closeChannel(channel: number, refusal: ReplyError, methodId = 0): void {
+    if (this.#channels.get(channel)?.session.state === 'open') this.#refuse(channel, methodId, refusal);
   }
 
   // --- blocking ------------------------------------------------------------------------------------
 
   notePublish(): void {
+    if (this.#hasPublished) return;
     this.#hasPublished = true;
-    const reason = this.#context.faults.blockedReason;
-    if (reason !== undefined) this.block(reason);
+    this.updateBlocking();
   }
 
   /** Only connections that publish are blocked, as on RabbitMQ: others when they first do. */
-  block(reason: string): void {
-    if (!this.#hasPublished || this.#isBlocked || this.#state !== 'running') return;
-    this.#isBlocked = true;
-    if (this.hasCapability('connection.blocked')) this.#send('connection.blocked', { reason });
-    this.#updateReading();
-  }
-
-  unblock(): void {
-    if (!this.#isBlocked) return;
-    this.#isBlocked = false;
-    if (this.hasCapability('connection.blocked')) this.#send('connection.unblocked', {});
+  updateBlocking(): void {
+    if (this.#state !== 'running') return;
+    const reason = this.conditions.blocked.top ?? this.#context.memory.alarm;
+    const isBlocked = this.#hasPublished && reason !== undefined;
+    if (isBlocked === this.#isBlocked) return;
+    this.#isBlocked = isBlocked;
+    if (this.hasCapability('connection.blocked')) {
+      if (isBlocked) this.#send('connection.blocked', { reason });
+      else this.#send('connection.unblocked', {});
+    }
     this.#updateReading();
   }
 
   // --- the end -------------------------------------------------------------------------------------
 
   /** Closes the connection with a reason, as an operator does. */
-  close(refusal: ReplyError): void {
-    this.#close(refusal);
+  close(refusal: ReplyError, methodId = 0): void {
+    this.#close(refusal, methodId);
   }
 
   #close(refusal: ReplyError, methodId = 0): void {
@@ -499,6 +552,7 @@ export class ConnectionSession implements ConnectionPort, FrameSink, TransportLi
     this.#state = 'closed';
     clearTimeout(this.#deadline);
     this.#heartbeat?.stop();
+    this.#context.faults.ended(this);
     if (this.#virtualHost) this.#context.events.tell('disconnected', () => this.#description());
     this.#onEnd(this);
   }

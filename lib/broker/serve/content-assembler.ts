@@ -6,13 +6,24 @@
  * Must not know what is done with it. What it holds is bounded by what really arrived, not by what was announced.
  */
 import type { MethodFields } from '../../amqp/protocol/index.js';
-import { connectionRefusal } from '../store/reply-error.js';
+import { connectionRefusal, type ReplyError } from '../store/reply-error.js';
 import type { ReceivedPublish } from './publish.js';
 
 const basicClass = 60;
 /** Bodies up to this size get their buffer at once; larger ones are joined at the end. */
 const preparedBodyLimit = 128 * 1024;
+/** The most that RabbitMQ 4.3 reads of any content, in bytes; what a queue takes is less (max_message_size). */
+const largestBody = 512 * 1024 * 1024;
 const emptyBody = Buffer.alloc(0);
+
+export interface ContentHeader {
+  readonly classId: number;
+  /** AMQP: must be zero. */
+  readonly weight: number;
+  readonly bodySize: number;
+  /** Property flags and list; copied where they are kept. */
+  readonly encodedProperties: Buffer;
+}
 
 export class ContentAssembler {
   #fields: MethodFields['basic.publish'] | undefined;
@@ -22,13 +33,20 @@ export class ContentAssembler {
   #prepared: Buffer = emptyBody;
   #pieces: Buffer[] = [];
 
-  /** A method came: it must not cut into a content. */
-  assertIdle(): void {
-    if (!this.#fields) return;
-    const expected = this.#encodedProperties
-      ? 'expected content body, got non content body frame instead'
-      : 'expected content header for class 60, got non content header frame instead';
-    throw connectionRefusal('unexpectedFrame', expected);
+  /** No publish is on its way. */
+  get isIdle(): boolean {
+    return this.#fields === undefined;
+  }
+
+  /** What is said to a frame that does not belong here. */
+  get refusal(): ReplyError {
+    return connectionRefusal('unexpectedFrame', this.#expected());
+  }
+
+  #expected(): string {
+    if (!this.#fields) return 'expected method frame, got non method frame instead';
+    if (this.#encodedProperties) return 'expected content body, got non content body frame instead';
+    return `expected content header for class ${basicClass}, got non content header frame instead`;
   }
 
   begin(fields: MethodFields['basic.publish']): void {
@@ -36,14 +54,19 @@ export class ContentAssembler {
   }
 
   /** Answers the publish when it has no body. */
-  header(classId: number, bodySize: number, encodedProperties: Buffer): ReceivedPublish | undefined {
-    if (!this.#fields || this.#encodedProperties) {
-      throw connectionRefusal('unexpectedFrame', 'expected method frame, got non method frame instead');
-    }
+  header(content: ContentHeader): ReceivedPublish | undefined {
+    const { classId, weight, bodySize, encodedProperties } = content;
+    if (!this.#fields || this.#encodedProperties || weight !== 0) throw this.refusal;
     if (classId !== basicClass) {
       throw connectionRefusal(
         'unexpectedFrame',
         `expected content header for class ${basicClass}, got one for class ${classId} instead`,
+      );
+    }
+    if (bodySize > largestBody) {
+      throw connectionRefusal(
+        'frameError',
+        `content body size ${bodySize} exceeds maximum allowed size ${largestBody}`,
       );
     }
     this.#encodedProperties = Buffer.from(encodedProperties);
@@ -55,9 +78,7 @@ export class ContentAssembler {
 
   /** Answers the publish when its body, and the frame that ends it, are complete. */
   body(buffer: Buffer, start: number, end: number, isFrameEnd: boolean): ReceivedPublish | undefined {
-    if (!this.#fields || !this.#encodedProperties) {
-      throw connectionRefusal('unexpectedFrame', 'expected method frame, got non method frame instead');
-    }
+    if (!this.#fields || !this.#encodedProperties) throw this.refusal;
     const offset = this.#received;
     this.#received += end - start;
     if (this.#received > this.#bodySize) {

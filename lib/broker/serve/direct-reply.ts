@@ -3,7 +3,7 @@
  *
  * RabbitMQ documents it under "Direct Reply-to".
  */
-import { withProperties, type Message } from '../store/message.js';
+import type { Message } from '../store/message.js';
 import { channelRefusal } from '../store/reply-error.js';
 import { generatedName, type ChannelSession } from './channel-session.js';
 
@@ -28,11 +28,10 @@ export function cancelDirectReplies(session: ChannelSession, consumerTag: string
   return true;
 }
 
-/** A request's `reply-to: amq.rabbitmq.reply-to` becomes the channel's own address. */
-export function withReplyAddress(session: ChannelSession, message: Message): Message {
-  if (message.properties.replyTo !== directReplyPrefix) return message;
+/** What a request's `reply-to: amq.rabbitmq.reply-to` becomes: the channel's own address. */
+export function replyAddress(session: ChannelSession): string {
   if (!session.directReply) throw channelRefusal('preconditionFailed', 'fast reply consumer does not exist');
-  return withProperties(message, { ...message.properties, replyTo: session.directReply.address });
+  return session.directReply.address;
 }
 
 /** Hands a reply to the channel that waits for it; false when this is no reply, or nobody waits. */

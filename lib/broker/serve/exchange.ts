@@ -1,4 +1,5 @@
 /** Class exchange: declare, delete, bind, unbind. */
+import type { FieldTable } from '../../amqp/protocol/index.js';
 import { exchangeTypes, type Binding, type ExchangeType } from '../store/exchange.js';
 import { typeName } from '../store/field-text.js';
 import { channelRefusal, connectionRefusal, type ReplyError } from '../store/reply-error.js';
@@ -12,22 +13,15 @@ export const exchangeHandlers: Handlers<ExchangeMethods> = {
   'exchange.declare': (session, fields) => {
     const { virtualHost, connection } = session;
     const name = withoutLineBreaks(fields.exchange);
-    if (name === '') throw operationOnDefault();
     if (fields.passive) {
+      if (name === '') throw operationOnDefault();
       connection.user.authoriseLook(virtualHost, 'exchange', name);
       virtualHost.exchange(name);
     } else {
       const type = exchangeType(fields.type, virtualHost);
+      if (name === '') throw operationOnDefault();
       connection.user.authorise(virtualHost, 'configure', 'exchange', name);
-      if (!virtualHost.findExchange(name)) assertNotReserved(name, 'exchange');
-      const alternate = fields.arguments['alternate-exchange'];
-      if (alternate !== undefined && typeof alternate !== 'string') {
-        throw channelRefusal(
-          'preconditionFailed',
-          `invalid type '${typeName(alternate)}' for arg 'alternate-exchange' in exchange '${name}' ` +
-            `in vhost '${virtualHost.name}'`,
-        );
-      }
+      if (!virtualHost.findExchange(name)) assertMayBeMade(name, fields.arguments, virtualHost.name);
       virtualHost.declareExchange({
         name,
         type,
@@ -68,6 +62,16 @@ export const exchangeHandlers: Handlers<ExchangeMethods> = {
     if (!fields.noWait) session.send('exchange.unbind-ok', {});
   },
 };
+
+function assertMayBeMade(name: string, table: Readonly<FieldTable>, vhost: string): void {
+  assertNotReserved(name, 'exchange');
+  const alternate = table['alternate-exchange'];
+  if (alternate === undefined || typeof alternate === 'string') return;
+  throw channelRefusal(
+    'preconditionFailed',
+    `invalid type '${typeName(alternate)}' for arg 'alternate-exchange' in exchange '${name}' in vhost '${vhost}'`,
+  );
+}
 
 function exchangeBinding(
   session: ChannelSession,

@@ -1,10 +1,18 @@
 /** basic.publish with its content: checked, routed, returned, confirmed, in that order. */
-import { ByteReader, readProperties, replyCodes, type MethodFields } from '../../amqp/protocol/index.js';
+import { messageOf } from '../../amqp/errors.js';
+import {
+  ByteReader,
+  readProperties,
+  replyCodes,
+  type BasicProperties,
+  type MethodFields,
+} from '../../amqp/protocol/index.js';
+import { edited, receivedMessage, type Message } from '../store/message.js';
 import type { BrokerClock } from '../clock.js';
-import { receivedMessage, type Message } from '../store/message.js';
+import type { MessageQueue } from '../store/message-queue.js';
 import { channelRefusal, connectionRefusal } from '../store/reply-error.js';
 import type { ChannelSession } from './channel-session.js';
-import { deliverReply, withReplyAddress } from './direct-reply.js';
+import { deliverReply, directReplyPrefix, replyAddress } from './direct-reply.js';
 
 /** A publish whose content came in whole. */
 export interface ReceivedPublish {
@@ -18,13 +26,8 @@ const propertiesReader = new ByteReader();
 export function publish(session: ChannelSession, { fields, encodedProperties, body }: ReceivedPublish): void {
   const { virtualHost, connection } = session;
   const { exchange: exchangeName, routingKey } = fields;
-  propertiesReader.reset(encodedProperties, 0, encodedProperties.length);
-  const properties = readProperties(propertiesReader);
-  if (propertiesReader.remaining > 0)
-    throw connectionRefusal('frameError', 'cannot decode: bytes after the last property');
-  const received = receivedMessage(exchangeName, routingKey, encodedProperties, properties, body);
-  assertSize(body.length, virtualHost.behaviour.maximumMessageSize);
   if (fields.immediate) throw connectionRefusal('notImplemented', 'immediate=true');
+  assertSize(body.length, virtualHost.behaviour.maximumMessageSize);
   connection.user.authorise(virtualHost, 'write', 'exchange', exchangeName);
   const exchange = virtualHost.exchange(exchangeName);
   if (exchange.declaration.isInternal) {
@@ -33,22 +36,67 @@ export function publish(session: ChannelSession, { fields, encodedProperties, bo
       `cannot publish to internal exchange '${exchangeName}' in vhost '${virtualHost.name}'`,
     );
   }
-  assertOwnUser(properties.userId, connection.user.name);
+  const properties = propertiesOf(encodedProperties);
+  const { replyTo } = properties;
+  const address = replyTo === directReplyPrefix ? replyAddress(session) : undefined;
+  const userName = connection.user.name;
+  if (!virtualHost.behaviour.checksUserLast) assertOwnUser(properties.userId, userName);
   assertExpiration(properties.expiration);
-  const message = withReplyAddress(session, received);
+  const received = receivedMessage(exchangeName, routingKey, encodedProperties, properties, body);
+  if (virtualHost.behaviour.checksUserLast) assertOwnUser(properties.userId, userName);
+  const message = completed(received, address, virtualHost.behaviour.rewritesExpiration);
   const tag = session.confirms?.next();
+  // Within a transaction too: what is bound, or declared, before the commit comes too late.
+  const routed = virtualHost.route(exchange, message);
 
-  const route = (): void => {
-    const isReply = deliverReply(session, message);
-    const { queues, isAccepted } = isReply ? repliedDirectly : virtualHost.publish(exchange, message);
-    if (!isReply && queues.length === 0 && fields.mandatory) returnMessage(session, message);
+  const deliver = (): boolean => {
+    const { isTaken, isAccepted } = delivered(session, message, routed);
+    if (!isTaken && fields.mandatory) returnMessage(session, message);
     if (tag !== undefined) confirm(session, tag, isAccepted, virtualHost.clock);
+    return isAccepted;
   };
-  if (session.transaction) session.transaction.steps.push(route);
-  else route();
+  if (session.transaction) session.transaction.steps.push(deliver);
+  else deliver();
 }
 
-const repliedDirectly = { queues: [], isAccepted: true } as const;
+/** With the reply address in place of the pseudo-queue's name, and the expiration as RabbitMQ passes it on. */
+function completed(message: Message, replyTo: string | undefined, rewritesExpiration: boolean): Message {
+  const { expiration } = message.properties;
+  const plain = rewritesExpiration && expiration !== undefined ? String(Number(expiration)) : expiration;
+  if (replyTo === undefined && plain === expiration) return message;
+  return edited(message, {
+    ...(replyTo === undefined ? {} : { replyTo }),
+    ...(plain === undefined ? {} : { expiration: plain }),
+  });
+}
+
+/** RabbitMQ has no better code for them than 541. */
+function propertiesOf(encoded: Buffer): BasicProperties {
+  propertiesReader.reset(encoded, 0, encoded.length);
+  let properties: BasicProperties;
+  try {
+    properties = readProperties(propertiesReader);
+  } catch (error) {
+    throw connectionRefusal('internalError', `cannot decode properties: ${messageOf(error)}`);
+  }
+  if (propertiesReader.remaining === 0) return properties;
+  throw connectionRefusal('internalError', 'cannot decode properties: bytes after the last one');
+}
+
+interface Delivered {
+  /** A queue took it, or somebody who waits for a reply. */
+  readonly isTaken: boolean;
+  /** False: the publisher gets a nack. */
+  readonly isAccepted: boolean;
+}
+
+function delivered(session: ChannelSession, message: Message, routed: readonly MessageQueue[]): Delivered {
+  const fault = session.connection.conditions.publishes.top;
+  if (fault !== undefined) return { isTaken: fault === 'nack', isAccepted: fault !== 'nack' };
+  if (deliverReply(session, message)) return { isTaken: true, isAccepted: true };
+  const { queues, isAccepted } = session.virtualHost.deliver(message, routed);
+  return { isTaken: queues.length > 0, isAccepted };
+}
 
 function returnMessage(session: ChannelSession, message: Message): void {
   const { exchange, routingKey } = message;
@@ -65,12 +113,13 @@ function confirm(session: ChannelSession, tag: number, isAccepted: boolean, cloc
     else confirms.refuse(tag);
     connection.requestFlush();
   };
-  const delay = connection.confirmDelay;
+  const delay = connection.conditions.confirmDelay.top;
   if (delay === undefined) answer();
-  else if (Number.isFinite(delay)) clock.after(delay, answer);
+  else confirms.hold(tag, Number.isFinite(delay) ? clock.after(delay, answer) : undefined);
 }
 
-function assertSize(size: number, limit: number): void {
+/** Throws 406 for a body over max_message_size. */
+export function assertSize(size: number, limit: number): void {
   if (size <= limit) return;
   throw channelRefusal('preconditionFailed', `message size ${size} is larger than configured max size ${limit}`);
 }
@@ -83,17 +132,17 @@ function assertOwnUser(claimed: string | undefined, actual: string): void {
   );
 }
 
-/** The longest time to live, in milliseconds. */
-const longestExpiration = 0xffff_ffff;
+/** The longest time to live, in milliseconds: ten years. */
+const longestExpiration = 315_360_000_000;
 
 function assertExpiration(expiration: string | undefined): void {
   if (expiration === undefined) return;
-  const [, digits, rest = ''] = /^(-?\d+)([^]*)$/.exec(expiration) ?? [];
+  const [, digits, rest = ''] = /^([-+]?\d+)([^]*)$/.exec(expiration) ?? [];
   let reason: string | undefined;
   if (digits === undefined) reason = 'no_integer';
   else if (rest !== '') reason = `{leftover_string,"${rest}"}`;
-  else if (Number(digits) < 0) reason = `{value_negative,${digits}}`;
-  else if (Number(digits) > longestExpiration) reason = `{value_too_large,${digits}}`;
+  else if (Number(digits) < 0) reason = `{value_negative,${Number(digits)}}`;
+  else if (Number(digits) > longestExpiration) reason = `{value_too_large,${Number(digits)}}`;
   if (reason !== undefined) {
     throw channelRefusal('preconditionFailed', `invalid expiration '${expiration}': ${reason}`);
   }

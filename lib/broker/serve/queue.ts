@@ -65,9 +65,10 @@ export const queueHandlers: Handlers<QueueMethods> = {
 };
 
 function look(session: ChannelSession, givenName: string): MessageQueue {
-  const name = session.queueName(givenName);
+  // A passive declare, unlike all else, does not take an empty name for the queue declared last.
+  const name = withoutLineBreaks(givenName);
   session.connection.user.authoriseLook(session.virtualHost, 'queue', name);
-  return session.queue(name);
+  return session.virtualHost.queue(name, session.connection.id);
 }
 
 function declare(session: ChannelSession, fields: MethodFields['queue.declare']): MessageQueue {
@@ -75,8 +76,8 @@ function declare(session: ChannelSession, fields: MethodFields['queue.declare'])
   const givenName = withoutLineBreaks(fields.queue);
   const name = givenName === '' ? generatedName('amq.gen-') : givenName;
   const table = fields.arguments;
+  if (givenName !== '') assertNotReserved(name, 'queue');
   connection.user.authorise(virtualHost, 'configure', 'queue', name);
-  if (givenName !== '' && !virtualHost.findQueue(name)) assertNotReserved(name, 'queue');
   const deadLetterExchange = table['x-dead-letter-exchange'];
   if (typeof deadLetterExchange === 'string') {
     connection.user.authorise(virtualHost, 'read', 'queue', name);
@@ -85,7 +86,8 @@ function declare(session: ChannelSession, fields: MethodFields['queue.declare'])
   return virtualHost.declareQueue(
     {
       name,
-      isDurable: fields.durable,
+      // A queue that lives no longer than its connection is not durable, whatever was asked.
+      isDurable: fields.durable && !fields.exclusive,
       isAutoDelete: fields.autoDelete,
       exclusiveOwner: fields.exclusive ? connection.id : undefined,
       arguments: table,

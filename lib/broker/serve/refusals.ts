@@ -19,6 +19,12 @@ function shortened(text: string): string {
   return bytes.length <= 255 ? text : bytes.toString('utf8', 0, 252).replaceAll('\ufffd', '');
 }
 
+/** What the parser threw: nothing that follows can be read. */
+export function framingRefusal(error: unknown): ReplyError {
+  if (error instanceof ReplyError) return error;
+  return connectionRefusal(error instanceof UnexpectedFrameError ? 'unexpectedFrame' : 'frameError', messageOf(error));
+}
+
 /** Anything that was thrown while a frame was handled, as a refusal. */
 export function refusalOf(error: unknown): ReplyError {
   if (error instanceof ReplyError) return error;

@@ -14,11 +14,13 @@ export const txHandlers: Handlers<'tx.select' | 'tx.commit' | 'tx.rollback'> = {
     const { steps } = transactionOf(session);
     // The steps run outside of the transaction they end.
     session.transaction = undefined;
+    let isComplete = true;
     try {
-      for (const step of steps) step();
+      for (const step of steps) isComplete = step() && isComplete;
     } finally {
       session.transaction = { steps: [], settled: [] };
     }
+    if (!isComplete) throw channelRefusal('preconditionFailed', 'partial tx completion');
     session.send('tx.commit-ok', {});
   },
 

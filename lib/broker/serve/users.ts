@@ -3,6 +3,7 @@
  *
  * Pure; knows RabbitMQ's three permissions and the words it refuses with.
  */
+import { createHash } from 'node:crypto';
 import { channelRefusal } from '../store/reply-error.js';
 import type { VirtualHost } from '../store/virtual-host.js';
 
@@ -16,9 +17,19 @@ export interface Permissions {
   readonly read?: string;
 }
 
+/** A password as RabbitMQ's definitions hold it: https://www.rabbitmq.com/docs/passwords */
+export interface PasswordHash {
+  readonly algorithm: 'sha256' | 'sha512';
+  /** In base64: four bytes of salt, then the hash of salt and password. */
+  readonly hash: string;
+}
+
 export interface UserOptions {
   readonly name: string;
-  readonly password: string;
+  /** Without it, and without `passwordHash`, nobody logs in as this user. */
+  readonly password?: string | undefined;
+  /** Instead of `password`, what RabbitMQ keeps of one. */
+  readonly passwordHash?: PasswordHash | undefined;
   /** Permissions by virtual host. Unless given, the user may do everything everywhere. */
   readonly virtualHosts?: Readonly<Record<string, Permissions>>;
 }
@@ -27,19 +38,19 @@ export type PermissionName = keyof Permissions;
 
 export class User {
   readonly name: string;
-  readonly #password: string;
+  readonly #hasPassword: (password: string) => boolean;
   readonly #virtualHosts: ReadonlyMap<string, Record<PermissionName, RegExp>> | undefined;
 
   constructor(options: UserOptions) {
     this.name = options.name;
-    this.#password = options.password;
+    this.#hasPassword = passwordCheck(options);
     const { virtualHosts } = options;
     this.#virtualHosts =
       virtualHosts && new Map(Object.entries(virtualHosts).map(([name, granted]) => [name, compiled(granted)]));
   }
 
   hasPassword(password: string): boolean {
-    return password === this.#password;
+    return this.#hasPassword(password);
   }
 
   mayOpen(virtualHost: string): boolean {
@@ -68,8 +79,18 @@ export class User {
   }
 }
 
+/** How a password is told to be right; what is known of it stays in here. */
+function passwordCheck({ password: known, passwordHash }: UserOptions): (password: string) => boolean {
+  if (known !== undefined) return (password) => password === known;
+  if (!passwordHash) return () => false;
+  const bytes = Buffer.from(passwordHash.hash, 'base64');
+  const [salt, hash] = [bytes.subarray(0, 4), bytes.subarray(4)];
+  return (password) => createHash(passwordHash.algorithm).update(salt).update(password).digest().equals(hash);
+}
+
 function compiled(granted: Permissions): Record<PermissionName, RegExp> {
-  const expression = (source = '.*'): RegExp => new RegExp(source);
+  // RabbitMQ reads an empty one as "nothing".
+  const expression = (source = '.*'): RegExp => new RegExp(source === '' ? '^$' : source);
   return {
     configure: expression(granted.configure),
     write: expression(granted.write),

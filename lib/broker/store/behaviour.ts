@@ -4,6 +4,15 @@
  * The one place that knows versions: everything else asks for a named behaviour.
  */
 
+import {
+  argumentChecks310,
+  argumentChecks43,
+  knownArguments310,
+  knownArguments43,
+  type ArgumentChecks,
+  type KnownArguments,
+} from './argument-rules.js';
+
 /** A version of RabbitMQ whose behaviour can be emulated. */
 export type EmulatedVersion = '3.10' | '4.3';
 
@@ -18,18 +27,35 @@ export interface Behaviour {
   readonly maximumMessageSize: number;
   /** Delivery limit of quorum queues that set none; undefined: no limit. */
   readonly defaultDeliveryLimit: number | undefined;
-  /** basic.nack with requeue, and basic.recover, count towards the delivery limit; basic.reject always does. */
+  /** basic.nack, and basic.recover, count as a delivery that failed; basic.reject always does. */
   readonly nackCountsAsDelivery: boolean;
-  /** Quorum queues write x-delivery-count from the first delivery on; else from 1 on, beside x-acquired-count. */
-  readonly writesFirstDeliveryCount: boolean;
-  /** A message that was delivered once keeps the redelivered flag wherever it is dead-lettered to. */
+  /** Quorum queues write x-acquired-count; else x-delivery-count with every basic.get, also where it is 0. */
+  readonly countsAcquisitions: boolean;
+  /** A message whose delivery failed keeps the redelivered flag wherever it is dead-lettered to. */
   readonly deadLettersStayRedelivered: boolean;
+  /** basic.qos knows limits of a whole channel; else they are limits of each consumer to come. */
+  readonly permitsGlobalPrefetch: boolean;
+  /** Quorum queues deliver by priority, from 0 to 31, and take 4 for none. */
+  readonly quorumQueuesPrioritise: boolean;
+  /** x-max-length-bytes of quorum queues counts properties too. */
+  readonly quorumQueuesCountProperties: boolean;
+  /** The type of queue as a refusal of basic.get prints it. */
+  readonly quorumName: string;
+  /** A negative x-delivery-limit is none; else no message may come back. */
+  readonly negativeLimitIsNone: boolean;
+  /** x-max-priority is at least this. */
+  readonly leastMaximumPriority: number;
+  /** An expiration is passed on as a plain number, whatever the publisher wrote. */
+  readonly rewritesExpiration: boolean;
   /** The CC header stays where x-dead-letter-routing-key replaces the routing keys. */
   readonly keepsCopiesOfDeadLetters: boolean;
   /** A second declaration without x-queue-type is compared as a classic one. */
   readonly defaultsQueueType: boolean;
-  /** x-queue-mode is checked. */
-  readonly knowsQueueMode: boolean;
+  /** The x-arguments that each type of queue knows, and how they are checked. */
+  readonly knownArguments: KnownArguments;
+  readonly argumentChecks: ArgumentChecks;
+  /** A publish is refused for another user's user_id only when all else is right. */
+  readonly checksUserLast: boolean;
   /** x-death headers that a client wrote are continued by the broker. */
   readonly readsClientDeaths: boolean;
   /** Dead letters carry x-last-death-* headers too. */
@@ -48,11 +74,20 @@ const behaviours: Record<EmulatedVersion, Behaviour> = {
     maximumMessageSize: 128 * 1024 * 1024,
     defaultDeliveryLimit: undefined,
     nackCountsAsDelivery: true,
-    writesFirstDeliveryCount: true,
+    countsAcquisitions: false,
     deadLettersStayRedelivered: false,
+    permitsGlobalPrefetch: true,
+    quorumQueuesPrioritise: false,
+    quorumQueuesCountProperties: false,
+    quorumName: 'quorum',
+    negativeLimitIsNone: false,
+    leastMaximumPriority: 0,
+    rewritesExpiration: false,
     keepsCopiesOfDeadLetters: false,
     defaultsQueueType: false,
-    knowsQueueMode: true,
+    knownArguments: knownArguments310,
+    argumentChecks: argumentChecks310,
+    checksUserLast: false,
     readsClientDeaths: true,
     writesLastDeath: false,
     namesMissingPermission: false,
@@ -65,11 +100,20 @@ const behaviours: Record<EmulatedVersion, Behaviour> = {
     maximumMessageSize: 16 * 1024 * 1024,
     defaultDeliveryLimit: 20,
     nackCountsAsDelivery: false,
-    writesFirstDeliveryCount: false,
+    countsAcquisitions: true,
     deadLettersStayRedelivered: true,
+    permitsGlobalPrefetch: false,
+    quorumQueuesPrioritise: true,
+    quorumQueuesCountProperties: true,
+    quorumName: '<<"quorum">>',
+    negativeLimitIsNone: true,
+    leastMaximumPriority: 1,
+    rewritesExpiration: true,
     keepsCopiesOfDeadLetters: true,
     defaultsQueueType: true,
-    knowsQueueMode: false,
+    knownArguments: knownArguments43,
+    argumentChecks: argumentChecks43,
+    checksUserLast: true,
     readsClientDeaths: false,
     writesLastDeath: true,
     namesMissingPermission: true,

@@ -1,7 +1,8 @@
 /**
  * Whose turn it is: consumers of one queue, by priority, and in rotation among equals.
  *
- * Pure; must not know messages. With a single active consumer only the first that came is asked.
+ * Who is asked and cannot take loses his place, and comes last when he can again, as on RabbitMQ
+ * (rabbit_queue_consumers). With a single active consumer only that one is asked. Pure; must not know messages.
  */
 export interface TurnTaker {
   /** x-priority; higher ones are asked first. */
@@ -13,13 +14,14 @@ export interface TurnTaker {
 interface Level<Taker> {
   readonly priority: number;
   readonly takers: Taker[];
-  next: number;
 }
 
 export class ConsumerTurns<Taker extends TurnTaker> {
   readonly #isSingle: boolean;
-  /** Highest priority first. */
+  /** Those that may be asked; highest priority first, and the one whose turn is next at the head. */
   readonly #levels: Level<Taker>[] = [];
+  /** Those that were asked and could not. */
+  #blocked: Taker[] = [];
   #active: Taker | undefined;
   #count = 0;
 
@@ -32,58 +34,92 @@ export class ConsumerTurns<Taker extends TurnTaker> {
   }
 
   some(predicate: (taker: Taker) => boolean): boolean {
-    return this.#levels.some(({ takers }) => takers.some(predicate));
+    return this.#blocked.some(predicate) || this.#levels.some(({ takers }) => takers.some(predicate));
   }
 
   add(taker: Taker): void {
-    const level = this.#levels.find(({ priority }) => priority === taker.priority);
-    if (level) {
-      level.takers.push(taker);
-    } else {
-      this.#levels.push({ priority: taker.priority, takers: [taker], next: 0 });
-      this.#levels.sort((left, right) => right.priority - left.priority);
-    }
+    this.#append(taker);
     this.#count++;
     this.#active ??= taker;
   }
 
   /** Answers whether it was there. */
   remove(taker: Taker): boolean {
-    const levelIndex = this.#levels.findIndex(({ priority }) => priority === taker.priority);
-    const level = this.#levels[levelIndex];
-    const index = level?.takers.indexOf(taker) ?? -1;
-    if (!level || index < 0) return false;
-    level.takers.splice(index, 1);
-    if (index < level.next) level.next--;
-    if (level.takers.length === 0) this.#levels.splice(levelIndex, 1);
+    const blockedIndex = this.#blocked.indexOf(taker);
+    if (blockedIndex >= 0) this.#blocked.splice(blockedIndex, 1);
+    else if (!this.#takeOut(taker)) return false;
     this.#count--;
-    if (this.#active === taker) this.#active = this.#levels[0]?.takers[0];
+    if (this.#active === taker) this.#active = this.#levels[0]?.takers[0] ?? this.#blocked[0];
     return true;
   }
 
   /** Removes all; answers who they were. */
   clear(): readonly Taker[] {
-    const takers = this.#levels.flatMap((level) => level.takers);
+    const takers = [...this.#levels.flatMap((level) => level.takers), ...this.#blocked];
     this.#levels.length = 0;
+    this.#blocked = [];
     this.#count = 0;
     this.#active = undefined;
     return takers;
   }
 
+  /** Those that can take again come back, each behind all others of its priority. */
+  unblock(): void {
+    if (this.#blocked.length === 0) return;
+    const blocked = this.#blocked;
+    this.#blocked = [];
+    blocked.sort((left, right) => right.priority - left.priority);
+    for (const taker of blocked) {
+      if (taker.canTake()) this.#append(taker);
+      else this.#blocked.push(taker);
+    }
+  }
+
   /** The taker whose turn it is, and moves on; undefined when none can take. */
   next(): Taker | undefined {
-    if (this.#isSingle) return this.#active?.canTake() ? this.#active : undefined;
-    for (const level of this.#levels) {
+    if (this.#isSingle) return this.#nextSingle();
+    for (let level = this.#levels[0]; level; level = this.#levels[0]) {
       const { takers } = level;
-      for (let tried = 0; tried < takers.length; tried++) {
-        const index = (level.next + tried) % takers.length;
-        const taker = takers[index];
-        if (taker?.canTake()) {
-          level.next = index + 1 === takers.length ? 0 : index + 1;
-          return taker;
+      const [taker] = takers;
+      if (taker?.canTake()) {
+        if (takers.length > 1) {
+          takers.shift();
+          takers.push(taker);
         }
+        return taker;
       }
+      takers.shift();
+      if (taker) this.#blocked.push(taker);
+      if (takers.length === 0) this.#levels.shift();
     }
     return undefined;
+  }
+
+  #nextSingle(): Taker | undefined {
+    const active = this.#active;
+    if (!active || this.#blocked.includes(active)) return undefined;
+    if (active.canTake()) return active;
+    if (this.#takeOut(active)) this.#blocked.push(active);
+    return undefined;
+  }
+
+  #append(taker: Taker): void {
+    const level = this.#levels.find(({ priority }) => priority === taker.priority);
+    if (level) {
+      level.takers.push(taker);
+      return;
+    }
+    this.#levels.push({ priority: taker.priority, takers: [taker] });
+    this.#levels.sort((left, right) => right.priority - left.priority);
+  }
+
+  #takeOut(taker: Taker): boolean {
+    const levelIndex = this.#levels.findIndex(({ priority }) => priority === taker.priority);
+    const takers = this.#levels[levelIndex]?.takers ?? [];
+    const index = takers.indexOf(taker);
+    if (index < 0) return false;
+    takers.splice(index, 1);
+    if (takers.length === 0) this.#levels.splice(levelIndex, 1);
+    return true;
   }
 }

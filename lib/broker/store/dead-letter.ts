@@ -5,7 +5,7 @@
  */
 import { TypedField, type FieldTable, type FieldValue } from '../../amqp/protocol/index.js';
 import type { Behaviour } from './behaviour.js';
-import { withProperties, without, type Death, type DeathReason, type Message } from './message.js';
+import { edited, type Death, type DeathReason, type Message } from './message.js';
 
 export interface DeathCircumstances {
   readonly queue: string;
@@ -20,22 +20,23 @@ export interface DeathCircumstances {
 /** The message to publish to the dead-letter exchange. */
 export function deadLetter(message: Message, circumstances: DeathCircumstances, behaviour: Behaviour): Message {
   const { queue, reason, deadLetterExchange, deadLetterRoutingKey } = circumstances;
-  const { expiration, headers = {}, ...properties } = message.properties;
   const known = deathsOf(message, behaviour);
   const deaths = withDeath(known, message, circumstances);
   const dropsCopies = deadLetterRoutingKey !== undefined && !behaviour.keepsCopiesOfDeadLetters;
-  const kept = dropsCopies ? without(headers, 'CC') : headers;
-  const firstDeath: FieldTable =
-    known.length > 0
-      ? {}
-      : { 'x-first-death-exchange': message.exchange, 'x-first-death-queue': queue, 'x-first-death-reason': reason };
+  // An empty x-death that a client wrote counts as one: RabbitMQ then takes it that the first death is told already.
+  const hasDied =
+    known.length > 0 || (behaviour.readsClientDeaths && isEmptyList(message.properties.headers?.['x-death']));
+  const firstDeath: FieldTable = hasDied
+    ? {}
+    : { 'x-first-death-exchange': message.exchange, 'x-first-death-queue': queue, 'x-first-death-reason': reason };
   const lastDeath: FieldTable = behaviour.writesLastDeath
     ? { 'x-last-death-exchange': message.exchange, 'x-last-death-queue': queue, 'x-last-death-reason': reason }
     : {};
   return {
-    ...withProperties(message, {
-      ...properties,
-      headers: { ...kept, 'x-death': deaths.map(encodedDeath), ...firstDeath, ...lastDeath },
+    ...edited(message, {
+      withoutHeaders: dropsCopies ? ['CC'] : [],
+      headers: { 'x-death': deaths.map(encodedDeath), ...firstDeath, ...lastDeath },
+      withoutExpiration: true,
     }),
     exchange: deadLetterExchange,
     routingKey: deadLetterRoutingKey ?? message.routingKey,
@@ -61,12 +62,18 @@ function deathsOf(message: Message, behaviour: Behaviour): readonly Death[] {
   return behaviour.readsClientDeaths && Array.isArray(header) ? header.flatMap(decodedDeath) : [];
 }
 
+const isEmptyList = (value: FieldValue): boolean => Array.isArray(value) && value.length === 0;
+
 /** The same queue and reason again counts up and comes first. */
 function withDeath(known: readonly Death[], message: Message, circumstances: DeathCircumstances): Death[] {
   const { queue, reason, time } = circumstances;
   const before = known.find((death) => death.queue === queue && death.reason === reason);
   const others = known.filter((death) => death !== before);
-  if (before) return [{ ...before, count: before.count + 1 }, ...others];
+  if (before) {
+    const count = before.count + 1;
+    const received = before.received && { received: { ...before.received, count: new TypedField('int64', count) } };
+    return [{ ...before, count, ...received }, ...others];
+  }
   const death: Death = {
     queue,
     reason,
@@ -80,6 +87,7 @@ function withDeath(known: readonly Death[], message: Message, circumstances: Dea
 }
 
 function encodedDeath(death: Death): FieldTable {
+  if (death.received) return death.received;
   return {
     count: new TypedField('int64', death.count),
     reason: death.reason,
@@ -108,6 +116,7 @@ function decodedDeath(entry: FieldValue): Death[] {
       exchange: typeof exchange === 'string' ? exchange : '',
       routingKeys: Array.isArray(keys) ? keys.filter((key): key is string => typeof key === 'string') : [],
       originalExpiration: typeof originalExpiration === 'string' ? originalExpiration : undefined,
+      received: fields,
     },
   ];
 }

@@ -5,7 +5,7 @@
  */
 import type { FieldTable, FieldValue } from '../../amqp/protocol/index.js';
 import { areEqualFields, canonicalTable } from './field-text.js';
-import { matchesTopic, topicWords } from './topic-pattern.js';
+import { TopicTrie } from './topic-trie.js';
 
 export type ExchangeType = 'direct' | 'fanout' | 'topic' | 'headers';
 
@@ -143,23 +143,18 @@ class DirectIndex implements BindingIndex {
 }
 
 class TopicIndex implements BindingIndex {
-  readonly #patterns = new Map<string, { readonly words: readonly string[]; readonly binding: Binding }>();
+  readonly #patterns = new TopicTrie<Binding>();
 
   add(key: string, binding: Binding): void {
-    this.#patterns.set(key, { words: topicWords(binding.routingKey), binding });
+    this.#patterns.add(binding.routingKey, key, binding);
   }
 
-  remove(key: string): void {
-    this.#patterns.delete(key);
+  remove(key: string, binding: Binding): void {
+    this.#patterns.remove(binding.routingKey, key);
   }
 
   *select(routingKeys: readonly string[]): Iterable<Binding> {
-    for (const routingKey of routingKeys) {
-      const words = topicWords(routingKey);
-      for (const pattern of this.#patterns.values()) {
-        if (matchesTopic(pattern.words, words)) yield pattern.binding;
-      }
-    }
+    for (const routingKey of routingKeys) yield* this.#patterns.match(routingKey);
   }
 }
 

@@ -43,10 +43,21 @@ function describedField(value: FieldValue): string {
   return `the value '${plainText(value)}' of type '${typeName(value)}'`;
 }
 
-function plainText(value: FieldValue): string {
-  if (typeof value === 'string') return value;
-  if (typeof value === 'object') return canonicalValue(value);
-  return String(value);
+/** A value as RabbitMQ prints it in a refusal. */
+export function plainText(value: FieldValue): string {
+  return typeof value === 'string' ? value : termText(value);
+}
+
+/** As an Erlang term. */
+function termText(value: FieldValue): string {
+  if (typeof value === 'string') return `<<"${value}">>`;
+  if (value === null || value === undefined) return 'undefined';
+  if (typeof value !== 'object') return String(value);
+  const typed = (item: FieldValue): string => `${typeName(item)},${termText(item)}`;
+  if (Array.isArray(value)) return `[${(value as readonly FieldValue[]).map((item) => `{${typed(item)}}`).join(',')}]`;
+  if (value instanceof Date || value instanceof TypedField || value instanceof Uint8Array) return canonicalValue(value);
+  const entries = Object.entries(value as FieldTable);
+  return `[${entries.map(([name, item]) => `{<<"${name}">>,${typed(item)}}`).join(',')}]`;
 }
 
 /** RabbitMQ's name of a field type. An integer's width on the wire is not known here: it goes by its value. */

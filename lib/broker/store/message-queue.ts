@@ -8,13 +8,16 @@ import type { BrokerClock, ClockTimer } from '../clock.js';
 import type { BrokerEvents, Outcome } from '../events.js';
 import type { Behaviour } from './behaviour.js';
 import { ConsumerTurns, type TurnTaker } from './consumer-turns.js';
-import type { DeathReason, Message, QueuedMessage } from './message.js';
+import { messageOverhead, type MemoryLedger } from './memory-ledger.js';
+import { withDeliveryCounts, type DeathReason, type Message, type QueuedMessage } from './message.js';
 import type { QueueDeclaration, QueueSettings } from './queue-arguments.js';
 import { ReadyList } from './ready-list.js';
 
 export interface QueueConsumer extends TurnTaker {
+  readonly tag: string;
   readonly noAck: boolean;
   readonly isExclusive: boolean;
+  readonly unackedCount: number;
   /** Hands a message over; called only while `canTake` says so. */
   take(queue: MessageQueue, message: QueuedMessage): void;
   /** The queue is gone. */
@@ -26,8 +29,9 @@ export interface QueueHost {
   readonly behaviour: Behaviour;
   readonly events: BrokerEvents;
   readonly clock: BrokerClock;
-  /** Sends a dead message on; answers whether a copy was made. `wasDelivered`: somebody had it before. */
-  deadLetter(queue: MessageQueue, message: Message, reason: DeathReason, wasDelivered: boolean): boolean;
+  readonly memory: MemoryLedger;
+  /** Sends a dead message on; answers whether a copy was made. `failures`: deliveries of it that failed. */
+  deadLetter(queue: MessageQueue, message: Message, reason: DeathReason, failures: number): boolean;
   /** The queue was unused for as long as x-expires allows. */
   expire(queue: MessageQueue): void;
 }
@@ -40,6 +44,9 @@ export class MessageQueue {
   readonly #turns: ConsumerTurns<QueueConsumer>;
   #sequence = 0;
   #unackedCount = 0;
+  #getCount = 0;
+  /** Consumers of a quorum queue that were cancelled, and still hold messages. */
+  readonly #leaving = new Set<QueueConsumer>();
   #isDeleted = false;
   #isPumping = false;
   #expiryTimer: ClockTimer | undefined;
@@ -49,7 +56,12 @@ export class MessageQueue {
     this.declaration = declaration;
     this.settings = settings;
     this.#host = host;
-    this.#ready = new ReadyList(settings.maximumPriority);
+    const isQuorum = settings.type === 'quorum';
+    this.#ready = new ReadyList(
+      settings.maximumPriority,
+      isQuorum,
+      isQuorum && host.behaviour.quorumQueuesCountProperties,
+    );
     this.#turns = new ConsumerTurns(settings.isSingleActiveConsumer);
     this.touch();
   }
@@ -67,16 +79,23 @@ export class MessageQueue {
     return this.#unackedCount;
   }
 
+  /** On quorum queues a basic.get is a consumer until it is settled, and so is one that was cancelled. */
   get consumerCount(): number {
-    return this.#turns.count;
+    if (this.settings.type === 'classic') return this.#turns.count;
+    for (const consumer of this.#leaving) if (consumer.unackedCount === 0) this.#leaving.delete(consumer);
+    return this.#turns.count + this.#getCount + this.#leaving.size;
   }
 
   get isDeleted(): boolean {
     return this.#isDeleted;
   }
 
-  get hasExclusiveConsumer(): boolean {
-    return this.#turns.some((consumer) => consumer.isExclusive);
+  /** Whether a consumer may come; an exclusive one only where no other is, and never to a single active consumer. */
+  mayConsume(isExclusive: boolean): boolean {
+    // RabbitMQ's quorum queues do not know exclusive consumers.
+    if (this.settings.type === 'quorum') return true;
+    if (this.settings.isSingleActiveConsumer) return !isExclusive;
+    return isExclusive ? this.#turns.count === 0 : !this.#turns.some((consumer) => consumer.isExclusive);
   }
 
   get readyMessages(): Iterable<QueuedMessage> {
@@ -85,50 +104,71 @@ export class MessageQueue {
 
   // --- messages in ---------------------------------------------------------------------------------
 
-  /** Takes a message; false when the queue is full and its overflow says to reject. */
-  publish(message: Message, isRedelivered = false): boolean {
+  /** Takes a message; false when the queue is full and its overflow says to reject. `failures`: in other queues. */
+  publish(message: Message, failures = 0): boolean {
     if (this.#isDeleted) return true;
-    this.#dropExpired();
-    const { overflow, maximumLength, maximumBytes, messageTtl } = this.settings;
+    // RabbitMQ takes it that a new message changes the head only where there was none; with priorities that is wrong,
+    // and what expired at the head stays until the next delivery.
+    const hasPriorities = this.#hasPriorities;
+    if (!hasPriorities) this.#dropExpired();
+    const { overflow, messageTtl } = this.settings;
     if (overflow !== 'drop-head' && this.#isFullFor(message)) {
-      if (overflow === 'reject-publish-dlx') this.#host.deadLetter(this, message, 'maxlen', isRedelivered);
+      if (overflow === 'reject-publish-dlx') this.#host.deadLetter(this, message, 'maxlen', failures);
       return false;
     }
-    this.#ready.push({
+    this.#host.memory.add(sizeOf(message));
+    const queued: QueuedMessage = {
       message,
       sequence: this.#sequence++,
-      priority: message.properties.priority ?? 0,
+      priority: message.properties.priority ?? this.settings.defaultPriority,
       expiresAt: expiryOf(message, messageTtl, this.#host.clock),
-      isRedelivered,
-      deliveryCount: 0,
+      isRedelivered: false,
+      deliveryCount: this.settings.type === 'classic' ? failures : 0,
       requeueCount: 0,
+      isHeldByGet: false,
       attempts: 0,
-    });
+    };
+    this.#ready.push(queued);
     this.#deliverReady();
-    if (maximumLength !== undefined || maximumBytes !== undefined) this.#dropOverflow();
+    // RabbitMQ remembers failures in other queues for what waits, not for what goes straight on to a consumer.
+    if (queued.deliveryCount > 0 && queued.attempts === 0) queued.isRedelivered = true;
+    const hasDropped = this.#dropOverflow();
     // After the consumers had their turn: a time to live of 0 means "deliver now or not at all".
-    this.#dropExpired();
+    if (!hasPriorities || hasDropped || this.#ready.length === 1) this.#dropExpired();
     return true;
   }
 
+  get #hasPriorities(): boolean {
+    return this.settings.type === 'classic' && this.settings.maximumPriority > 0;
+  }
+
   #isFullFor(message: Message): boolean {
-    const { maximumLength = Infinity, maximumBytes = Infinity } = this.settings;
+    const { type, maximumLength = Infinity, maximumBytes = Infinity } = this.settings;
+    // A quorum queue takes what makes it too long, and tells publishers then to stop.
+    if (type === 'quorum') return this.#ready.length > maximumLength || this.#ready.byteLength > maximumBytes;
     return this.#ready.length >= maximumLength || this.#ready.byteLength + message.body.length > maximumBytes;
   }
 
-  #dropOverflow(): void {
-    const { maximumLength = Infinity, maximumBytes = Infinity } = this.settings;
+  /** Answers whether anything was dropped. */
+  #dropOverflow(): boolean {
+    const { overflow, maximumLength = Infinity, maximumBytes = Infinity } = this.settings;
+    if (overflow !== 'drop-head') return false;
+    let hasDropped = false;
     while (this.#ready.length > maximumLength || this.#ready.byteLength > maximumBytes) {
       const dropped = this.#ready.shift();
-      if (!dropped) return;
+      if (!dropped) break;
       this.#die(dropped, 'maxlen', 'maxlen');
+      hasDropped = true;
     }
+    return hasDropped;
   }
 
   // --- messages out --------------------------------------------------------------------------------
 
-  /** Gives ready messages to consumers that can take them. */
+  /** Something changed: drops what is too much or too old, and gives the rest to consumers that can take it. */
   pump(): void {
+    this.#turns.unblock();
+    this.#dropOverflow();
     this.#dropExpired();
     this.#deliverReady();
   }
@@ -136,9 +176,15 @@ export class MessageQueue {
   /** Takes the next message without a consumer (basic.get). */
   get(noAck: boolean): QueuedMessage | undefined {
     this.touch();
-    this.#dropExpired();
+    if (!this.#hasPriorities) this.#dropExpired();
     const queued = this.#ready.shift();
     if (queued) this.#handOver(queued, noAck);
+    if (queued && !noAck) {
+      queued.isHeldByGet = true;
+      this.#getCount++;
+    }
+    // What comes to the head now may have expired there: the count that the client reads is without it.
+    this.#dropExpired();
     return queued;
   }
 
@@ -152,6 +198,7 @@ export class MessageQueue {
         if (!queued) return;
         this.#handOver(queued, consumer.noAck);
         consumer.take(this, queued);
+        this.#dropExpired();
       }
     } finally {
       this.#isPumping = false;
@@ -177,23 +224,29 @@ export class MessageQueue {
   // --- settlement ----------------------------------------------------------------------------------
 
   acknowledge(queued: QueuedMessage): void {
-    this.#unackedCount--;
+    this.#release(queued);
     this.#tellSettled(queued, 'ack', false);
   }
 
   /** reject or nack without requeue. */
-  reject(queued: QueuedMessage): void {
-    this.#unackedCount--;
+  reject(queued: QueuedMessage, isFailure: boolean): void {
+    this.#release(queued);
+    queued.requeueCount++;
+    if (isFailure) queued.deliveryCount++;
     this.#die(queued, 'reject', 'rejected');
   }
 
   /**
    * Puts messages back where they were. `isFailure`: the delivery counts against the limit of a quorum queue.
+   * `isAsked`: the client settled it so; a quorum queue without a limit then puts it at its end.
    * The caller pumps when all of its messages are back.
    */
-  requeue(queued: QueuedMessage, isFailure: boolean): void {
-    this.#unackedCount--;
-    if (this.#isDeleted) return;
+  requeue(queued: QueuedMessage, isFailure: boolean, isAsked: boolean): void {
+    this.#release(queued);
+    if (this.#isDeleted) {
+      this.#host.memory.remove(sizeOf(queued.message));
+      return;
+    }
     queued.isRedelivered = true;
     queued.requeueCount++;
     if (isFailure) queued.deliveryCount++;
@@ -202,17 +255,28 @@ export class MessageQueue {
       this.#die(queued, 'delivery_limit', 'delivery_limit');
       return;
     }
-    this.#ready.putBack(queued);
+    if (isAsked && this.settings.type === 'quorum' && deliveryLimit === undefined) this.#ready.push(queued);
+    else this.#ready.putBack(queued);
     this.#tellSettled(queued, 'requeue', false);
   }
 
+  #release(queued: QueuedMessage): void {
+    this.#unackedCount--;
+    if (queued.isHeldByGet) this.#getCount--;
+    queued.isHeldByGet = false;
+  }
+
   #die(queued: QueuedMessage, outcome: Outcome, reason: DeathReason): void {
-    const wasDelivered = queued.isRedelivered || queued.attempts > 0;
-    const isDeadLettered = !this.#isDeleted && this.#host.deadLetter(this, queued.message, reason, wasDelivered);
+    const { countsAcquisitions } = this.#host.behaviour;
+    const isCounted = this.settings.type === 'quorum' && countsAcquisitions;
+    const message = isCounted ? withDeliveryCounts(queued, countsAcquisitions) : queued.message;
+    const { deliveryCount } = queued;
+    const isDeadLettered = !this.#isDeleted && this.#host.deadLetter(this, message, reason, deliveryCount);
     this.#tellSettled(queued, outcome, isDeadLettered);
   }
 
   #tellSettled(queued: QueuedMessage, outcome: Outcome, isDeadLettered: boolean): void {
+    if (outcome !== 'requeue') this.#host.memory.remove(sizeOf(queued.message));
     this.#host.events.tell('settled', () => ({
       virtualHost: this.#host.name,
       queue: this.name,
@@ -234,6 +298,7 @@ export class MessageQueue {
   /** Answers whether the queue is now unused and was declared to go away then. */
   removeConsumer(consumer: QueueConsumer): boolean {
     const wasThere = this.#turns.remove(consumer);
+    if (wasThere && this.settings.type === 'quorum') this.#leaving.add(consumer);
     this.touch();
     return wasThere && this.declaration.isAutoDelete && this.#turns.count === 0;
   }
@@ -242,7 +307,11 @@ export class MessageQueue {
 
   /** Drops what is ready; answers how many. */
   purge(): number {
-    return this.#ready.clear();
+    let bytes = 0;
+    for (const { message } of this.#ready) bytes += sizeOf(message);
+    const count = this.#ready.clear();
+    this.#host.memory.remove(bytes);
+    return count;
   }
 
   /** Ends the queue; answers how many messages went with it, and who consumed it. */
@@ -250,7 +319,9 @@ export class MessageQueue {
     this.#isDeleted = true;
     this.#expiryTimer?.cancel();
     this.#unusedTimer?.cancel();
-    return { messageCount: this.#ready.clear(), consumers: this.#turns.clear() };
+    // RabbitMQ goes through the consumers of a channel in the order of their tags.
+    const consumers = this.#turns.clear().toSorted((left, right) => (left.tag < right.tag ? -1 : 1));
+    return { messageCount: this.purge(), consumers };
   }
 
   /** The queue was used: x-expires starts anew. */
@@ -287,6 +358,10 @@ export class MessageQueue {
       this.pump();
     });
   }
+}
+
+function sizeOf({ body, encodedProperties }: Message): number {
+  return body.length + encodedProperties.length + messageOverhead;
 }
 
 /** The earlier of the queue's and the message's own time to live. */

@@ -6,11 +6,13 @@
  */
 import {
   ByteWriter,
+  TypedField,
   writeProperties,
   type BasicProperties,
   type FieldTable,
   type FieldValue,
 } from '../../amqp/protocol/index.js';
+import { decodedProperties, editProperties, type PropertyEdit } from './encoded-properties.js';
 import { typeName } from './field-text.js';
 import { channelRefusal } from './reply-error.js';
 
@@ -25,6 +27,8 @@ export interface Death {
   readonly routingKeys: readonly string[];
   /** The `expiration` that was taken off the message. */
   readonly originalExpiration: string | undefined;
+  /** The entry as a client wrote it, which is kept but for its count. */
+  readonly received?: Readonly<FieldTable>;
 }
 
 export type DeathReason = 'rejected' | 'expired' | 'maxlen' | 'delivery_limit';
@@ -53,10 +57,12 @@ export interface QueuedMessage {
   /** Milliseconds since 1970; undefined: never. */
   readonly expiresAt: number | undefined;
   isRedelivered: boolean;
-  /** Deliveries that failed, as quorum queues count them. */
+  /** Deliveries that failed, as RabbitMQ counts them. */
   deliveryCount: number;
   /** Times it was put back, for whatever reason. */
   requeueCount: number;
+  /** It was taken by basic.get and is not settled. */
+  isHeldByGet: boolean;
   /** Hand-overs to a consumer or a get, for whoever inspects. */
   attempts: number;
 }
@@ -99,28 +105,32 @@ export function receivedMessage(
   const visibleCopies = copiesOf('CC', headers['CC']);
   const copies = [...visibleCopies, ...copiesOf('BCC', headers['BCC'])];
   if (!('BCC' in headers)) return { ...message, copies, visibleCopies };
-  return { ...withProperties(message, { ...properties, headers: without(headers, 'BCC') }), copies, visibleCopies };
+  return { ...edited(message, { withoutHeaders: ['BCC'] }), copies, visibleCopies };
 }
 
-/** The same message with other properties. */
-export function withProperties(message: Message, properties: Readonly<BasicProperties>): Message {
-  return { ...message, properties, encodedProperties: encodeProperties(properties) };
+/** A message of a quorum queue with the headers that count its deliveries. `isGet`: on its way to a basic.get. */
+export function withDeliveryCounts(queued: QueuedMessage, countsAcquisitions: boolean, isGet = false): Message {
+  const { message, deliveryCount, requeueCount } = queued;
+  const headers: FieldTable = {};
+  if (countsAcquisitions && requeueCount > 0) headers['x-acquired-count'] = new TypedField('int64', requeueCount);
+  if (deliveryCount > 0 || (isGet && !countsAcquisitions)) {
+    headers['x-delivery-count'] = new TypedField('int64', deliveryCount);
+  }
+  // What an earlier queue counted is not this one's.
+  const counted = message.deaths && message.properties.headers?.['x-acquired-count'] !== undefined;
+  if (!counted && Object.keys(headers).length === 0) return message;
+  return edited(message, { headers, ...(counted ? { withoutHeaders: ['x-acquired-count', 'x-delivery-count'] } : {}) });
 }
 
-/** The same message with more headers. */
-export function withHeaders(message: Message, headers: Readonly<FieldTable>): Message {
-  const { properties } = message;
-  return withProperties(message, { ...properties, headers: { ...properties.headers, ...headers } });
+/** The same message with some properties changed; the others stay as the publisher encoded them. */
+export function edited(message: Message, edit: PropertyEdit): Message {
+  const encodedProperties = editProperties(message.encodedProperties, edit);
+  return { ...message, encodedProperties, properties: decodedProperties(encodedProperties) };
 }
 
 /** All routing keys of a message: its own, and those of CC and BCC. */
 export function routingKeysOf(message: Message): readonly string[] {
   return message.copies.length === 0 ? [message.routingKey] : [message.routingKey, ...message.copies];
-}
-
-/** Headers without one of them. */
-export function without(headers: Readonly<FieldTable>, name: string): FieldTable {
-  return Object.fromEntries(Object.entries(headers).filter(([key]) => key !== name));
 }
 
 const noCopies: readonly string[] = [];

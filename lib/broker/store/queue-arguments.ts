@@ -3,12 +3,13 @@
  *
  * Pure; knows RabbitMQ's words for what is wrong with them, not what is done with them.
  */
-import type { FieldTable } from '../../amqp/protocol/index.js';
+import type { FieldTable, FieldValue } from '../../amqp/protocol/index.js';
+import { queueTypeCheck, type KnownArguments, type QueueType } from './argument-rules.js';
 import type { Behaviour } from './behaviour.js';
 import { areEqualFields, describedDifference, typeName } from './field-text.js';
 import { channelRefusal, type ReplyError } from './reply-error.js';
 
-export type QueueType = 'classic' | 'quorum';
+export type { QueueType } from './argument-rules.js';
 
 export type Overflow = 'drop-head' | 'reject-publish' | 'reject-publish-dlx';
 
@@ -22,6 +23,8 @@ export interface QueueSettings {
   readonly maximumBytes: number | undefined;
   readonly overflow: Overflow;
   readonly maximumPriority: number;
+  /** Of messages that have none. */
+  readonly defaultPriority: number;
   readonly deadLetterExchange: string | undefined;
   readonly deadLetterRoutingKey: string | undefined;
   readonly isSingleActiveConsumer: boolean;
@@ -38,127 +41,72 @@ export interface QueueDeclaration {
   readonly arguments: Readonly<FieldTable>;
 }
 
-/** Arguments that two declarations of one queue must agree on, in the order in which RabbitMQ checks them. */
-const comparedArguments = [
-  'x-expires',
-  'x-message-ttl',
-  'x-dead-letter-exchange',
-  'x-dead-letter-routing-key',
-  'x-dead-letter-strategy',
-  'x-max-length',
-  'x-max-length-bytes',
-  'x-overflow',
-  'x-max-priority',
-  'x-single-active-consumer',
-  'x-delivery-limit',
-  'x-queue-type',
-  'x-queue-mode',
-  'x-queue-version',
-] as const;
-
 /** Reads a queue's arguments, or throws the refusal that RabbitMQ answers. */
 export function queueSettings(declaration: QueueDeclaration, vhost: string, behaviour: Behaviour): QueueSettings {
+  const { name } = declaration;
   const table = declaration.arguments;
-  const refuse = (name: string, reason: string): ReplyError =>
-    channelRefusal(
-      'preconditionFailed',
-      `invalid arg '${name}' for queue '${declaration.name}' in vhost '${vhost}': ${reason}`,
-    );
-  const integer = (name: string, least: number): number | undefined => {
-    const value = table[name];
-    if (value === undefined) return undefined;
-    if (typeof value !== 'number' || !Number.isInteger(value)) {
-      throw refuse(name, `"expected integer, got ${typeName(value)}"`);
-    }
-    if (value < least) {
-      throw refuse(name, value === 0 ? '{value_zero,0}' : `{value_negative,${String(value)}}`);
-    }
-    return value;
-  };
-  const text = (name: string): string | undefined => {
-    const value = table[name];
-    if (value === undefined || typeof value === 'string') return value;
-    throw refuse(name, `{unacceptable_type,${typeName(value)}}`);
-  };
-  const type = queueType(text('x-queue-type') ?? 'classic', declaration, vhost);
-  const isSingleActiveConsumer = table['x-single-active-consumer'] ?? false;
-  if (typeof isSingleActiveConsumer !== 'boolean') {
-    throw refuse('x-single-active-consumer', `{unacceptable_type,${typeName(isSingleActiveConsumer)}}`);
-  }
-  const mode = table['x-queue-mode'] ?? 'default';
-  if (behaviour.knowsQueueMode && mode !== 'default' && mode !== 'lazy') {
-    throw refuse('x-queue-mode', `"unsupported queue mode '${mode as string}'"`);
-  }
+  const refuse = (text: string): ReplyError => channelRefusal('preconditionFailed', text);
+  const described = `queue '${name}' in vhost '${vhost}'`;
   const deadLetterExchange = table['x-dead-letter-exchange'];
   if (deadLetterExchange !== undefined && typeof deadLetterExchange !== 'string') {
-    throw channelRefusal(
-      'preconditionFailed',
-      `invalid type '${typeName(deadLetterExchange)}' for arg 'x-dead-letter-exchange' in queue ` +
-        `'${declaration.name}' in vhost '${vhost}'`,
-    );
+    throw refuse(`invalid type '${typeName(deadLetterExchange)}' for arg 'x-dead-letter-exchange' in ${described}`);
   }
-  const deadLetterRoutingKey = text('x-dead-letter-routing-key');
-  if (deadLetterRoutingKey !== undefined && deadLetterExchange === undefined) {
-    throw refuse('x-dead-letter-routing-key', 'routing_key_but_no_dlx_defined');
-  }
-  const overflow = text('x-overflow') ?? 'drop-head';
-  if (!isOverflow(overflow)) throw refuse('x-overflow', `invalid_overflow`);
-  const maximumPriority = integer('x-max-priority', 0);
-  if (maximumPriority !== undefined && maximumPriority > 255) {
-    throw refuse('x-max-priority', `{max_value_exceeded,${String(maximumPriority)}}`);
-  }
-  const limit = integer('x-delivery-limit', -Infinity) ?? behaviour.defaultDeliveryLimit;
+  const type = checkedArguments(declaration, vhost, behaviour);
+  if (type === 'quorum') assertReplicable(declaration, described);
+  const deadLetterRoutingKey = table['x-dead-letter-routing-key'];
+  const overflow = table['x-overflow'];
+  const integer = (argument: string): number | undefined => {
+    const value = table[argument];
+    return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : undefined;
+  };
+  const limit = integer('x-delivery-limit') ?? behaviour.defaultDeliveryLimit;
   return {
     type,
-    messageTtl: integer('x-message-ttl', 0),
-    expires: integer('x-expires', 1),
-    maximumLength: integer('x-max-length', 0),
-    maximumBytes: integer('x-max-length-bytes', 0),
-    overflow,
-    maximumPriority: type === 'quorum' ? 0 : (maximumPriority ?? 0),
+    messageTtl: integer('x-message-ttl'),
+    expires: integer('x-expires'),
+    maximumLength: integer('x-max-length'),
+    maximumBytes: integer('x-max-length-bytes'),
+    overflow: overflowOf(overflow, type),
+    ...priorities(type, integer('x-max-priority'), behaviour),
     deadLetterExchange,
-    deadLetterRoutingKey,
-    isSingleActiveConsumer,
-    deliveryLimit: type === 'quorum' && limit !== undefined && limit >= 0 ? limit : undefined,
+    deadLetterRoutingKey: typeof deadLetterRoutingKey === 'string' ? deadLetterRoutingKey : undefined,
+    isSingleActiveConsumer: table['x-single-active-consumer'] === true,
+    deliveryLimit: type === 'classic' || (behaviour.negativeLimitIsNone && (limit ?? 0) < 0) ? undefined : limit,
   };
 }
 
-function queueType(type: string, declaration: QueueDeclaration, vhost: string): QueueType {
-  const { name } = declaration;
-  if (type === 'classic') {
-    refuseArgumentsOfOthers(classicLacks, 'rabbit_classic_queue', declaration, vhost);
-    return type;
+/** Throws where an argument is wrong, or one that queues of this type do not know. What no type knows is taken. */
+function checkedArguments(declaration: QueueDeclaration, vhost: string, behaviour: Behaviour): QueueType {
+  const table = declaration.arguments;
+  const described = `queue '${declaration.name}' in vhost '${vhost}'`;
+  const refuse = (argument: string, reason: string): ReplyError =>
+    channelRefusal('preconditionFailed', `invalid arg '${argument}' for ${described}${reason}`);
+  const type = table['x-queue-type'] === undefined ? 'classic' : table['x-queue-type'];
+  const wrongType = queueTypeCheck(type, table);
+  if (wrongType !== undefined || typeof type !== 'string') throw refuse('x-queue-type', `: ${wrongType ?? ''}`);
+  const known = behaviour.knownArguments;
+  const knownHere = known[type as keyof KnownArguments];
+  for (const [argument, check] of behaviour.argumentChecks) {
+    if (table[argument] === undefined || !knownHere.includes(argument)) continue;
+    const reason = check(table[argument], table);
+    if (reason !== undefined) throw refuse(argument, `: ${reason}`);
   }
-  if (type !== 'quorum') {
-    throw channelRefusal(
-      'preconditionFailed',
-      `invalid arg 'x-queue-type' for queue '${name}' in vhost '${vhost}': "unsupported queue type '${type}'"`,
-    );
-  }
-  const refuse = (property: string): ReplyError =>
-    channelRefusal('preconditionFailed', `invalid property '${property}' for queue '${name}' in vhost '${vhost}'`);
-  if (!declaration.isDurable) throw refuse('non-durable');
-  if (declaration.isAutoDelete) throw refuse('auto-delete');
-  if (declaration.exclusiveOwner !== undefined) throw refuse('exclusive-owner');
-  refuseArgumentsOfOthers(quorumLacks, 'rabbit_quorum_queue', declaration, vhost);
-  return type;
+  const knownAnywhere = Object.values(known).flat() as string[];
+  const names = Object.keys(table);
+  // Where RabbitMQ puts the type in that was not said, it sorts the others.
+  if (behaviour.defaultsQueueType && table['x-queue-type'] === undefined) names.sort();
+  const foreign = names.find((name) => knownAnywhere.includes(name) && !knownHere.includes(name));
+  if (foreign !== undefined) throw refuse(foreign, ` of queue type rabbit_${type}_queue`);
+  if (type === 'stream') throw refuse('x-queue-type', ': the embedded broker has no streams');
+  return type as QueueType;
 }
 
-const ofStreams = ['x-max-age', 'x-stream-max-segment-size-bytes', 'x-initial-cluster-size'];
-const classicLacks = [
-  ...['x-delivery-limit', 'x-dead-letter-strategy', 'x-quorum-initial-group-size'],
-  ...['x-max-in-memory-length', 'x-max-in-memory-bytes', ...ofStreams],
-];
-const quorumLacks = ['x-max-priority', 'x-queue-mode', ...ofStreams];
-
-/** What only queues of another type know; what no queue knows is taken. */
-function refuseArgumentsOfOthers(lacks: readonly string[], type: string, of: QueueDeclaration, vhost: string): void {
-  const argument = lacks.find((name) => of.arguments[name] !== undefined);
-  if (argument === undefined) return;
-  throw channelRefusal(
-    'preconditionFailed',
-    `invalid arg '${argument}' for queue '${of.name}' in vhost '${vhost}' of queue type ${type}`,
-  );
+function assertReplicable(declaration: QueueDeclaration, described: string): void {
+  const refuse = (property: string): ReplyError =>
+    channelRefusal('preconditionFailed', `invalid property '${property}' for ${described}`);
+  if (declaration.isAutoDelete) throw refuse('auto-delete');
+  if (declaration.exclusiveOwner !== undefined) throw refuse('exclusive-owner');
+  if (!declaration.isDurable) throw refuse('non-durable');
 }
 
 /** Throws RabbitMQ's refusal where a second declaration differs; the first argument that does is the one named. */
@@ -176,9 +124,8 @@ export function assertSameQueue(
   if (current.isAutoDelete !== received.isAutoDelete) {
     throw differs('auto_delete', `'${received.isAutoDelete}'`, `'${current.isAutoDelete}'`);
   }
-  const isQuorum = current.arguments['x-queue-type'] === 'quorum';
-  for (const argument of comparedArguments) {
-    if (argument === 'x-delivery-limit' && !isQuorum) continue;
+  const type = current.arguments['x-queue-type'] === 'quorum' ? 'quorum' : 'classic';
+  for (const argument of behaviour.knownArguments[type]) {
     const was = received.arguments[argument];
     const is = current.arguments[argument];
     const implied = argument === 'x-queue-type' ? 'classic' : undefined;
@@ -197,6 +144,22 @@ export function inequivalent(argument: string, entity: string, received: string,
   );
 }
 
-function isOverflow(value: string): value is Overflow {
-  return value === 'drop-head' || value === 'reject-publish' || value === 'reject-publish-dlx';
+function priorities(
+  type: QueueType,
+  maximum: number | undefined,
+  behaviour: Behaviour,
+): Pick<QueueSettings, 'maximumPriority' | 'defaultPriority'> {
+  if (type === 'quorum') {
+    return behaviour.quorumQueuesPrioritise
+      ? { maximumPriority: 31, defaultPriority: 4 }
+      : { maximumPriority: 0, defaultPriority: 0 };
+  }
+  const maximumPriority = maximum === undefined ? 0 : Math.max(maximum, behaviour.leastMaximumPriority);
+  return { maximumPriority, defaultPriority: 0 };
+}
+
+/** Quorum queues take `reject-publish-dlx`, and do as if it had not been said. */
+function overflowOf(value: FieldValue, type: QueueType): Overflow {
+  if (value === 'reject-publish') return value;
+  return value === 'reject-publish-dlx' && type === 'classic' ? value : 'drop-head';
 }

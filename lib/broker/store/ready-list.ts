@@ -65,10 +65,19 @@ class Ring {
 export class ReadyList {
   /** One ring for each priority, the highest last; a plain queue has one. */
   readonly #rings: Ring[];
+  /** What was put back, where that goes before all else; undefined: it goes back where it was. */
+  #returns: Ring | undefined;
+  readonly #countsProperties: boolean;
   #length = 0;
   #byteLength = 0;
 
-  constructor(maximumPriority: number) {
+  /**
+   * `returnsGoFirst`: as in quorum queues, in the order in which they come back. `countsProperties`: bytes are those
+   * of the properties too.
+   */
+  constructor(maximumPriority: number, returnsGoFirst = false, countsProperties = false) {
+    this.#countsProperties = countsProperties;
+    this.#returns = returnsGoFirst ? new Ring() : undefined;
     this.#rings = Array.from({ length: maximumPriority + 1 }, () => new Ring());
   }
 
@@ -76,7 +85,7 @@ export class ReadyList {
     return this.#length;
   }
 
-  /** Bytes of all bodies. */
+  /** Bytes of all bodies, and of properties where they count. */
   get byteLength(): number {
     return this.#byteLength;
   }
@@ -91,9 +100,10 @@ export class ReadyList {
     this.#count(message, 1);
   }
 
-  /** Puts a message back to where its sequence belongs. */
+  /** Puts a message back to where its sequence belongs, or before all others. */
   putBack(message: QueuedMessage): void {
-    this.#ringOf(message)?.putBack(message);
+    if (this.#returns) this.#returns.push(message);
+    else this.#ringOf(message)?.putBack(message);
     this.#count(message, 1);
   }
 
@@ -107,6 +117,7 @@ export class ReadyList {
   clear(): number {
     const count = this.#length;
     this.#rings.forEach((_, index) => (this.#rings[index] = new Ring()));
+    if (this.#returns) this.#returns = new Ring();
     this.#length = 0;
     this.#byteLength = 0;
     return count;
@@ -114,12 +125,14 @@ export class ReadyList {
 
   /** In the order in which they would be delivered. */
   *[Symbol.iterator](): Generator<QueuedMessage> {
+    yield* this.#returns ?? [];
     for (let index = this.#rings.length - 1; index >= 0; index--) yield* this.#rings[index] ?? [];
   }
 
-  #count(message: QueuedMessage, sign: 1 | -1): void {
+  #count(queued: QueuedMessage, sign: 1 | -1): void {
     this.#length += sign;
-    this.#byteLength += sign * message.message.body.length;
+    const { body, encodedProperties } = queued.message;
+    this.#byteLength += sign * (body.length + (this.#countsProperties ? encodedProperties.length : 0));
   }
 
   #ringOf(message: QueuedMessage): Ring | undefined {
@@ -128,6 +141,7 @@ export class ReadyList {
 
   #highest(): Ring | undefined {
     if (this.#length === 0) return undefined;
+    if (this.#returns && this.#returns.length > 0) return this.#returns;
     for (let index = this.#rings.length - 1; index >= 0; index--) {
       const ring = this.#rings[index];
       if (ring && ring.length > 0) return ring;

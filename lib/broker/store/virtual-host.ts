@@ -8,11 +8,12 @@ import type { BrokerEvents } from '../events.js';
 import type { Behaviour } from './behaviour.js';
 import { deadLetter, isDeadLetterCycle } from './dead-letter.js';
 import { Exchange, isMatchMode, type Binding, type ExchangeDeclaration } from './exchange.js';
-import { areEqualFields, describedDifference } from './field-text.js';
+import { areEqualFields, describedDifference, plainText, typeName } from './field-text.js';
+import type { MemoryLedger } from './memory-ledger.js';
 import type { DeathReason, Message } from './message.js';
 import { MessageQueue, type QueueConsumer, type QueueHost } from './message-queue.js';
 import { assertSameQueue, inequivalent, queueSettings, type QueueDeclaration } from './queue-arguments.js';
-import { channelRefusal, type ReplyError } from './reply-error.js';
+import { channelRefusal, connectionRefusal, type ReplyError } from './reply-error.js';
 import { routeMessage } from './routing.js';
 
 /** Who answers direct replies: a channel that consumes amq.rabbitmq.reply-to. */
@@ -44,12 +45,15 @@ export class VirtualHost implements QueueHost {
   readonly directReplies = new Map<string, DirectReplyTarget>();
   readonly #exchanges = new Map<string, Exchange>();
   readonly #queues = new Map<string, MessageQueue>();
+  /** Dead letters that wait until the message under way is in all its queues; undefined: none is. */
+  #deadLetters: (() => void)[] | undefined;
 
   constructor(
     readonly name: string,
     readonly behaviour: Behaviour,
     readonly events: BrokerEvents,
     readonly clock: BrokerClock,
+    readonly memory: MemoryLedger,
   ) {
     for (const { name: exchange, type } of predeclared) {
       const flags = { isDurable: true, isAutoDelete: false, isInternal: false, arguments: {} };
@@ -141,7 +145,9 @@ export class VirtualHost implements QueueHost {
     if (source.declaration.type === 'headers' && mode !== undefined && !isMatchMode(mode)) {
       throw channelRefusal(
         'preconditionFailed',
-        `Invalid x-match field value <<"${mode as string}">>; expected all, any, all-with-x, or any-with-x`,
+        typeof mode === 'string'
+          ? `Invalid x-match field value <<"${mode}">>; expected all, any, all-with-x, or any-with-x`
+          : `Invalid x-match field type ${typeName(mode)} (value ${plainText(mode)}); expected longstr`,
       );
     }
     source.bind(binding);
@@ -186,6 +192,13 @@ export class VirtualHost implements QueueHost {
 
   deleteQueue(queue: MessageQueue, conditions: { ifUnused?: boolean; ifEmpty?: boolean } = {}): QueueDeletion {
     const described = `queue '${queue.name}' in vhost '${this.name}'`;
+    if (queue.settings.type === 'quorum' && (conditions.ifUnused || conditions.ifEmpty)) {
+      const flag = conditions.ifUnused ? 'if-unused' : 'if-empty';
+      throw connectionRefusal(
+        'notImplemented',
+        `cannot delete ${described}. queue.delete operations with ${flag} flag set are not supported by quorum queues`,
+      );
+    }
     if (conditions.ifUnused && queue.consumerCount > 0) {
       throw channelRefusal('preconditionFailed', `${described} in use`);
     }
@@ -218,10 +231,18 @@ export class VirtualHost implements QueueHost {
 
   // --- messages ------------------------------------------------------------------------------------
 
-  publish(exchange: Exchange, message: Message): PublishResult {
-    const queues = routeMessage(this, exchange, message);
+  /** The queues that take the message, as bindings are now. */
+  route(exchange: Exchange, message: Message): MessageQueue[] {
+    return routeMessage(this, exchange, message);
+  }
+
+  /** Puts a message into queues that were found for it; those that are gone since take nothing. */
+  deliver(message: Message, routed: readonly MessageQueue[]): PublishResult {
+    const queues = routed.filter(({ isDeleted }) => !isDeleted);
     let isAccepted = true;
-    for (const queue of queues) isAccepted = queue.publish(message) && isAccepted;
+    this.#whole(() => {
+      for (const queue of queues) isAccepted = queue.publish(message) && isAccepted;
+    });
     this.events.tell('published', () => ({
       virtualHost: this.name,
       exchange: message.exchange,
@@ -232,7 +253,7 @@ export class VirtualHost implements QueueHost {
     return { queues, isAccepted };
   }
 
-  deadLetter(queue: MessageQueue, message: Message, reason: DeathReason, wasDelivered: boolean): boolean {
+  deadLetter(queue: MessageQueue, message: Message, reason: DeathReason, failures: number): boolean {
     const { deadLetterExchange, deadLetterRoutingKey } = queue.settings;
     const exchange = deadLetterExchange === undefined ? undefined : this.#exchanges.get(deadLetterExchange);
     if (deadLetterExchange === undefined || !exchange) return false;
@@ -247,8 +268,27 @@ export class VirtualHost implements QueueHost {
     const targets = routeMessage(this, exchange, dead).filter(
       (target) => reason === 'rejected' || !isDeadLetterCycle(dead, target.name),
     );
-    const isRedelivered = wasDelivered && this.behaviour.deadLettersStayRedelivered;
-    for (const target of targets) target.publish(dead, isRedelivered);
+    const kept = this.behaviour.deadLettersStayRedelivered ? failures : 0;
+    const put = (): void => {
+      for (const target of targets) target.publish(dead, kept);
+    };
+    if (this.#deadLetters) this.#deadLetters.push(put);
+    else this.#whole(put);
     return targets.length > 0;
+  }
+
+  /** What dies while a message is put into its queues goes on when it is in all of them, as on RabbitMQ. */
+  #whole(action: () => void): void {
+    if (this.#deadLetters) {
+      action();
+      return;
+    }
+    const deadLetters: (() => void)[] = (this.#deadLetters = []);
+    try {
+      action();
+      for (let next = deadLetters.shift(); next; next = deadLetters.shift()) next();
+    } finally {
+      this.#deadLetters = undefined;
+    }
   }
 }

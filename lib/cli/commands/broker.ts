@@ -1,6 +1,7 @@
 /** `leveret broker`: serves the embedded broker in the foreground. Loads neither Nest nor the client. */
+import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { EmbeddedBroker, type BrokerOptions, type EmulatedVersion } from '../../broker/index.js';
+import { EmbeddedBroker, type BrokerOptions, type EmulatedVersion, type UserOptions } from '../../broker/index.js';
 import { CommandError, type Command } from '../command.js';
 
 const help = `Usage: leveret broker [options]
@@ -9,73 +10,158 @@ Starts an AMQP 0-9-1 broker for tests and local development: in memory, on one n
 Prints its URL on the first line, and serves until Ctrl-C.
 
 Options:
-  --port N        TCP port, 0 for any free one (default 5672)
-  --host H        address to listen on (default 127.0.0.1)
-  --emulate V     RabbitMQ version to behave as: 3.10 or 4.3 (default 4.3)
-  -h, --help      show this
+  --port N            TCP port, 0 for any free one (default 5672; with TLS 5671)
+  --host H            address to listen on (default 127.0.0.1: this machine alone)
+  --emulate V         RabbitMQ version to behave as: 3.10 or 4.3 (default 4.3)
+  --users FILE        users beside guest/guest, as JSON: [{ "name": "shop", "password": "...",
+                      "virtualHosts": { "/": { "configure": ".*", "write": ".*", "read": ".*" } } }]
+                      Without virtualHosts a user may do everything. One named guest replaces guest/guest
+  --definitions FILE  RabbitMQ's definitions, as "rabbitmqctl export_definitions FILE" writes them: virtual hosts,
+                      users, permissions, exchanges, queues, bindings
+  --tls-cert FILE     serve TLS with this certificate (PEM, with its chain); needs --tls-key
+  --tls-key FILE      its private key (PEM, without a passphrase)
+  --tls-ca FILE       refuse clients without a certificate of this authority (PEM)
+  --log               print each method to standard error: time, connection, > to the broker or < from it, channel,
+                      name, fields; of bodies the size alone, and no password
+  -h, --help          show this
+
+Examples:
+  leveret broker                                     a broker at amqp://guest:guest@127.0.0.1:5672
+  leveret broker --port 0 --log                      any free port, and what is said on it
+  leveret broker --definitions definitions.json      with the queues of production
+  leveret broker --tls-cert cert.pem --tls-key key.pem
+
+Exit code: 0 stopped by Ctrl-C or SIGTERM; 1 it cannot start: a port that is taken, a file that cannot be read or is
+wrong; 2 a wrong call.
 `;
 
 export const brokerCommand: Command = async (options) => {
-  const { help: asksForHelp, ...values } = read(options);
-  if (asksForHelp) {
+  const values = read(options);
+  if (values.help) {
     process.stdout.write(help);
     return;
   }
+  const tls = await tlsOf(values);
   const broker = await start({
-    port: portOf(values.port),
+    port: portOf(values.port, tls === undefined ? '5672' : '5671'),
     host: values.host,
     emulate: versionOf(values.emulate),
+    users: values.users === undefined ? undefined : ((await readJson('--users', values.users)) as UserOptions[]),
+    definitions: values.definitions === undefined ? undefined : await readJson('--definitions', values.definitions),
+    tls,
   });
+  if (values.log) await log(broker);
+  if (broker.url.includes('guest:guest@') && !isLoopback(values.host)) {
+    process.stderr.write(
+      'leveret: broker: warning: others can reach this broker, and guest/guest may do everything on it; ' +
+        'give guest another password with --users\n',
+    );
+  }
+  // Who reads the URL may end it at once.
+  const ending = interrupted();
   process.stdout.write(`${broker.url}\n`);
-  await interrupted();
+  await ending;
   await broker.stop();
 };
 
-function read(options: string[]): { port?: string; host?: string; emulate?: string; help?: boolean } {
+/** Loaded only when it is asked for. */
+async function log(broker: EmbeddedBroker): Promise<void> {
+  const { logLine } = await import('./broker-log.js');
+  broker.on('method', (event) => {
+    process.stderr.write(`${logLine(event, new Date())}\n`);
+  });
+}
+
+// --- what is asked for ----------------------------------------------------------------------------
+
+const text = { type: 'string' } as const;
+const known = {
+  ...{ port: text, host: text, emulate: text, users: text, definitions: text },
+  ...{ 'tls-cert': text, 'tls-key': text, 'tls-ca': text },
+  log: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+type Values = ReturnType<typeof parseArgs<{ options: typeof known }>>['values'];
+
+function read(options: string[]): Values {
   try {
-    const { values } = parseArgs({
-      args: options,
-      options: {
-        port: { type: 'string' },
-        host: { type: 'string' },
-        emulate: { type: 'string' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    });
-    return values;
+    return parseArgs({ args: options, options: known }).values;
   } catch (error) {
-    throw new CommandError(
-      2,
-      `broker: ${error instanceof Error ? (error.message.split('. ')[0] ?? '') : String(error)}`,
-    );
+    throw new CommandError(2, `broker: ${messageOf(error).split('. ')[0] ?? ''}`);
   }
 }
 
-function portOf(text = '5672'): number {
-  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
-  throw new CommandError(2, `broker: --port must be a number from 0 to 65535, not "${text}"`);
+function portOf(given: string | undefined, otherwise: string): number {
+  const port = given ?? otherwise;
+  if (/^\d{1,5}$/.test(port) && Number(port) <= 65_535) return Number(port);
+  throw new CommandError(2, `broker: --port must be a number from 0 to 65535, not "${port}"`);
 }
 
-function versionOf(text = '4.3'): EmulatedVersion {
-  if (text === '3.10' || text === '4.3') return text;
-  throw new CommandError(2, `broker: --emulate must be 3.10 or 4.3, not "${text}"`);
+function versionOf(version = '4.3'): EmulatedVersion {
+  if (version === '3.10' || version === '4.3') return version;
+  throw new CommandError(2, `broker: --emulate must be 3.10 or 4.3, not "${version}"`);
 }
+
+async function tlsOf(values: Values): Promise<BrokerOptions['tls']> {
+  const { 'tls-cert': cert, 'tls-key': key, 'tls-ca': ca } = values;
+  if (cert === undefined && key === undefined && ca === undefined) return undefined;
+  if (cert === undefined || key === undefined) {
+    throw new CommandError(2, 'broker: TLS needs both --tls-cert and --tls-key');
+  }
+  return {
+    cert: await readText('--tls-cert', cert),
+    key: await readText('--tls-key', key),
+    ...(ca === undefined ? {} : { ca: await readText('--tls-ca', ca), requestCert: true, rejectUnauthorized: true }),
+  };
+}
+
+async function readText(option: string, file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw new CommandError(1, `broker: ${option}: cannot read ${file}: ${messageOf(error)}`);
+  }
+}
+
+async function readJson(option: string, file: string): Promise<unknown> {
+  const content = await readText(option, file);
+  try {
+    return JSON.parse(content.replace(/^\ufeff/, '')) as unknown;
+  } catch {
+    // What JSON.parse says repeats a piece of the file, which may hold passwords.
+    throw new CommandError(1, `broker: ${option}: ${file} is no JSON`);
+  }
+}
+
+// --- the start and the end ------------------------------------------------------------------------
 
 async function start(options: BrokerOptions): Promise<EmbeddedBroker> {
   try {
     return await EmbeddedBroker.start(options);
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
     const where = `${options.host ?? '127.0.0.1'}:${String(options.port)}`;
     if (code === 'EADDRINUSE') {
       throw new CommandError(1, `broker: ${where} is taken; choose another with --port, or --port 0 for any free one`);
     }
     if (code === 'EACCES') throw new CommandError(1, `broker: not allowed to listen on ${where}`);
-    throw new CommandError(
-      1,
-      `broker: cannot listen on ${where}: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    // ERR_SSL_...: a certificate or a key that is none, or that do not belong together.
+    if (code.startsWith('ERR_SSL_') || code.startsWith('ERR_OSSL_')) {
+      throw new CommandError(1, `broker: certificate and key cannot be used: ${messageOf(error)}`);
+    }
+    const name = error instanceof Error ? error.name : '';
+    const isOurs = name === 'ArgumentError' || name === 'DefinitionsError';
+    throw new CommandError(1, `broker: ${isOurs ? '' : `cannot listen on ${where}: `}${messageOf(error)}`);
   }
+}
+
+function isLoopback(host = '127.0.0.1'): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Resolves at the first SIGINT or SIGTERM. */

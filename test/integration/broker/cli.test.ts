@@ -1,10 +1,15 @@
 /** `npx leveret broker`, as a program of its own. */
 import amqp from 'amqplib';
+import { connect } from 'leveret/amqp';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { rejection } from '../../support/waiting.js';
 
 const main = fileURLToPath(new URL('../../../lib/cli/main.ts', import.meta.url));
 
@@ -76,6 +81,136 @@ describe('leveret broker', () => {
   it('helps', async () => {
     const { code, stdout } = await finished(leveret('broker', '--help'));
     expect(code).toBe(0);
-    expect(stdout).toContain('--emulate');
+    for (const option of ['--emulate', '--users', '--definitions', '--tls-ca', '--log', 'Examples', 'Exit code']) {
+      expect(stdout).toContain(option);
+    }
   }, 30_000);
+});
+
+describe('leveret broker with more', () => {
+  const password = 'a-password-that-nobody-says';
+  let directory: string;
+
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'leveret-broker-'));
+  });
+
+  afterAll(async () => {
+    await rm(directory, { recursive: true });
+  });
+
+  async function file(name: string, content: unknown): Promise<string> {
+    const path = join(directory, name);
+    await writeFile(path, typeof content === 'string' ? content : JSON.stringify(content));
+    return path;
+  }
+
+  /** Runs it while `use` does, and answers how it ended. */
+  async function serving(options: string[], use: (url: string) => Promise<void>): Promise<Finished> {
+    const child = leveret('broker', '--port', '0', ...options);
+    const ended = finished(child);
+    try {
+      if (!child.stdout) throw new Error('no output');
+      const [url] = (await once(createInterface(child.stdout), 'line')) as [string];
+      await use(url);
+    } finally {
+      child.kill('SIGTERM');
+    }
+    return await ended;
+  }
+
+  it('users and definitions out of files', async () => {
+    const users = await file('users.json', [{ name: 'shop', password, virtualHosts: { '/': { configure: '^$' } } }]);
+    const definitions = await file('definitions.json', {
+      vhosts: [{ name: '/' }, { name: 'v' }],
+      queues: [{ name: 'orders', vhost: '/', durable: true, auto_delete: false, arguments: {} }],
+    });
+    const options = ['--users', users, '--definitions', definitions, '--log'];
+    const { code, stderr } = await serving(options, async (url) => {
+      const connection = await connect(url.replace('guest:guest@', ''), {
+        ...{ username: 'shop', password, connectionName: 'a\u001b[31mname' },
+      });
+      const channel = await connection.openChannel({ confirm: true });
+      await channel.publish('', 'orders', 'a body that nobody says', { headers: { note: 'x' } });
+      expect(await channel.queueExists('orders')).toBe(true);
+      await connection.updateSecret(`another-${password}`, 'a reason');
+      await connection.close();
+    });
+    expect(code).toBe(0);
+    const lines = stderr.trimEnd().split('\n');
+    expect(lines).toContainEqual(expect.stringMatching(/^[\d:.]{12} #1 \S+ < 0 connection\.start versionMinor=9 /));
+    expect(lines).toContainEqual(
+      expect.stringMatching(/ > 0 connection\.start-ok .*mechanism="PLAIN" response=hidden/),
+    );
+    expect(lines).toContainEqual(
+      expect.stringMatching(/^[\d:.]{12} #1 "a\\u001b\[31mname" > 1 basic\.publish routingKey="orders" body=23 bytes$/),
+    );
+    expect(lines).toContainEqual(expect.stringMatching(/ < 1 basic\.ack deliveryTag=1$/));
+    expect(stderr).not.toContain(password);
+    expect(stderr).not.toContain('nobody says');
+    expect(stderr).not.toContain('\u001b');
+  }, 30_000);
+
+  it('TLS, with client certificates by choice', async () => {
+    const certificates = process.env['LEVERET_TEST_TLS_DIRECTORY'];
+    if (certificates === undefined) throw new Error('needs openssl: LEVERET_TEST_TLS_DIRECTORY is not set');
+    const at = (name: string): string => join(certificates, name);
+    const ca = await readFile(at('ca.pem'));
+    const options = ['--tls-cert', at('server.pem'), '--tls-key', at('server.key'), '--tls-ca', at('ca.pem')];
+    const { code, stderr } = await serving(options, async (url) => {
+      expect(url).toMatch(/^amqps:/);
+      expect(await rejection(connect(url, { tls: { ca, servername: 'localhost' } }))).toMatchObject({
+        name: 'TlsError',
+      });
+      const tls = {
+        ca,
+        servername: 'localhost',
+        cert: await readFile(at('client.pem')),
+        key: await readFile(at('client.key')),
+      };
+      await (await connect(url, { tls })).close();
+    });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  }, 30_000);
+
+  it('warns where others can reach guest/guest, and not where guest has another password', async () => {
+    expect((await serving(['--host', '0.0.0.0'], () => Promise.resolve())).stderr).toMatch(
+      /guest\/guest may do everything/,
+    );
+    const users = await file('guest.json', [{ name: 'guest', password }]);
+    expect((await serving(['--host', '0.0.0.0', '--users', users], () => Promise.resolve())).stderr).toBe('');
+  }, 30_000);
+
+  it.each<[string, string[], string | undefined, number, RegExp]>([
+    ['a file that is not there', ['--users', 'FILE'], undefined, 1, /--users: cannot read .*ENOENT/],
+    ['a file that is no JSON', ['--users', 'FILE'], `[{"password":"${password}",}]`, 1, /--users: .* is no JSON$/m],
+    [
+      'users that are none',
+      ['--users', 'FILE'],
+      `[{"name":"u","password":["${password}"]}]`,
+      1,
+      /users\[0\]\.password: must be a string/,
+    ],
+    ['definitions that are none', ['--definitions', 'FILE'], '{"queues":[{}]}', 1, /queues\[0\]\.name: is missing/],
+    ['a certificate alone', ['--tls-cert', 'FILE'], 'x', 2, /TLS needs both --tls-cert and --tls-key/],
+    [
+      'a certificate that is none',
+      ['--tls-cert', 'FILE', '--tls-key', 'FILE'],
+      password,
+      1,
+      /certificate and key cannot be used/,
+    ],
+  ])(
+    'refuses %s in one line, and repeats nothing of it',
+    async (_what, options, content, expectedCode, text) => {
+      const path = content === undefined ? join(directory, 'none.json') : await file('wrong.json', content);
+      const given = options.map((option) => (option === 'FILE' ? path : option));
+      const { code, stdout, stderr } = await finished(leveret('broker', '--port', '0', ...given));
+      expect({ code, stdout }).toEqual({ code: expectedCode, stdout: '' });
+      expect(stderr).toMatch(text);
+      expect(stderr.trimEnd().split('\n')).toHaveLength(1);
+      expect(stderr).not.toContain(password);
+    },
+    30_000,
+  );
 });

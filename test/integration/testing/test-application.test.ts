@@ -109,17 +109,16 @@ describe('an application module on a private broker', () => {
 
   test('faults meet the application, and not what the test publishes', async () => {
     const app = await start();
-    app.broker.faults.delayConfirms(Infinity);
-    app.broker.faults.refuseLogins();
-    app.broker.faults.blockAll();
-    app.broker.faults.dropAll();
     await app.publish('shop', 'order.created', { id: 'a', amount: 1 });
-    expect(app.broker.inspect.connections()).toEqual([]);
-    expect(app.get(Orders).seen).toEqual([]);
-    app.broker.faults.refuseLogins(false);
-    app.broker.faults.unblockAll();
-    app.broker.faults.delayConfirms(0);
-    expect(await app.settled('orders')).toEqual([{ outcome: 'ack', attempts: 1 }]);
+    expect(await app.settled('orders')).toHaveLength(1);
+    const { faults, inspect } = app.broker;
+    faults.delayConfirms(Infinity);
+    faults.blockAll();
+    faults.refuseLogins();
+    expect(faults.dropAll()).toBe(1);
+    await app.publish('shop', 'order.created', { id: 'b', amount: 1 });
+    expect(inspect.connections()).toEqual([]);
+    expect(inspect.queue('orders', 'shop')).toMatchObject({ messageCount: 1, consumerCount: 0 });
   });
 
   test('strategies serve requests and events, and the clients in the container find them', async () => {
@@ -231,11 +230,11 @@ describe('an application module on a private broker', () => {
     const program = fileURLToPath(new URL('leaves-nothing-open.fixture.ts', import.meta.url));
     const { NODE_OPTIONS: _options, ...env } = process.env;
     const output = await new Promise((resolve, reject) => {
-      execFile(process.execPath, [...programOptions, program], { env, timeout: 20_000 }, (error, stdout, stderr) => {
+      execFile(process.execPath, [...programOptions, program], { env, timeout: 60_000 }, (error, stdout, stderr) => {
         if (error) reject(new Error(stderr, { cause: error }));
         else resolve(stdout.trim());
       });
     });
     expect(output).toBe('[{"outcome":"ack","attempts":1}]');
-  }, 30_000);
+  }, 70_000);
 });

@@ -199,11 +199,11 @@ describe('AmqpTestingModule', () => {
     const program = fileURLToPath(new URL('module-leaves-nothing-open.fixture.ts', import.meta.url));
     const { NODE_OPTIONS: _options, ...env } = process.env;
     const output = await new Promise((resolve, reject) => {
-      execFile(process.execPath, [...programOptions, program], { env, timeout: 20_000 }, (error, stdout, stderr) => {
+      execFile(process.execPath, [...programOptions, program], { env, timeout: 60_000 }, (error, stdout, stderr) => {
         if (error) reject(new Error(stderr, { cause: error }));
         else resolve(stdout.trim());
       });
     });
     expect(output).toBe('[{"outcome":"ack","attempts":1}]');
-  }, 30_000);
+  }, 70_000);
 });

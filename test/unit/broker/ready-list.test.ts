@@ -12,6 +12,7 @@ function queued(sequence: number, priority: number): QueuedMessage {
     isRedelivered: false,
     deliveryCount: 0,
     requeueCount: 0,
+    isHeldByGet: false,
     attempts: 0,
   };
 }

@@ -1,0 +1,263 @@
+/**
+ * What the differential suite found once: each a short sequence, and what RabbitMQ answers to its last steps.
+ *
+ * `expected` was written down from real nodes; where versions differ, once for each.
+ */
+import { expectations } from './expectations.js';
+import type { Step } from '../../../differential/steps.js';
+
+export interface FidelityCase {
+  readonly name: string;
+  /** Steps that only prepare; what they answer is not compared. */
+  readonly given?: readonly Step[];
+  readonly when: readonly Step[];
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const call = (name: Extract<Step, { call: unknown }>['call'], fields: Fields = {}, on: 0 | 1 | 2 | 3 = 0): Step => ({
+  call: name,
+  on,
+  fields,
+});
+const declare = (queue: string, table: Fields = {}, more: Fields = {}, on: 0 | 1 | 2 | 3 = 0): Step =>
+  call('queue.declare', { queue, durable: true, arguments: table, ...more }, on);
+const declareExchange = (exchange: string, type: string, table: Fields = {}, more: Fields = {}): Step =>
+  call('exchange.declare', { exchange, type, arguments: table, ...more });
+const consume = (queue: string, consumerTag: string, more: Fields = {}, on: 0 | 1 | 2 | 3 = 0): Step =>
+  call('basic.consume', { queue, consumerTag, ...more }, on);
+const get = (queue: string, more: Fields = {}): Step => call('basic.get', { queue, ...more });
+const publish = (routingKey: string, properties: Extract<Step, { publish: unknown }>['properties'] = {}): Step => ({
+  publish: { exchange: '', routingKey },
+  on: 0,
+  properties,
+});
+
+export const cases: readonly FidelityCase[] = [
+  {
+    name: 'an exclusive queue is not durable, whatever was asked',
+    given: [declare('~q', {}, { exclusive: true })],
+    when: [declare('~q', {}, { exclusive: true, durable: false }), declare('~q', {}, { exclusive: true })],
+  },
+  {
+    name: 'names under amq. are refused to a queue that is there too',
+    when: [declare('amq.mine'), call('exchange.declare', { exchange: '', type: 'nothing' })],
+  },
+  {
+    name: 'a passive declare takes an empty name for a name',
+    given: [declare('~q')],
+    when: [call('queue.declare', { queue: '', passive: true })],
+  },
+  {
+    name: 'line breaks go out of names that are looked for',
+    given: [declare('~q')],
+    when: [call('queue.declare', { queue: '~q\n', passive: true })],
+  },
+  {
+    name: 'an argument that only other queues know',
+    when: [declare('~q', { 'x-delivery-limit': 2 }), declare('~q', { 'x-queue-type': 'quorum', 'x-max-priority': 2 })],
+  },
+  {
+    name: 'wrong values of arguments',
+    when: [
+      declare('~q', { 'x-expires': 0 }),
+      declare('~q', { 'x-message-ttl': 999_999_999_999 }),
+      declare('~q', { 'x-overflow': true }),
+      declare('~q', { 'x-max-priority': 256 }),
+      declare('~q', { 'x-queue-version': 7 }),
+      declare('~q', { 'x-queue-type': null }),
+    ],
+  },
+  {
+    name: 'a second declaration is compared in the order of the arguments that the queue knows',
+    given: [declare('~q', { 'x-max-length': 1, 'x-expires': 600_000 })],
+    when: [declare('~q', { 'x-max-length': 2, 'x-expires': 500_000 }), declare('~q', { 'x-expires': 600_000 })],
+  },
+  {
+    name: 'an exchange that is there is compared before its arguments are checked',
+    given: [declareExchange('~e', 'fanout')],
+    when: [
+      declareExchange('~e', 'topic', { 'alternate-exchange': 5 }),
+      declareExchange('~f', 'topic', { 'alternate-exchange': 5 }),
+    ],
+  },
+  {
+    name: 'x-match of a wrong type, and of a wrong value',
+    given: [declare('~q'), declareExchange('~e', 'headers')],
+    when: [5, 'none'].map((mode) =>
+      call('queue.bind', { queue: '~q', exchange: '~e', routingKey: '', arguments: { 'x-match': mode } }),
+    ),
+  },
+  {
+    name: 'a queue with a single active consumer has no exclusive one',
+    given: [declare('~q', { 'x-single-active-consumer': true })],
+    when: [consume('~q', 'c', { exclusive: true })],
+  },
+  {
+    name: 'expirations',
+    given: [declare('~q')],
+    when: [
+      ...['+600000', '5 ', ' 5', '', '-1', '999999999999'].map((expiration) => publish('~q', { expiration })),
+      get('~q'),
+    ],
+  },
+  {
+    name: 'wrong in more than one way: which is told',
+    given: [declare('~q')],
+    when: [publish('~q', { userId: 'other', expiration: 'x' }), publish('~q', { userId: 'other', headers: { CC: 5 } })],
+  },
+  {
+    name: 'headers keep their types where one of them goes',
+    given: [declare('~q')],
+    when: [publish('~none', { headers: { BCC: ['~q'], big: 5_000_000_000, yes: true, none: null } }), get('~q')],
+  },
+  {
+    name: 'a message in a full queue is dropped when it comes back',
+    given: [declare('~q', { 'x-max-length': 0 }), consume('~q', 'c', {}, 2), publish('~q')],
+    when: [call('channel.close', { replyCode: 200, replyText: '', classId: 0, methodId: 0 }, 2)],
+  },
+  {
+    name: 'a consumer that was full waits behind the others',
+    given: [
+      declare('~q'),
+      call('basic.qos', { prefetchSize: 0, prefetchCount: 1 }),
+      consume('~q', 'a'),
+      consume('~q', 'b'),
+      ...[1, 2, 3].map(() => publish('~q')),
+    ],
+    when: [{ settle: 'ack', pick: 1 }, publish('~q'), { settle: 'ack', pick: 0 }, { settle: 'ack', pick: 0 }],
+  },
+  {
+    name: 'a limit for each consumer lifts that of the channel',
+    given: [
+      declare('~q'),
+      call('basic.qos', { prefetchSize: 0, prefetchCount: 1, global: true }),
+      consume('~q', 'a'),
+      publish('~q'),
+      publish('~q'),
+    ],
+    when: [call('basic.qos', { prefetchSize: 0, prefetchCount: 5 })],
+  },
+  {
+    name: 'messages counted by basic.get are without those that expired behind',
+    given: [declare('~q'), publish('~q'), publish('~q', { expiration: '0' }), publish('~q')],
+    when: [get('~q')],
+  },
+  {
+    name: 'with priorities, an expired message at the head stays until the next delivery',
+    given: [
+      declare('~q', { 'x-max-priority': 5 }),
+      publish('~q', { priority: 1 }),
+      publish('~q', { priority: 2, expiration: '0' }),
+    ],
+    when: [declare('~q', { 'x-max-priority': 5 })],
+  },
+  {
+    name: 'x-max-priority 0',
+    given: [declare('~q', { 'x-max-priority': 0 }), publish('~q'), publish('~q', { priority: 9 })],
+    when: [get('~q'), get('~q')],
+  },
+  {
+    name: 'a transaction that a full queue refuses a part of',
+    given: [declare('~q', { 'x-max-length': 0, 'x-overflow': 'reject-publish' }), call('tx.select'), publish('~q')],
+    when: [call('tx.commit')],
+  },
+  {
+    name: 'a transaction routes by the bindings at the time of the publish',
+    given: [
+      declareExchange('~e', 'fanout'),
+      declare('~q'),
+      call('tx.select'),
+      { publish: { exchange: '~e', routingKey: '', mandatory: true }, on: 0 },
+    ],
+    when: [call('queue.bind', { queue: '~q', exchange: '~e', routingKey: '' }, 1), call('tx.commit')],
+  },
+  {
+    name: 'the default exchange as an alternate finds no queue',
+    given: [declareExchange('~e', 'fanout', { 'alternate-exchange': '' }), declare('~q')],
+    when: [{ publish: { exchange: '~e', routingKey: '~q', mandatory: true }, on: 0 }],
+  },
+  {
+    name: 'a quorum queue takes one message more than it should, and counts a get as a consumer',
+    given: [
+      declare('~q', { 'x-queue-type': 'quorum', 'x-max-length': 0, 'x-overflow': 'reject-publish' }),
+      publish('~q'),
+    ],
+    when: [get('~q'), declare('~q', { 'x-queue-type': 'quorum', 'x-max-length': 0, 'x-overflow': 'reject-publish' })],
+  },
+  {
+    name: 'a quorum queue delivers what came back first, or last',
+    given: [declare('~q', { 'x-queue-type': 'quorum' }), publish('~q'), publish('~q'), publish('~q')],
+    when: [
+      get('~q'),
+      get('~q'),
+      { settle: 'nack', pick: 1, requeue: true },
+      { settle: 'nack', pick: 0, requeue: true },
+    ],
+  },
+  {
+    name: 'quorum queues and priorities',
+    given: [
+      declare('~q', { 'x-queue-type': 'quorum' }),
+      ...[undefined, 1, 5, 4, 200, 0].map((priority) => publish('~q', priority === undefined ? {} : { priority })),
+    ],
+    when: [get('~q', { noAck: true })],
+  },
+  {
+    name: 'a negative delivery limit',
+    given: [declare('~q', { 'x-queue-type': 'quorum', 'x-delivery-limit': -1 }), publish('~q')],
+    when: [get('~q'), { settle: 'reject', pick: 0, requeue: true }],
+  },
+  {
+    name: 'a quorum queue with a single active consumer is not asked by basic.get',
+    given: [declare('~q', { 'x-queue-type': 'quorum', 'x-single-active-consumer': true })],
+    when: [get('~q')],
+  },
+  {
+    name: 'deaths that a client wrote',
+    given: [declare('~q', { 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': '~d' }), declare('~d')],
+    when: [
+      publish('~q', { headers: { 'x-death': [{ queue: '~q', reason: 'rejected', count: 3, mine: true }] } }),
+      get('~q'),
+      { settle: 'reject', pick: 0 },
+      get('~d'),
+    ],
+  },
+  {
+    name: 'redelivered, of what was dead-lettered by nack and by reject',
+    given: [
+      declare('~q', { 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': '~d' }),
+      declare('~d'),
+      publish('~q'),
+      publish('~q'),
+    ],
+    when: [get('~q'), { settle: 'nack', pick: 0 }, get('~q'), { settle: 'reject', pick: 0 }, get('~d'), get('~d')],
+  },
+  {
+    name: 'consumers of a deleted queue are told in the order of their tags',
+    given: [declare('~q'), consume('~q', 'c2', {}, 2), consume('~q', 'c1', {}, 2)],
+    when: [call('queue.delete', { queue: '~q' })],
+  },
+  {
+    name: 'a quorum queue is not deleted on a condition',
+    given: [declare('~q', { 'x-queue-type': 'quorum' })],
+    when: [call('queue.delete', { queue: '~q', ifUnused: true })],
+  },
+  {
+    name: 'a quorum queue has no exclusive consumer, and its messages count their deliveries',
+    given: [declare('~q', { 'x-queue-type': 'quorum' }), publish('~q')],
+    when: [
+      get('~q'),
+      { settle: 'reject', pick: 0, requeue: true },
+      consume('~q', 'a', { exclusive: true }),
+      consume('~q', 'b', { exclusive: true }),
+    ],
+  },
+];
+
+/** What RabbitMQ of a version answers. */
+export function expectedOf({ name }: FidelityCase, version: '3.10' | '4.3'): readonly string[] {
+  const expected = expectations[name];
+  if (!expected) throw new Error(`no expectation for ${name}: run test/differential/record.ts`);
+  return 'all' in expected ? expected.all : expected[version];
+}
