@@ -109,7 +109,7 @@ async function measureStart() {
     first: median(inProcess.map(({ first }) => first)),
     later: median(inProcess.map(({ later }) => later)),
     program: median(byProgram),
-    programMost: Math.max(...byProgram),
+    programLeast: Math.min(...byProgram),
   };
 }
 
@@ -165,7 +165,7 @@ async function print({ start, memory, rates = [], ...setting }) {
   if (start !== undefined) {
     console.log(
       `\nstart, medians of ${starts}: ${start.load.toFixed(1)} ms to load the module and ${start.first.toFixed(1)} ms to start, ` +
-        `${start.later.toFixed(1)} ms each later start; ${start.program.toFixed(0)} ms to the program's URL (at most ${start.programMost.toFixed(0)})`,
+        `${start.later.toFixed(1)} ms each later start; ${start.program.toFixed(0)} ms to the program's URL (the quickest ${start.programLeast.toFixed(0)})`,
     );
   }
   for (const [what, { count, heap, rss }] of Object.entries(memory ?? {})) {
