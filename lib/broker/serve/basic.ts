@@ -33,6 +33,8 @@ export const basicHandlers: Handlers<BasicMethods> = {
     const { virtualHost, connection } = session;
     const { noAck, noWait, exclusive: isExclusive } = fields;
     const tag = fields.consumerTag === '' ? generatedName('amq.ctag-') : fields.consumerTag;
+    // First, as on RabbitMQ: throws where it stands for the last declared queue and there is none.
+    const name = session.queueName(fields.queue);
     if (session.consumers.has(tag) || session.directReply?.consumerTag === tag) {
       throw connectionRefusal('notAllowed', `attempt to reuse consumer tag '${tag}'`);
     }
@@ -41,7 +43,6 @@ export const basicHandlers: Handlers<BasicMethods> = {
       if (!noWait) session.send('basic.consume-ok', { consumerTag: tag });
       return;
     }
-    const name = session.queueName(fields.queue);
     connection.user.authorise(virtualHost, 'read', 'queue', name);
     const queue = session.queue(name);
     const priority = consumerPriority(fields.arguments, `queue '${name}' in vhost '${virtualHost.name}'`);

@@ -100,6 +100,11 @@ export const cases: readonly FidelityCase[] = [
     when: [get('~c', { noAck: true })],
   },
   {
+    name: 'that no queue was declared comes before a consumer tag that is in use',
+    given: [declare('~q', {}, {}, 1), consume('~q', 'a')],
+    when: [consume('', 'a')],
+  },
+  {
     name: 'an argument that only other queues know',
     when: [declare('~q', { 'x-delivery-limit': 2 }), declare('~q', { 'x-queue-type': 'quorum', 'x-max-priority': 2 })],
   },

@@ -87,6 +87,13 @@ export const expectations: Readonly<Record<string, Expectation>> = {
       '3 ~q: 0 messages, 0 consumers',
     ],
   },
+  'that no queue was declared comes before a consumer tag that is in use': {
+    all: [
+      '0 channel 0: channel.close NOT_FOUND - no previously declared queue (404 60 20)',
+      '1 ~q: 0 messages, 0 consumers',
+      '3 ~q: 0 messages, 0 consumers',
+    ],
+  },
   'an argument that only other queues know': {
     all: [
       "0 channel 0: channel.close PRECONDITION_FAILED - invalid arg 'x-delivery-limit' for queue '~q' in vhost '/' of queue type rabbit_classic_queue (406 50 10)",
