@@ -24,7 +24,7 @@ function unique(name: string): string {
   return `test.${name}.${runId}.${String(nameCount)}`;
 }
 
-const realUrl = process.env['AMQP_URL'] || undefined;
+const realUrl = process.env['AMQP_URL'] === '' ? undefined : process.env['AMQP_URL'];
 
 /**
  * On the broker of this run: the real one where there is one (`npm test`), else the embedded one (`npm run test:embedded`).
