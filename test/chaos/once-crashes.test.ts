@@ -65,8 +65,8 @@ describeOnPostgres('a worker that is killed', (database) => {
         'after WITH lock 5',
         'after INSERT INTO effects 9',
         'after WITH entry 6',
-        'before COMMIT 9',
-        'after COMMIT 14',
+        'before RELEASE SAVEPOINT 7',
+        'after RELEASE SAVEPOINT 9',
         'before DELETE FROM 2',
         'after DELETE FROM 2',
       ];
