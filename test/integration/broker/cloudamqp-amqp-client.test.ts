@@ -3,6 +3,7 @@ import { AMQPClient, AMQPError, AMQPSession, type AMQPChannel, type AMQPMessage 
 import { describeOnBrokers } from '../../support/brokers.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
 import { pause, rejection, until } from '../../support/waiting.js';
+import { headersOfEveryKind } from './headers-of-every-kind.js';
 
 type Connection = Awaited<ReturnType<AMQPClient['connect']>>;
 
@@ -67,16 +68,7 @@ describeOnBrokers('@cloudamqp/amqp-client', (broker) => {
     const properties = {
       contentType: 'text/plain',
       contentEncoding: 'identity',
-      headers: {
-        text: 'ü',
-        whole: 7,
-        large: 2 ** 40,
-        real: 0.5,
-        yes: true,
-        none: null,
-        list: [1, 'a'],
-        table: { a: 1 },
-      },
+      headers: headersOfEveryKind,
       deliveryMode: 2,
       priority: 3,
       correlationId: 'c',

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { describeOnBrokers } from '../../support/brokers.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
 import { pause, rejection, until } from '../../support/waiting.js';
+import { headersOfEveryKind } from './headers-of-every-kind.js';
 
 describeOnBrokers('rabbitmq-client', (broker) => {
   let connection: Connection;
@@ -75,16 +76,7 @@ describeOnBrokers('rabbitmq-client', (broker) => {
     const properties = {
       contentType: 'application/octet-stream',
       contentEncoding: 'identity',
-      headers: {
-        text: 'ü',
-        whole: 7,
-        large: 2 ** 40,
-        real: 0.5,
-        yes: true,
-        none: null,
-        list: [1, 'a'],
-        table: { a: 1 },
-      },
+      headers: headersOfEveryKind,
       durable: true,
       priority: 3,
       correlationId: 'c',
