@@ -160,28 +160,22 @@ async function versionOf(url) {
 }
 
 /**
- * The arguments of Jest's runs. A plain `npm test` runs files three at a time, and after them, by itself, the one that stops
- * the broker for everybody. Arguments (a file, `--coverage`) mean one run, file by file unless they say otherwise: what is
- * measured over all files in a process that is begun anew now and then, since modules are never let go, and a heap of
- * gigabytes stops the world for a second at a time.
+ * The arguments of Jest's runs. All tests (`npm test`, with `--coverage` or without) run several files at a time, and after
+ * them, by itself, the one that stops the broker for everybody. Other arguments (a file) mean one run, file by file unless
+ * they say otherwise.
  */
 function jestRuns() {
+  const isAll = given.every((one) => one === '--coverage');
+  if (!isAll) return [given.some((one) => /^(-w|--maxWorkers)/.test(one)) ? given : ['--runInBand', ...given]];
   const alone = 'test/integration/client/blocked\\.test\\.ts$';
-  if (given.length > 0) {
-    if (given.some((one) => /^(-w|--maxWorkers)/.test(one))) return [given];
-    return [
-      [
-        ...(given.includes('--coverage') ? ['--maxWorkers=1', '--workerIdleMemoryLimit=1GB'] : ['--runInBand']),
-        ...given,
-      ],
-    ];
-  }
   const ignored = [...jestConfiguration.testPathIgnorePatterns, alone].flatMap((one) => [
     '--testPathIgnorePatterns',
     one,
   ]);
-  // Tests wait for much: three keep two cores at work.
-  return [['--maxWorkers=3', ...ignored], [alone]];
+  // Tests wait for much: three keep two cores at work. What is measured does not, and its processes are begun anew now and
+  // then, since modules are never let go, and a heap of gigabytes stops the world for a second at a time.
+  const workers = given.length > 0 ? ['--maxWorkers=2', '--workerIdleMemoryLimit=1GB'] : ['--maxWorkers=3'];
+  return [[...workers, ...given, ...ignored], [alone]];
 }
 
 async function runJest(jestArguments) {

@@ -58,7 +58,7 @@ describeOnBroker('batches', (broker) => {
     const batches: unknown[][] = [];
     @Injectable()
     class Orders {
-      @Consume({ queue, batch: { size: 5, wait: 50 }, ...options })
+      @Consume({ queue, batch: { size: 5, wait: 150 }, ...options })
       @Ack({ retry: 0, errors: [[RangeError, { then: 'drop' }]] })
       async onOrders(orders: unknown[], @Ctx() batch: BatchContext): Promise<void> {
         batches.push(orders);
@@ -71,7 +71,8 @@ describeOnBroker('batches', (broker) => {
       { providers: [Orders] },
     );
     const send = async (from: number, to: number): Promise<void> => {
-      for (let id = from; id <= to; id++) await bystander.send(queue, { id });
+      const ids = Array.from({ length: to - from + 1 }, (_none, index) => from + index);
+      await Promise.all(ids.map((id) => bystander.send(queue, { id })));
     };
     const parked = async (count: number) => {
       const messages = [];
@@ -356,10 +357,13 @@ describeOnBroker('batches', (broker) => {
 
   test('a handler over its timeout fails with all its messages, and learns of it by its signal', async () => {
     const reasons: unknown[] = [];
-    const { send, parked, isEmpty } = await start({ timeout: 50 }, async (_orders, { signal }) => {
-      await new Promise((resolve) => signal.addEventListener('abort', resolve));
-      reasons.push(signal.reason);
-    });
+    const { send, parked, isEmpty } = await start(
+      { timeout: 50, batch: { size: 5, wait: 60_000 } },
+      async (_orders, { signal }) => {
+        await new Promise((resolve) => signal.addEventListener('abort', resolve));
+        reasons.push(signal.reason);
+      },
+    );
     await send(1, 5);
     const messages = await parked(5);
     expect(messages.map(({ headers }) => headers['x-leveret-reason'])).toEqual(Array(5).fill('timeout'));
