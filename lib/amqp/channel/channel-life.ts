@@ -25,9 +25,9 @@ import {
   ByteWriter,
   failedMethodName,
   methodIds,
+  PublishEncoder,
   readMethod,
   writeMethod,
-  writePublish,
   type Method,
   type MethodFields,
   type MethodInputs,
@@ -84,6 +84,7 @@ export class ChannelLife implements ChannelSink, SettledChannel, ConsumedChannel
   readonly #calls = new PendingCalls<Method | Delivery>();
   readonly #consumption: Consumption;
   readonly #content: ContentAssembly;
+  readonly #encoder: PublishEncoder;
   readonly #reader = new ByteReader();
 
   private constructor(connection: ConnectionLife, tagOffset: number) {
@@ -92,6 +93,7 @@ export class ChannelLife implements ChannelSink, SettledChannel, ConsumedChannel
     this.identity = { connection: connection.identity, number: this.number };
     this.settlements = new Settlements(this, tagOffset);
     this.#content = new ContentAssembly(connection.parameters.maxMessageSize);
+    this.#encoder = new PublishEncoder(connection.writer, this.number, connection.tuning.frameMax);
     this.#consumption = new Consumption(this, this.#content, () => this.#listener);
   }
 
@@ -235,26 +237,17 @@ export class ChannelLife implements ChannelSink, SettledChannel, ConsumedChannel
    */
   publish(message: OutgoingMessage, publish: UnconfirmedPublish): void {
     if (this.#state !== 'open') throw this.#end ?? new ChannelClosedError();
-    const { connection, confirms } = this;
+    const { confirms } = this;
     const told = publishEvents.hasSubscribers ? tellOfPublish(this.identity, message) : undefined;
     let properties = told?.properties ?? message.properties;
     if (message.isMandatory && confirms) {
       const headers = { ...properties.headers, [sequenceHeader]: confirms.nextSequenceNumber };
       properties = { ...properties, headers };
     }
-    writePublish(
-      connection.writer,
-      this.number,
-      message.exchange,
-      message.routingKey,
-      message.isMandatory,
-      properties,
-      message.body,
-      connection.tuning.frameMax,
-    );
+    this.#encoder.write(message.exchange, message.routingKey, message.isMandatory, properties, message.body);
     this.hasWork = true;
     confirms?.add(told ? new WatchedPublish(publish, told) : publish);
-    connection.scheduleFlush();
+    this.connection.scheduleFlush();
   }
 
   // --- consuming ----------------------------------------------------------------------------------

@@ -63,6 +63,11 @@ export class ByteWriter {
     return this.#position - this.#unitStart;
   }
 
+  /** A copy of what the open unit holds from a position on. */
+  copyFrom(positionInUnit: number): Uint8Array {
+    return new Uint8Array(this.#buffer.subarray(this.#unitStart + positionInUnit, this.#position));
+  }
+
   patchLong(positionInUnit: number, value: number): void {
     this.#buffer.writeUInt32BE(value, this.#unitStart + positionInUnit);
   }

@@ -34,7 +34,8 @@ const basicClass = 60;
 /** Bodies up to this many bytes are copied beside their frames; larger ones go by reference. */
 export const copiedBodyLimit = 8192;
 
-function beginFrame(writer: ByteWriter, type: number, channel: number): number {
+/** Answers where the size is to be patched in. */
+export function beginFrame(writer: ByteWriter, type: number, channel: number): number {
   writer.octet(type);
   writer.short(channel);
   const sizePosition = writer.positionInUnit;
@@ -42,7 +43,7 @@ function beginFrame(writer: ByteWriter, type: number, channel: number): number {
   return sizePosition;
 }
 
-function endFrame(writer: ByteWriter, sizePosition: number, frameMax: number, what: string): void {
+export function endFrame(writer: ByteWriter, sizePosition: number, frameMax: number, what: string): void {
   const size = writer.positionInUnit - sizePosition - 4;
   if (frameMax > 0 && size + frameOverhead > frameMax) {
     throw new ArgumentError(
@@ -115,36 +116,7 @@ export function writeContent<Name extends ContentMethod>(
   writer.commit();
 }
 
-/** basic.publish with its content, by hand: the hottest frame that a client writes. */
-export function writePublish(
-  writer: ByteWriter,
-  channel: number,
-  exchange: string,
-  routingKey: string,
-  isMandatory: boolean,
-  properties: Readonly<BasicProperties>,
-  body: Uint8Array,
-  frameMax: number,
-): void {
-  writer.begin();
-  try {
-    const sizePosition = beginFrame(writer, frameTypes.method, channel);
-    writer.long(methodIds.BasicPublish);
-    writer.short(0);
-    writer.shortstr(exchange, 'exchange');
-    writer.shortstr(routingKey, 'routingKey');
-    writer.octet(isMandatory ? 1 : 0);
-    endFrame(writer, sizePosition, frameMax, 'basic.publish');
-    writeHeaderFrame(writer, channel, properties, body.length, frameMax);
-  } catch (error) {
-    writer.rollback();
-    throw error;
-  }
-  writeBodyFrames(writer, channel, body, frameMax);
-  writer.commit();
-}
-
-/** basic.ack, by hand: as hot on a consumer as publish on a publisher. */
+/** basic.ack, by hand: as hot on a consumer as a publish is on a publisher. */
 export function writeAck(writer: ByteWriter, channel: number, deliveryTag: number, isMultiple: boolean): void {
   writer.begin();
   writer.octet(frameTypes.method);
@@ -170,16 +142,26 @@ function writeHeaderFrame(
   bodySize: number,
   frameMax: number,
 ): void {
+  const sizePosition = beginHeader(writer, channel, bodySize);
+  if (properties instanceof Uint8Array) writer.bytes(properties);
+  else writeProperties(writer, properties);
+  endHeader(writer, sizePosition, frameMax);
+}
+
+/** A content header up to its property flags, which follow. */
+export function beginHeader(writer: ByteWriter, channel: number, bodySize: number): number {
   const sizePosition = beginFrame(writer, frameTypes.header, channel);
   writer.short(basicClass);
   writer.short(0);
   writer.longlong(bodySize);
-  if (properties instanceof Uint8Array) writer.bytes(properties);
-  else writeProperties(writer, properties);
+  return sizePosition;
+}
+
+export function endHeader(writer: ByteWriter, sizePosition: number, frameMax: number): void {
   endFrame(writer, sizePosition, frameMax, 'the content header (properties and headers)');
 }
 
-function writeBodyFrames(writer: ByteWriter, channel: number, body: Uint8Array, frameMax: number): void {
+export function writeBodyFrames(writer: ByteWriter, channel: number, body: Uint8Array, frameMax: number): void {
   const payloadMax = frameMax > 0 ? frameMax - frameOverhead : body.length;
   for (let start = 0; start < body.length; start += payloadMax) {
     const size = Math.min(payloadMax, body.length - start);

@@ -24,7 +24,6 @@ export {
   writeContent,
   writeHeartbeat,
   writeMethod,
-  writePublish,
   type ContentMethod,
 } from './frames.js';
 export {
@@ -37,5 +36,6 @@ export {
   type MethodInputs,
   type MethodName,
 } from './generated/methods.js';
+export { PublishEncoder } from './publish-encoder.js';
 export { failedMethodName, methodName, readMethod, repliesTo } from './methods.js';
 export { replyCodes } from './spec.js';
