@@ -1,8 +1,8 @@
 /**
  * Puts a message together: a method with content, its header, its body pieces.
  *
- * A body that lies whole in one network chunk is a view of it; one that is cut is copied once, into a buffer of its
- * size. Must not know what the message is for.
+ * A body that lies whole in one network chunk is a view of it, unless it is a small part: who keeps that must not keep
+ * the whole. One that is cut is copied once, into a buffer of its size. Must not know what the message is for.
  */
 import { UnexpectedFrameError } from '../errors.js';
 import type { RawProperties } from './delivery.js';
@@ -13,6 +13,9 @@ export type AssembledContent = (properties: RawProperties, body: Buffer) => void
 export type OversizeContent = (bodySize: number) => void;
 
 const emptyBody = Buffer.alloc(0);
+
+/** Bodies up to this many bytes are copied out of chunks of more than four times as many. */
+const smallBody = 2048;
 
 export class ContentAssembly {
   readonly #maxBodySize: number;
@@ -61,7 +64,9 @@ export class ContentAssembly {
       return;
     }
     if (size === this.#bodySize && isFrameEnd) {
-      this.#complete(onComplete, properties, buffer.subarray(start, end));
+      if (size <= smallBody && buffer.length > 4 * smallBody)
+        this.#completeSmall(onComplete, properties, buffer, start, end);
+      else this.#complete(onComplete, properties, buffer.subarray(start, end));
       return;
     }
     this.#body = this.#room(this.#filled + size);
@@ -97,6 +102,15 @@ export class ContentAssembly {
     const onOversize = this.#onOversize;
     this.reset();
     onOversize?.(this.#bodySize);
+  }
+
+  /** Takes properties and body, which stand side by side, out of a large chunk. */
+  #completeSmall(onComplete: AssembledContent, raw: RawProperties, buffer: Buffer, start: number, end: number): void {
+    const from = raw.buffer === buffer && start - raw.start <= smallBody ? raw.start : start;
+    const copy = Buffer.allocUnsafe(end - from);
+    buffer.copy(copy, 0, from, end);
+    const properties = from === start ? raw : { buffer: copy, start: 0, end: raw.end - from };
+    this.#complete(onComplete, properties, copy.subarray(start - from));
   }
 
   #complete(onComplete: AssembledContent, properties: RawProperties, body: Buffer): void {

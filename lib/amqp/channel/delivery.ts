@@ -38,7 +38,10 @@ export class ReceivedMessage<Body = unknown, Headers extends FieldTable = FieldT
   readonly exchange: string;
   /** As it was published; with the default exchange the queue's name. */
   readonly routingKey: string;
-  /** The bytes. They may be a view of what the socket gave: copy what you keep of a small part for long. */
+  /**
+   * The bytes. Over 2 KiB they may be a view of what the socket gave at once, up to 64 KiB; fewer are a copy, so that to keep them
+   * keeps no more than a few KiB.
+   */
   readonly body: Buffer;
   readonly #raw: RawProperties;
   #properties: ReceivedProperties<Headers> | undefined;
