@@ -86,7 +86,8 @@ function findConnectors(modules: ModulesContainer, strategies: readonly AmqpServ
 }
 
 /**
- * The same parameters with another way to the broker: virtual host, buffers, recovery and names stay as they are. What
+ * The same parameters with another way to the broker: virtual host, buffers, recovery and names stay as they are. Each
+ * delivery has a basic.ack of its own unless the module says otherwise, since faults may count them. What
  * says nothing of where its broker is (a strategy of `{ queue }` alone) is taken to `virtualHost`.
  */
 function redirected(
@@ -96,7 +97,7 @@ function redirected(
 ): ConnectionParameters & { readonly virtualHost: string } {
   const { url: _url, endpoints: _endpoints, host: _host, port: _port, tls: _tls, tcp: _tcp, ...kept } = parameters;
   const { username: _username, password: _password, credentials: _credentials, ...rest } = kept;
-  return { ...rest, virtualHost: virtualHostOf(parameters, virtualHost), transport };
+  return { joinAcks: false, ...rest, virtualHost: virtualHostOf(parameters, virtualHost), transport };
 }
 
 /** What a URI says wins, as it does for the client. */

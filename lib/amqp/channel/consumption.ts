@@ -130,7 +130,7 @@ export class Consumption {
     const exchange = strings.decode(buffer, exchangeStart, exchangeEnd);
     const routingKey = strings.decode(buffer, keyStart, keyEnd);
     const consumer = this.#consumers.get(consumerTag) ?? this.#ghosts.get(consumerTag);
-    const visibleTag = this.#channel.settlements.note(deliveryTag, consumer?.isNoAck === false);
+    const visibleTag = this.#channel.settlements.note(deliveryTag, consumer?.isNoAck !== true);
     this.#content.begin(
       (properties, body) => {
         // While the channel closes, the broker takes back what we do not settle.

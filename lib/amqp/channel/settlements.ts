@@ -3,6 +3,9 @@
  *
  * Users see tags that go on over the lives of their channel (the tag on the wire plus what earlier lives delivered), so
  * that a tag of an earlier life is known for what it is and never settles another message.
+ *
+ * Acknowledgements are held back to the end of the turn, when their bytes go out. Those up to the first delivery that is
+ * still unsettled then go as one basic.ack with `multiple`: it covers nothing else.
  */
 import { settleEvents, type ChannelIdentity } from '../diagnostics.js';
 import { AlreadySettledError, WrongStateError } from '../errors.js';
@@ -29,6 +32,8 @@ export interface SettledChannel {
 export class Settlements implements Settler {
   readonly #channel: SettledChannel;
   readonly #offset: number;
+  /** Tags on the wire, settled and not told yet. */
+  #heldAcks: number[] = [];
   #unsettled = new UnsettledDeliveries();
   /** What the broker took back (basic.recover): settling it says `stale`. */
   #takenBack = new UnsettledDeliveries();
@@ -133,6 +138,13 @@ export class Settlements implements Settler {
     this.#channel.hasWork = true;
     switch (kind) {
       case 'ack':
+        if (!isMultiple && connection.parameters.joinAcks) {
+          if (this.#heldAcks.length === 0) connection.holdBack(this.#writeHeldAcks);
+          this.#heldAcks.push(tag);
+          return;
+        }
+        // They are behind it in order, and it may cover them.
+        this.#writeHeldAcks();
         writeAck(connection.writer, number, tag, isMultiple);
         connection.scheduleFlush();
         return;
@@ -143,6 +155,24 @@ export class Settlements implements Settler {
         connection.send(number, 'basic.reject', { deliveryTag: tag, requeue: isRequeued });
     }
   }
+
+  readonly #writeHeldAcks = (): void => {
+    const { connection, number } = this.#channel;
+    const held = this.#heldAcks;
+    const firstUnsettled = this.#unsettled.first;
+    let covered = 0;
+    let last = 0;
+    for (const tag of held) {
+      if (tag >= firstUnsettled) {
+        writeAck(connection.writer, number, tag, false);
+      } else {
+        covered += 1;
+        last = Math.max(last, tag);
+      }
+    }
+    if (covered > 0) writeAck(connection.writer, number, last, covered > 1);
+    held.length = 0;
+  };
 
   #told(
     kind: SettlementKind,

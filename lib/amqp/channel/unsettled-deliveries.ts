@@ -30,6 +30,11 @@ export class UnsettledDeliveries {
     return this.#size;
   }
 
+  /** The lowest that is unsettled; where none is, the next one to come, at least. */
+  get first(): number {
+    return this.#first;
+  }
+
   /** The highest tag seen; 0 before the first. */
   get last(): number {
     return this.#last;

@@ -217,10 +217,19 @@ export class ConnectionLife implements FrameSink, TransportListener {
     await this.#expect('connection.update-secret-ok', ['connection.update-secret-ok'], limit);
   }
 
-  /** Writes one method and lets it go out at the end of this turn. Throws ArgumentError, nothing being written. */
+  /**
+   * Writes one method, behind what was held back, and lets it go out at the end of this turn. Throws ArgumentError, nothing
+   * of it being written.
+   */
   send<Name extends MethodName>(channel: number, name: Name, fields: MethodInputs[Name]): void {
+    this.#output.writeHeldBack();
     writeMethod(this.writer, channel, name, fields, this.tuning.frameMax);
     this.scheduleFlush();
+  }
+
+  /** Calls back, once, at the end of this turn, or before the next method: then it is to be written. */
+  holdBack(write: () => void): void {
+    this.#output.holdBack(write);
   }
 
   /** Lets what stands in the writer go out at the end of this turn, or at once when it is much. */

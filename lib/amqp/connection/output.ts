@@ -19,6 +19,7 @@ export class Output {
   #isBlocked = false;
   #isEnded = false;
   #roomWaiters: (() => void)[] = [];
+  #heldBack: (() => void)[] = [];
 
   /** `onSent` is called whenever bytes go out. */
   constructor(transport: Transport, onSent: () => void) {
@@ -33,6 +34,17 @@ export class Output {
   /** Calls back, once, when there is room again or the life ended. */
   onRoom(callback: () => void): void {
     this.#roomWaiters.push(callback);
+  }
+
+  /** Calls back, once, before the bytes of this turn go out: what is written until then may be said in fewer. */
+  holdBack(write: () => void): void {
+    this.#heldBack.push(write);
+    this.scheduleFlush();
+  }
+
+  /** Writes what was held back. */
+  writeHeldBack(): void {
+    if (this.#heldBack.length > 0) for (const write of this.#heldBack.splice(0)) write();
   }
 
   /** Lets what stands in the writer go out at the end of this turn, or at once when it is much. */
@@ -51,6 +63,7 @@ export class Output {
   };
 
   flush(): void {
+    this.writeHeldBack();
     if (this.writer.length === 0) return;
     const chunks = this.writer.take();
     if (this.#isEnded) return;

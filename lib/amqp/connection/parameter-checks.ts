@@ -131,6 +131,7 @@ const checks: Record<keyof ConnectionParameters, Check> = {
   recovery: (value) => (value === false || isRecord(value) ? undefined : 'must be false or an object'),
   publishBuffer: record,
   maxUnconfirmed: whole(1, 10_000_000),
+  joinAcks: (value) => (typeof value === 'boolean' ? undefined : 'must be true or false'),
 };
 
 function checkFields(

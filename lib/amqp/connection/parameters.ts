@@ -143,6 +143,11 @@ export interface ConnectionParameters extends Omit<EndpointParameters, 'url'> {
   publishBuffer?: PublishBufferParameters | undefined;
   /** Publishes that may wait for their confirm, per channel; further ones wait unsent. Default 100 000. */
   maxUnconfirmed?: number | undefined;
+  /**
+   * Acknowledgements of one turn of the event loop go as one basic.ack with `multiple`, where nothing before them is
+   * unsettled: less work for the broker, and for us. False: a basic.ack for each. Default true.
+   */
+  joinAcks?: boolean | undefined;
 }
 
 /** An endpoint with everything a connect to it needs. */
@@ -189,5 +194,6 @@ export interface ResolvedParameters {
     | false;
   readonly publishBuffer: { readonly messages: number; readonly bytes: number; readonly timeout: number };
   readonly maxUnconfirmed: number;
+  readonly joinAcks: boolean;
   readonly signal: AbortSignal | undefined;
 }

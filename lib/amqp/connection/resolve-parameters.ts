@@ -67,6 +67,7 @@ export function resolveParameters(given: ConnectionParameters, openInThread?: Io
       timeout: publishBuffer?.timeout ?? publishBufferDefaults.timeout,
     },
     maxUnconfirmed: given.maxUnconfirmed ?? 100_000,
+    joinAcks: given.joinAcks ?? true,
     signal: given.signal,
   };
 }

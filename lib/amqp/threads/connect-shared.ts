@@ -13,7 +13,7 @@ import type { WayRequest } from './share.js';
 const allowed = [
   ...(['attempts', 'retryDelay', 'signal', 'connectTimeout', 'handshakeTimeout', 'bringUpTimeout'] as const),
   ...(['methodTimeout', 'blockedTimeout', 'closeTimeout', 'recovery', 'publishBuffer', 'maxUnconfirmed'] as const),
-  ...(['maxHeaderSize', 'maxMessageSize', 'connectionName'] as const),
+  ...(['joinAcks', 'maxHeaderSize', 'maxMessageSize', 'connectionName'] as const),
 ];
 
 /** What a shared connection may set for itself; the rest is the carrying connection's. */

@@ -248,6 +248,7 @@ const connectionChecks: Record<keyof ConnectionParameters, Check> = {
   recovery: isAnything,
   publishBuffer: isAnything,
   maxUnconfirmed: isAnything,
+  joinAcks: isAnything,
 };
 
 /** Reads the options of `owner`. Throws ConfigurationError with every fault; the connection's own are told by connect. */

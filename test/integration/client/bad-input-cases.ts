@@ -514,6 +514,11 @@ for (const name of ['order', 'plaintext', 'recovery.when', 'transport', 'endpoin
 for (const name of ['tls', 'tcp', 'credentials', 'recovery', 'publishBuffer', 'ioThread']) {
   parameter(name, [['null', null], ['a number', 5], ['a symbol', Symbol('own')], ['an array', []], aWord]);
 }
+parameter('joinAcks', [
+  ['null', null],
+  ['a number', 1],
+  ['a text', 'false'],
+]);
 parameter('signal', badSignals);
 for (const [fault, table] of [...badTables, ...oversizedTables.slice(0, 3)]) {
   parameter('clientProperties', [[fault, table]]);

@@ -60,11 +60,13 @@ describeOnBroker('a black hole', (broker) => {
     const channel = await witness.connection.openChannel({ confirm: true });
     const { queue } = await channel.queueDeclare('', { exclusive: true });
     proxy.hold();
+    // Milliseconds of our own work: how long the machine gives its time to others says nothing.
+    const worked = (): number => process.cpuUsage().user / 1_000;
     let longestTurn = 0;
-    let last = performance.now();
+    let last = worked();
     const turns = setInterval(() => {
-      longestTurn = Math.max(longestTurn, performance.now() - last);
-      last = performance.now();
+      longestTurn = Math.max(longestTurn, worked() - last);
+      last = worked();
     }, 5);
     const body = Buffer.alloc(64 * 1024);
     const publishes = new Publishes();

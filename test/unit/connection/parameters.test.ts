@@ -29,7 +29,12 @@ describe('connection parameters', () => {
     expect(resolved.endpoints[0]).toMatchObject({ host: 'localhost', port: 5672, tls: false, virtualHost: '/' });
     expect(await loginOf(resolved.endpoints[0])).toBe('\0guest\0guest');
     expect(resolved).toMatchObject({ connectionName: undefined, maxHeaderSize: 16 * 1024 * 1024, tlsTimeout: 10_000 });
-    expect(resolved).toMatchObject({ bringUpTimeout: 30_000, handshakeTimeout: 10_000, plaintext: { policy: 'warn' } });
+    expect(resolved).toMatchObject({
+      bringUpTimeout: 30_000,
+      handshakeTimeout: 10_000,
+      joinAcks: true,
+      plaintext: { policy: 'warn' },
+    });
     expect(resolved.recovery).toEqual({ initialDelay: 100, maxDelay: 10_000, attempts: Infinity });
     expect(resolved.publishBuffer).toEqual({ messages: 1_000, bytes: 16 * 1024 * 1024, timeout: 10_000 });
     expect(resolved.attempts).toBe(1);
