@@ -5,7 +5,7 @@
  */
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
-import { ConnectionRefusedError, WrongStateError } from '../amqp/errors.js';
+import { ArgumentError, ConnectionRefusedError, WrongStateError } from '../amqp/errors.js';
 import { memoryPair, streamTransport, type Transport, type TransportFactory } from '../amqp/transport/index.js';
 import { BrokerClock } from './clock.js';
 import { applyDefinitions } from './definitions/apply-definitions.js';
@@ -20,6 +20,7 @@ import { ConnectionSession } from './serve/connection-session.js';
 import { User } from './serve/users.js';
 import { behaviourOf } from './store/behaviour.js';
 import { MemoryLedger } from './store/memory-ledger.js';
+import { assertPolicy, type PolicyOptions } from './store/policy-rules.js';
 import { VirtualHost } from './store/virtual-host.js';
 
 export class EmbeddedBroker {
@@ -71,6 +72,9 @@ export class EmbeddedBroker {
       memory,
     };
     for (const name of ['/', ...options.virtualHosts, ...definitions.virtualHosts]) this.addVirtualHost(name);
+    for (const [index, { name, ...policy }] of options.policies.entries()) {
+      this.#setPolicy(name, policy, `policies[${String(index)}].`);
+    }
     applyDefinitions(definitions, this.#virtualHosts);
     const connections = (): Iterable<ConnectionSession> => this.#connections;
     this.faults = new Faults(faults, connections);
@@ -141,6 +145,29 @@ export class EmbeddedBroker {
     if (!this.#virtualHosts.has(name)) {
       this.#virtualHosts.set(name, new VirtualHost(name, behaviour, events, clock, memory));
     }
+  }
+
+  /**
+   * Sets a policy, in place of one of the same name: as `rabbitmqctl set_policy`, it counts at once for the queues and
+   * exchanges that match, those that are there and those to come. Throws ArgumentError, which names what is wrong with it
+   * (`definition.max-length`), before anything changed.
+   */
+  setPolicy(name: string, policy: PolicyOptions): void {
+    this.#setPolicy(name, policy, '');
+  }
+
+  #setPolicy(name: string, policy: PolicyOptions, path: string): void {
+    if (typeof name !== 'string' || name === '') throw new ArgumentError(`${path}name`, 'must be a name');
+    assertPolicy(policy, this.#context.behaviour.policyRules, path);
+    const { virtualHost = '/' } = policy;
+    const host = this.#virtualHosts.get(virtualHost);
+    if (!host) throw new ArgumentError(`${path}virtualHost`, `there is no virtual host "${virtualHost}"`);
+    host.setPolicy(name, policy);
+  }
+
+  /** Deletes a policy: what it changed is as it was declared. Answers whether there was one. */
+  deletePolicy(name: string, virtualHost = '/'): boolean {
+    return this.#virtualHosts.get(virtualHost)?.deletePolicy(name) ?? false;
   }
 
   /** Observes the broker; an error of the listener becomes a process warning. */

@@ -20,4 +20,6 @@ export type { PasswordHash, Permissions, UserOptions } from './serve/users.js';
 export type { EmulatedVersion } from './store/behaviour.js';
 export type { Binding, ExchangeType } from './store/exchange.js';
 export type { Message } from './store/message.js';
+export type { Policy } from './store/policies.js';
+export type { PolicyDefinition, PolicyOptions, PolicyTarget } from './store/policy-rules.js';
 export type { QueueType } from './store/queue-arguments.js';

@@ -2,6 +2,7 @@
 import { ArgumentError } from '../amqp/errors.js';
 import type { TlsOptions as TlsServerOptions } from 'node:tls';
 import { emulatedVersions, type EmulatedVersion } from './store/behaviour.js';
+import type { PolicyOptions } from './store/policy-rules.js';
 import type { Permissions, UserOptions } from './serve/users.js';
 
 export interface BrokerOptions {
@@ -15,6 +16,8 @@ export interface BrokerOptions {
   users?: readonly UserOptions[] | undefined;
   /** Virtual hosts beside `/`. */
   virtualHosts?: readonly string[] | undefined;
+  /** Policies that are there from the start; see `setPolicy`. */
+  policies?: readonly (PolicyOptions & { readonly name: string })[] | undefined;
   /** Heartbeat time-out that is proposed to clients, in seconds; 0 is off. Default 60. */
   heartbeat?: number | undefined;
   /** frame_max that is proposed to clients, in bytes; 0 is no limit. Default 131072. */
@@ -31,7 +34,7 @@ export interface BrokerOptions {
   memoryLimit?: number | undefined;
   /**
    * RabbitMQ's definitions, parsed from JSON, which are there from the start: `vhosts`, `users` with `password` or
-   * `password_hash` (SHA-256, SHA-512), `permissions`, `exchanges`, `queues`, `bindings`. Other sections are ignored.
+   * `password_hash` (SHA-256, SHA-512), `permissions`, `policies`, `exchanges`, `queues`, `bindings`. Other sections are ignored.
    */
   definitions?: unknown;
   /** Serve TLS on the port, with Node's own server options (`cert`, `key`, `ca`, `requestCert`, ...). */
@@ -46,6 +49,7 @@ export interface ResolvedOptions {
   readonly emulate: EmulatedVersion;
   readonly users: readonly UserOptions[];
   readonly virtualHosts: readonly string[];
+  readonly policies: readonly (PolicyOptions & { readonly name: string })[];
   readonly heartbeat: number;
   readonly frameMax: number;
   readonly channelMax: number;
@@ -67,6 +71,7 @@ export function resolveOptions(options: BrokerOptions): ResolvedOptions {
     emulate,
     users: checkedUsers(options.users ?? []),
     virtualHosts: options.virtualHosts ?? [],
+    policies: checkedPolicies(options.policies ?? []),
     heartbeat: integer('heartbeat', options.heartbeat ?? 60, 0xffff),
     frameMax: integer('frameMax', options.frameMax ?? 131_072, 0xffff_ffff),
     channelMax: integer('channelMax', options.channelMax ?? 2047, 0xffff),
@@ -127,6 +132,16 @@ function checkPermissions(path: string, virtualHosts: Readonly<Record<string, Pe
       }
     }
   }
+}
+
+/** Each by itself is checked where it is set. */
+function checkedPolicies(policies: ResolvedOptions['policies']): ResolvedOptions['policies'] {
+  if (!isList(policies)) throw new ArgumentError('policies', 'must be a list');
+  for (const [index, policy] of policies.entries()) {
+    if (typeof policy === 'object' && (policy as unknown) !== null) continue;
+    throw new ArgumentError(`policies[${String(index)}]`, 'must be an object');
+  }
+  return policies;
 }
 
 function memoryLimit(value: number): number {

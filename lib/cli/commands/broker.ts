@@ -17,7 +17,7 @@ Options:
                       "virtualHosts": { "/": { "configure": ".*", "write": ".*", "read": ".*" } } }]
                       Without virtualHosts a user may do everything. One named guest replaces guest/guest
   --definitions FILE  RabbitMQ's definitions, as "rabbitmqctl export_definitions FILE" writes them: virtual hosts,
-                      users, permissions, exchanges, queues, bindings
+                      users, permissions, policies, exchanges, queues, bindings
   --tls-cert FILE     serve TLS with this certificate (PEM, with its chain); needs --tls-key
   --tls-key FILE      its private key (PEM, without a passphrase)
   --tls-ca FILE       refuse clients without a certificate of this authority (PEM)
