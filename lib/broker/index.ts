@@ -16,6 +16,7 @@ export type { FaultSite, SlowOptions } from './faults/fault-site.js';
 export type { AtOptions, Faults } from './faults/faults.js';
 export type { ConnectionInfo, ExchangeInfo, Inspection, QueueInfo } from './inspection.js';
 export type { BrokerOptions } from './options.js';
+export type { CertificateLogin } from './serve/certificate-name.js';
 export type { PasswordHash, Permissions, UserOptions } from './serve/users.js';
 export type { EmulatedVersion } from './store/behaviour.js';
 export type { Binding, ExchangeType } from './store/exchange.js';

@@ -3,6 +3,7 @@ import { ArgumentError } from '../amqp/errors.js';
 import type { TlsOptions as TlsServerOptions } from 'node:tls';
 import { emulatedVersions, type EmulatedVersion } from './store/behaviour.js';
 import type { PolicyOptions } from './store/policy-rules.js';
+import { certificateLogins, type CertificateLogin } from './serve/certificate-name.js';
 import type { Permissions, UserOptions } from './serve/users.js';
 
 export interface BrokerOptions {
@@ -37,8 +38,16 @@ export interface BrokerOptions {
    * `password_hash` (SHA-256, SHA-512), `permissions`, `policies`, `exchanges`, `queues`, `bindings`. Other sections are ignored.
    */
   definitions?: unknown;
-  /** Serve TLS on the port, with Node's own server options (`cert`, `key`, `ca`, `requestCert`, ...). */
+  /**
+   * Serve TLS on the port, with Node's own server options (`cert`, `key`, `ca`, `requestCert`, ...). With `requestCert`
+   * clients may log in by their certificate (EXTERNAL), as a user who is there.
+   */
   tls?: TlsServerOptions | undefined;
+  /**
+   * What of a certificate that was verified is the user's name, as RabbitMQ's ssl_cert_login_from: its whole subject
+   * (`CN=shop,O=Example`), or its common name alone. Default `distinguished_name`.
+   */
+  certificateLogin?: CertificateLogin | undefined;
 }
 
 /** All options, with nothing left open. */
@@ -57,13 +66,17 @@ export interface ResolvedOptions {
   readonly memoryLimit: number;
   readonly definitions: unknown;
   readonly tls: TlsServerOptions | undefined;
+  readonly certificateLogin: CertificateLogin;
 }
 
 /** Fills in the defaults, or throws ArgumentError. */
 export function resolveOptions(options: BrokerOptions): ResolvedOptions {
-  const { port, emulate = '4.3' } = options;
+  const { port, emulate = '4.3', certificateLogin = 'distinguished_name' } = options;
   if (!emulatedVersions.includes(emulate)) {
     throw new ArgumentError('emulate', `must be one of ${emulatedVersions.join(', ')}, not ${emulate as string}`);
+  }
+  if (!certificateLogins.includes(certificateLogin)) {
+    throw new ArgumentError('certificateLogin', `must be one of ${certificateLogins.join(', ')}`);
   }
   return {
     port: port === false || port === undefined ? undefined : integer('port', port, 0xffff),
@@ -79,6 +92,7 @@ export function resolveOptions(options: BrokerOptions): ResolvedOptions {
     memoryLimit: memoryLimit(options.memoryLimit ?? 512 * 1024 * 1024),
     definitions: options.definitions,
     tls: options.tls,
+    certificateLogin,
   };
 }
 

@@ -27,7 +27,7 @@ import {
 import type { Transport, TransportListener } from '../../amqp/transport/index.js';
 import { connectionRefusal, type ReplyError } from '../store/reply-error.js';
 import type { VirtualHost } from '../store/virtual-host.js';
-import { isLoginRefusal } from './authentication.js';
+import { isLoginRefusal, type ExternalLogin } from './authentication.js';
 import type { BrokerContext } from './broker-context.js';
 import { ChannelSession } from './channel-session.js';
 import { Conditions } from './conditions.js';
@@ -60,6 +60,15 @@ const loginPenalty = 1_000;
 
 /** basic.publish: what is blamed for what is wrong with a content. */
 const publishId = methodIds.BasicPublish;
+
+/** A client that came. */
+export interface Arrival {
+  readonly transport: Transport;
+  /** Closes the transport as a crash does (RST); without it it is dropped. */
+  readonly reset?: (() => void) | undefined;
+  /** Who it is by its certificate; undefined where none was asked for. */
+  readonly external?: ExternalLogin | undefined;
+}
 
 interface OpenChannel {
   readonly session: ChannelSession;
@@ -96,13 +105,12 @@ export class ConnectionSession
 
   constructor(
     readonly id: number,
-    transport: Transport,
+    { transport, reset, external }: Arrival,
     context: BrokerContext,
     onEnd: (session: ConnectionSession) => void,
-    reset?: () => void,
   ) {
     this.#context = context;
-    this.#handshake = new Handshake(context, this);
+    this.#handshake = new Handshake(context, this, external);
     this.#onEnd = onEnd;
     const { faults, events } = context;
     const watch: MethodWatch = {

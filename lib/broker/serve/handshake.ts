@@ -24,7 +24,7 @@ import {
 } from '../../amqp/protocol/index.js';
 import { connectionRefusal, type ReplyError } from '../store/reply-error.js';
 import type { VirtualHost } from '../store/virtual-host.js';
-import { authenticate, claimedUser, isLoginRefusal, mechanisms } from './authentication.js';
+import { authenticate, claimedUser, isLoginRefusal, mechanisms, type ExternalLogin } from './authentication.js';
 import type { BrokerContext } from './broker-context.js';
 import { serverProperties } from './server-properties.js';
 import { assertTuning } from './tuning.js';
@@ -53,10 +53,13 @@ export class Handshake {
   #user: User | undefined;
   readonly #context: BrokerContext;
   readonly #port: HandshakePort;
+  readonly #external: ExternalLogin | undefined;
 
-  constructor(context: BrokerContext, port: HandshakePort) {
+  /** `external`: who the client is by its certificate, where it was asked for one. */
+  constructor(context: BrokerContext, port: HandshakePort, external: ExternalLogin | undefined) {
     this.#context = context;
     this.#port = port;
+    this.#external = external;
   }
 
   get state(): string {
@@ -104,7 +107,7 @@ export class Handshake {
       versionMajor: 0,
       versionMinor: 9,
       serverProperties: serverProperties(this.#context.behaviour),
-      mechanisms,
+      mechanisms: mechanisms(this.#external),
       locales: 'en_US',
     });
     return rest.length > 0 ? rest : undefined;
@@ -129,11 +132,11 @@ export class Handshake {
 
   #startOk(fields: MethodFields['connection.start-ok']): void {
     this.#clientProperties = fields.clientProperties;
-    this.#userName = claimedUser(fields);
+    this.#userName = claimedUser(fields, this.#external);
     this.#port.started();
     if (this.#port.isEnding) return;
     const users = this.#port.isLoginRefused ? new Map<string, User>() : this.#context.users;
-    this.#user = authenticate(users, fields);
+    this.#user = authenticate(users, fields, this.#external);
     this.#state = 'tune';
     this.#port.send('connection.tune', this.#context.tuning);
   }
