@@ -61,7 +61,7 @@ export class Inspection {
     return [...this.#connections()].filter(({ isOpen }) => isOpen).map(connectionInfo);
   }
 
-  /** What queues hold, in bytes, and why publishers are blocked; undefined: they are not. */
+  /** What queues and transactions hold, in bytes, and why publishers are blocked; undefined: they are not. */
   memory(): { readonly bytes: number; readonly alarm: string | undefined } {
     const { bytes, alarm } = this.#context.memory;
     return { bytes, alarm };

@@ -28,8 +28,8 @@ export interface BrokerOptions {
   /** Milliseconds that a client has for its handshake. Default 10 000. */
   handshakeTimeout?: number | undefined;
   /**
-   * Bytes that queues may hold together: bodies, properties and 512 bytes for each message; a message in two queues counts
-   * twice. Above it publishing connections are blocked (`connection.blocked`: `low on memory`) and not read, until nine
+   * Bytes that queues and open transactions may hold together: bodies, properties and 512 bytes for each message; a message
+   * in two queues counts twice. Above it publishing connections are blocked (`connection.blocked`: `low on memory`) and not read, until nine
    * tenths of it are in use. Infinity: no limit. Default 536870912 (512 MiB).
    */
   memoryLimit?: number | undefined;

@@ -8,7 +8,7 @@ import type { BrokerClock, ClockTimer } from '../clock.js';
 import type { BrokerEvents, Outcome } from '../events.js';
 import type { Behaviour } from './behaviour.js';
 import { ConsumerTurns, type TurnTaker } from './consumer-turns.js';
-import { messageOverhead, type MemoryLedger } from './memory-ledger.js';
+import { sizeOf, type MemoryLedger } from './memory-ledger.js';
 import type { DeathReason, Message, QueuedMessage } from './message.js';
 import type { Policy } from './policies.js';
 import type { QueueDeclaration, QueueSettings } from './queue-arguments.js';
@@ -381,10 +381,6 @@ export class MessageQueue {
       this.pump();
     });
   }
-}
-
-function sizeOf({ body, encodedProperties }: Message): number {
-  return body.length + encodedProperties.length + messageOverhead;
 }
 
 /** The earlier of the queue's and the message's own time to live. */
