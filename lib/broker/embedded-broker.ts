@@ -3,9 +3,8 @@
  *
  * It keeps everything in memory, on one node, and is for tests and development.
  */
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer } from 'node:tls';
-import { ConnectionRefusedError, WrongStateError } from '../amqp/errors.js';
+import { createServer, type AddressInfo, type Server } from 'node:net';
+import { ArgumentError, ConnectionRefusedError, WrongStateError } from '../amqp/errors.js';
 import { memoryPair, streamTransport, type Transport, type TransportFactory } from '../amqp/transport/index.js';
 import { BrokerClock } from './clock.js';
 import { applyDefinitions } from './definitions/apply-definitions.js';
@@ -16,10 +15,11 @@ import { RuleBook } from './faults/rule-book.js';
 import { Inspection } from './inspection.js';
 import { resolveOptions, type BrokerOptions, type ResolvedOptions } from './options.js';
 import type { BrokerContext } from './serve/broker-context.js';
-import { ConnectionSession } from './serve/connection-session.js';
+import { ConnectionSession, type Arrival } from './serve/connection-session.js';
 import { User } from './serve/users.js';
 import { behaviourOf } from './store/behaviour.js';
 import { MemoryLedger } from './store/memory-ledger.js';
+import { assertPolicy, type PolicyOptions } from './store/policy-rules.js';
 import { VirtualHost } from './store/virtual-host.js';
 
 export class EmbeddedBroker {
@@ -71,6 +71,9 @@ export class EmbeddedBroker {
       memory,
     };
     for (const name of ['/', ...options.virtualHosts, ...definitions.virtualHosts]) this.addVirtualHost(name);
+    for (const [index, { name, ...policy }] of options.policies.entries()) {
+      this.#setPolicy(name, policy, `policies[${String(index)}].`);
+    }
     applyDefinitions(definitions, this.#virtualHosts);
     const connections = (): Iterable<ConnectionSession> => this.#connections;
     this.faults = new Faults(faults, connections);
@@ -111,7 +114,8 @@ export class EmbeddedBroker {
       if (signal.aborted) throw new ConnectionRefusedError('aborted', { cause: signal.reason });
       if (this.#stopping) throw new ConnectionRefusedError('the embedded broker is stopped');
       const [clientSide, brokerSide] = memoryPair('memory');
-      if (spared) this.#accept(brokerSide, this.#spared, { ...this.#context, faults: new RuleBook() });
+      const arrival = { transport: brokerSide };
+      if (spared) this.#accept(arrival, this.#spared, { ...this.#context, faults: new RuleBook() });
       else this.accept(brokerSide);
       return clientSide;
     };
@@ -119,18 +123,18 @@ export class EmbeddedBroker {
 
   /** Serves a client at the other end of a transport, whatever carries it. `reset` closes it as a crash does (RST). */
   accept(transport: Transport, reset?: () => void): void {
-    this.#accept(transport, this.#connections, this.#context, reset);
+    this.#accept({ transport, reset }, this.#connections, this.#context);
   }
 
-  #accept(transport: Transport, connections: Set<ConnectionSession>, context: BrokerContext, reset?: () => void): void {
+  #accept(arrival: Arrival, connections: Set<ConnectionSession>, context: BrokerContext): void {
     if (this.#stopping) {
-      transport.destroy();
+      arrival.transport.destroy();
       return;
     }
     const onEnd = (ended: ConnectionSession): void => {
       connections.delete(ended);
     };
-    const connection = new ConnectionSession(++this.#lastConnectionId, transport, context, onEnd, reset);
+    const connection = new ConnectionSession(++this.#lastConnectionId, arrival, context, onEnd);
     connections.add(connection);
     connection.begin();
   }
@@ -141,6 +145,29 @@ export class EmbeddedBroker {
     if (!this.#virtualHosts.has(name)) {
       this.#virtualHosts.set(name, new VirtualHost(name, behaviour, events, clock, memory));
     }
+  }
+
+  /**
+   * Sets a policy, in place of one of the same name: as `rabbitmqctl set_policy`, it counts at once for the queues and
+   * exchanges that match, those that are there and those to come. Throws ArgumentError, which names what is wrong with it
+   * (`definition.max-length`), before anything changed.
+   */
+  setPolicy(name: string, policy: PolicyOptions): void {
+    this.#setPolicy(name, policy, '');
+  }
+
+  #setPolicy(name: string, policy: PolicyOptions, path: string): void {
+    if (typeof name !== 'string' || name === '') throw new ArgumentError(`${path}name`, 'must be a name');
+    assertPolicy(policy, this.#context.behaviour.policyRules, path);
+    const { virtualHost = '/' } = policy;
+    const host = this.#virtualHosts.get(virtualHost);
+    if (!host) throw new ArgumentError(`${path}virtualHost`, `there is no virtual host "${virtualHost}"`);
+    host.setPolicy(name, policy);
+  }
+
+  /** Deletes a policy: what it changed is as it was declared. Answers whether there was one. */
+  deletePolicy(name: string, virtualHost = '/'): boolean {
+    return this.#virtualHosts.get(virtualHost)?.deletePolicy(name) ?? false;
   }
 
   /** Observes the broker; an error of the listener becomes a process warning. */
@@ -192,16 +219,26 @@ export class EmbeddedBroker {
     await closed;
   }
 
-  async #listen(): Promise<void> {
-    const { port, host, tls } = this.#options;
-    if (port === undefined) return;
-    const onSocket = (socket: Socket): void => {
+  async #createServer(): Promise<Server> {
+    const { tls, certificateLogin } = this.#options;
+    const accept = (arrival: Arrival): void => {
+      this.#accept(arrival, this.#connections, this.#context);
+    };
+    if (tls) {
+      const { tlsListener } = await import('./tls-listener.js');
+      return tlsListener(tls, certificateLogin, accept);
+    }
+    return createServer((socket) => {
       socket.setNoDelay(true);
       const description = `${socket.remoteAddress ?? 'unknown'}:${String(socket.remotePort ?? 0)}`;
-      this.accept(streamTransport(socket, { description, isPrivate: tls !== undefined }), resets(socket));
-    };
-    const server = tls ? createTlsServer(tls, onSocket) : createServer(onSocket);
-    const resets = tls ? resetsBelow(server) : (socket: Socket) => () => void socket.resetAndDestroy();
+      accept({ transport: streamTransport(socket, { description }), reset: () => void socket.resetAndDestroy() });
+    });
+  }
+
+  async #listen(): Promise<void> {
+    const { port, host } = this.#options;
+    if (port === undefined) return;
+    const server = await this.#createServer();
     this.#server = server;
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
@@ -215,25 +252,4 @@ export class EmbeddedBroker {
       });
     });
   }
-}
-
-/** A TLS socket cannot be reset; the TCP socket that it is on can. They are told apart by the client's address. */
-function resetsBelow(server: Server): (socket: Socket) => () => void {
-  const below = new Map<string, Socket>();
-  const addressOf = ({ remoteAddress = '', remotePort = 0 }: Socket): string =>
-    `${remoteAddress} ${String(remotePort)}`;
-  server.on('connection', (socket: Socket) => {
-    const address = addressOf(socket);
-    below.set(address, socket);
-    socket.once('close', () => {
-      if (below.get(address) === socket) below.delete(address);
-    });
-  });
-  return (socket) => {
-    const tcp = below.get(addressOf(socket));
-    return () => {
-      tcp?.resetAndDestroy();
-      socket.destroy();
-    };
-  };
 }

@@ -5,6 +5,7 @@ import type { ConnectionSession } from './serve/connection-session.js';
 import type { Binding, ExchangeType } from './store/exchange.js';
 import type { Message } from './store/message.js';
 import type { MessageQueue } from './store/message-queue.js';
+import type { Policy } from './store/policies.js';
 import type { QueueType } from './store/queue-arguments.js';
 import type { FieldTable } from '../amqp/protocol/index.js';
 import type { VirtualHost } from './store/virtual-host.js';
@@ -16,6 +17,8 @@ export interface QueueInfo {
   readonly isExclusive: boolean;
   readonly isAutoDelete: boolean;
   readonly arguments: Readonly<FieldTable>;
+  /** The name of the policy that counts for it; undefined: none. */
+  readonly policy: string | undefined;
   /** Ready: waiting for a consumer. */
   readonly messageCount: number;
   /** Delivered, and not settled. */
@@ -30,6 +33,8 @@ export interface ExchangeInfo {
   readonly isAutoDelete: boolean;
   readonly isInternal: boolean;
   readonly arguments: Readonly<FieldTable>;
+  /** The name of the policy that counts for it; undefined: none. */
+  readonly policy: string | undefined;
 }
 
 export interface ConnectionInfo {
@@ -56,7 +61,7 @@ export class Inspection {
     return [...this.#connections()].filter(({ isOpen }) => isOpen).map(connectionInfo);
   }
 
-  /** What queues hold, in bytes, and why publishers are blocked; undefined: they are not. */
+  /** What queues and transactions hold, in bytes, and why publishers are blocked; undefined: they are not. */
   memory(): { readonly bytes: number; readonly alarm: string | undefined } {
     const { bytes, alarm } = this.#context.memory;
     return { bytes, alarm };
@@ -80,13 +85,18 @@ export class Inspection {
   /** Without the default exchange. */
   exchanges(virtualHost = '/'): ExchangeInfo[] {
     return [...(this.#host(virtualHost)?.exchanges ?? [])]
-      .map(({ declaration }) => declaration)
+      .map(({ declaration, policy }) => ({ ...declaration, policy: policy?.name }))
       .filter(({ name }) => name !== '');
   }
 
   /** Without those of the default exchange. */
   bindings(virtualHost = '/'): Binding[] {
     return [...(this.#host(virtualHost)?.exchanges ?? [])].flatMap(({ bindings }) => [...bindings]);
+  }
+
+  /** In the order in which they are asked: the highest priority first. */
+  policies(virtualHost = '/'): readonly Policy[] {
+    return this.#host(virtualHost)?.policies ?? [];
   }
 
   #host(name: string): VirtualHost | undefined {
@@ -109,6 +119,7 @@ function queueInfo(queue: MessageQueue): QueueInfo {
     isExclusive: declaration.exclusiveOwner !== undefined,
     isAutoDelete: declaration.isAutoDelete,
     arguments: declaration.arguments,
+    policy: queue.policy?.name,
     messageCount,
     unackedCount,
     consumerCount,

@@ -2,6 +2,8 @@
 import { ArgumentError } from '../amqp/errors.js';
 import type { TlsOptions as TlsServerOptions } from 'node:tls';
 import { emulatedVersions, type EmulatedVersion } from './store/behaviour.js';
+import type { PolicyOptions } from './store/policy-rules.js';
+import { certificateLogins, type CertificateLogin } from './serve/certificate-name.js';
 import type { Permissions, UserOptions } from './serve/users.js';
 
 export interface BrokerOptions {
@@ -15,6 +17,8 @@ export interface BrokerOptions {
   users?: readonly UserOptions[] | undefined;
   /** Virtual hosts beside `/`. */
   virtualHosts?: readonly string[] | undefined;
+  /** Policies that are there from the start; see `setPolicy`. */
+  policies?: readonly (PolicyOptions & { readonly name: string })[] | undefined;
   /** Heartbeat time-out that is proposed to clients, in seconds; 0 is off. Default 60. */
   heartbeat?: number | undefined;
   /** frame_max that is proposed to clients, in bytes; 0 is no limit. Default 131072. */
@@ -24,18 +28,26 @@ export interface BrokerOptions {
   /** Milliseconds that a client has for its handshake. Default 10 000. */
   handshakeTimeout?: number | undefined;
   /**
-   * Bytes that queues may hold together: bodies, properties and 512 bytes for each message; a message in two queues counts
-   * twice. Above it publishing connections are blocked (`connection.blocked`: `low on memory`) and not read, until nine
+   * Bytes that queues and open transactions may hold together: bodies, properties and 512 bytes for each message; a message
+   * in two queues counts twice. Above it publishing connections are blocked (`connection.blocked`: `low on memory`) and not read, until nine
    * tenths of it are in use. Infinity: no limit. Default 536870912 (512 MiB).
    */
   memoryLimit?: number | undefined;
   /**
    * RabbitMQ's definitions, parsed from JSON, which are there from the start: `vhosts`, `users` with `password` or
-   * `password_hash` (SHA-256, SHA-512), `permissions`, `exchanges`, `queues`, `bindings`. Other sections are ignored.
+   * `password_hash` (SHA-256, SHA-512), `permissions`, `policies`, `exchanges`, `queues`, `bindings`. Other sections are ignored.
    */
   definitions?: unknown;
-  /** Serve TLS on the port, with Node's own server options (`cert`, `key`, `ca`, `requestCert`, ...). */
+  /**
+   * Serve TLS on the port, with Node's own server options (`cert`, `key`, `ca`, `requestCert`, ...). With `requestCert`
+   * clients may log in by their certificate (EXTERNAL), as a user who is there.
+   */
   tls?: TlsServerOptions | undefined;
+  /**
+   * What of a certificate that was verified is the user's name, as RabbitMQ's ssl_cert_login_from: its whole subject
+   * (`CN=shop,O=Example`), or its common name alone. Default `distinguished_name`.
+   */
+  certificateLogin?: CertificateLogin | undefined;
 }
 
 /** All options, with nothing left open. */
@@ -46,6 +58,7 @@ export interface ResolvedOptions {
   readonly emulate: EmulatedVersion;
   readonly users: readonly UserOptions[];
   readonly virtualHosts: readonly string[];
+  readonly policies: readonly (PolicyOptions & { readonly name: string })[];
   readonly heartbeat: number;
   readonly frameMax: number;
   readonly channelMax: number;
@@ -53,13 +66,17 @@ export interface ResolvedOptions {
   readonly memoryLimit: number;
   readonly definitions: unknown;
   readonly tls: TlsServerOptions | undefined;
+  readonly certificateLogin: CertificateLogin;
 }
 
 /** Fills in the defaults, or throws ArgumentError. */
 export function resolveOptions(options: BrokerOptions): ResolvedOptions {
-  const { port, emulate = '4.3' } = options;
+  const { port, emulate = '4.3', certificateLogin = 'distinguished_name' } = options;
   if (!emulatedVersions.includes(emulate)) {
     throw new ArgumentError('emulate', `must be one of ${emulatedVersions.join(', ')}, not ${emulate as string}`);
+  }
+  if (!certificateLogins.includes(certificateLogin)) {
+    throw new ArgumentError('certificateLogin', `must be one of ${certificateLogins.join(', ')}`);
   }
   return {
     port: port === false || port === undefined ? undefined : integer('port', port, 0xffff),
@@ -67,6 +84,7 @@ export function resolveOptions(options: BrokerOptions): ResolvedOptions {
     emulate,
     users: checkedUsers(options.users ?? []),
     virtualHosts: options.virtualHosts ?? [],
+    policies: checkedPolicies(options.policies ?? []),
     heartbeat: integer('heartbeat', options.heartbeat ?? 60, 0xffff),
     frameMax: integer('frameMax', options.frameMax ?? 131_072, 0xffff_ffff),
     channelMax: integer('channelMax', options.channelMax ?? 2047, 0xffff),
@@ -74,6 +92,7 @@ export function resolveOptions(options: BrokerOptions): ResolvedOptions {
     memoryLimit: memoryLimit(options.memoryLimit ?? 512 * 1024 * 1024),
     definitions: options.definitions,
     tls: options.tls,
+    certificateLogin,
   };
 }
 
@@ -127,6 +146,16 @@ function checkPermissions(path: string, virtualHosts: Readonly<Record<string, Pe
       }
     }
   }
+}
+
+/** Each by itself is checked where it is set. */
+function checkedPolicies(policies: ResolvedOptions['policies']): ResolvedOptions['policies'] {
+  if (!isList(policies)) throw new ArgumentError('policies', 'must be a list');
+  for (const [index, policy] of policies.entries()) {
+    if (typeof policy === 'object' && (policy as unknown) !== null) continue;
+    throw new ArgumentError(`policies[${String(index)}]`, 'must be an object');
+  }
+  return policies;
 }
 
 function memoryLimit(value: number): number {

@@ -1,5 +1,6 @@
-/** Definitions that were read become exchanges, queues and bindings; what the broker refuses of them is a fault. */
-import { DefinitionsError } from '../../amqp/errors.js';
+/** Definitions that were read become policies, exchanges, queues and bindings; what the broker refuses of them is a fault. */
+import { ArgumentError, DefinitionsError } from '../../amqp/errors.js';
+import { assertPolicy } from '../store/policy-rules.js';
 import { ReplyError } from '../store/reply-error.js';
 import type { VirtualHost } from '../store/virtual-host.js';
 import type { Definitions, Placed } from './read-definitions.js';
@@ -23,11 +24,17 @@ export function applyDefinitions(definitions: Definitions, virtualHosts: Readonl
       try {
         apply(host, entity);
       } catch (error) {
-        if (!(error instanceof ReplyError)) throw error;
-        faults.push(`${path}: ${error.replyText}`);
+        if (error instanceof ReplyError) faults.push(`${path}: ${error.replyText}`);
+        else if (error instanceof ArgumentError)
+          faults.push(`${path}.${error.message.replace(/^applyTo:/, 'apply-to:')}`);
+        else throw error;
       }
     }
   };
+  each(definitions.policies, (host, { name, ...policy }) => {
+    assertPolicy(policy, host.behaviour.policyRules);
+    host.setPolicy(name, policy);
+  });
   each(definitions.exchanges, (host, exchange) => {
     host.declareExchange(exchange);
   });

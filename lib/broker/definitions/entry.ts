@@ -52,6 +52,13 @@ export class Entry {
     return false;
   }
 
+  integer(field: string, missing?: number): number {
+    const value = own(this.#fields, field) ?? missing;
+    if (typeof value === 'number' && Number.isInteger(value)) return value;
+    this.fault(field, value === undefined ? 'is missing' : `must be an integer, not ${kindOf(value)}`);
+    return 0;
+  }
+
   table(field: string): FieldTable {
     const value = own(this.#fields, field);
     // Older RabbitMQs wrote an empty list for no arguments.

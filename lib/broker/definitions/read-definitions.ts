@@ -7,6 +7,7 @@
 import { DefinitionsError } from '../../amqp/errors.js';
 import type { Permissions, UserOptions } from '../serve/users.js';
 import { exchangeTypes, type Binding, type ExchangeDeclaration, type ExchangeType } from '../store/exchange.js';
+import type { PolicyOptions, PolicyTarget } from '../store/policy-rules.js';
 import type { QueueDeclaration } from '../store/queue-arguments.js';
 import { Entry, isObject, kindOf, own } from './entry.js';
 
@@ -20,6 +21,7 @@ export interface Placed<Entity> {
 export interface Definitions {
   readonly virtualHosts: readonly string[];
   readonly users: readonly UserOptions[];
+  readonly policies: readonly Placed<PolicyOptions & { readonly name: string }>[];
   readonly exchanges: readonly Placed<ExchangeDeclaration>[];
   readonly queues: readonly Placed<QueueDeclaration>[];
   readonly bindings: readonly Placed<Binding>[];
@@ -27,7 +29,9 @@ export interface Definitions {
 
 /** Throws DefinitionsError, which names every fault found, and no password. */
 export function readDefinitions(definitions: unknown): Definitions {
-  if (definitions === undefined) return { virtualHosts: [], users: [], exchanges: [], queues: [], bindings: [] };
+  if (definitions === undefined) {
+    return { virtualHosts: [], users: [], policies: [], exchanges: [], queues: [], bindings: [] };
+  }
   if (!isObject(definitions)) {
     throw new DefinitionsError([`definitions: must be an object (parsed JSON), not ${kindOf(definitions)}`]);
   }
@@ -55,6 +59,7 @@ export function readDefinitions(definitions: unknown): Definitions {
   const read = {
     virtualHosts,
     users: logins.map((login) => ({ ...login, virtualHosts: granted.get(login.name) ?? {} })),
+    policies: section('policies', placed(readPolicy)),
     exchanges: section('exchanges', placed(readExchange)),
     queues: section('queues', placed(readQueue)),
     bindings: section('bindings', placed(readBinding)),
@@ -118,6 +123,17 @@ function pattern(entry: Entry, field: string): string {
     entry.fault(field, 'is no regular expression that JavaScript reads');
   }
   return source;
+}
+
+/** What stands in its definition is checked where it is set: that depends on the version. */
+function readPolicy(entry: Entry): PolicyOptions & { readonly name: string } {
+  return {
+    name: entry.name('name'),
+    pattern: pattern(entry, 'pattern'),
+    definition: entry.table('definition'),
+    priority: entry.integer('priority', 0),
+    applyTo: entry.text('apply-to', 'all') as PolicyTarget,
+  };
 }
 
 function readExchange(entry: Entry): ExchangeDeclaration | undefined {

@@ -1,16 +1,34 @@
-/** SASL, as far as AMQP clients use it: PLAIN and AMQPLAIN. Pure. */
+/** SASL, as far as AMQP clients use it: PLAIN, AMQPLAIN, and EXTERNAL for client certificates. Pure. */
 import { ByteReader, readTable, type MethodFields } from '../../amqp/protocol/index.js';
 import { type ReplyError, connectionRefusal } from '../store/reply-error.js';
 import type { User } from './users.js';
 
-export const mechanisms = 'PLAIN AMQPLAIN';
+/**
+ * Who a client is by its certificate, where the broker asks for one: the user's name, or undefined where it showed none that
+ * was verified, or there is no name in it.
+ */
+export interface ExternalLogin {
+  readonly name: string | undefined;
+}
+
+type StartOk = MethodFields['connection.start-ok'];
+
+/** What connection.start offers: EXTERNAL wherever certificates are asked for, also to who showed none, as RabbitMQ does. */
+export function mechanisms(external: ExternalLogin | undefined): string {
+  return external ? 'PLAIN AMQPLAIN EXTERNAL' : 'PLAIN AMQPLAIN';
+}
 
 /** The user that connection.start-ok names, or throws 403 in RabbitMQ's words. */
-export function authenticate(users: ReadonlyMap<string, User>, startOk: MethodFields['connection.start-ok']): User {
+export function authenticate(
+  users: ReadonlyMap<string, User>,
+  startOk: StartOk,
+  external: ExternalLogin | undefined,
+): User {
   const { mechanism } = startOk;
-  const credentials = credentialsOf(startOk);
-  const user = users.get(credentials.name);
-  if (user?.hasPassword(credentials.password)) return user;
+  const { name, password } = credentialsOf(startOk, external);
+  const user = users.get(name);
+  // What the transport made sure of asks for no password.
+  if (user && (password === undefined || user.hasPassword(password))) return user;
   throw connectionRefusal(
     'accessRefused',
     `Login was refused using authentication mechanism ${mechanism}. For details see the broker logfile.`,
@@ -18,9 +36,9 @@ export function authenticate(users: ReadonlyMap<string, User>, startOk: MethodFi
 }
 
 /** The name of the user that connection.start-ok claims to be; empty where none can be told. */
-export function claimedUser(startOk: MethodFields['connection.start-ok']): string {
+export function claimedUser(startOk: StartOk, external: ExternalLogin | undefined): string {
   try {
-    return credentialsOf(startOk).name;
+    return credentialsOf(startOk, external).name;
   } catch {
     return '';
   }
@@ -31,10 +49,15 @@ export function isLoginRefusal(error: ReplyError): boolean {
   return error.replyCode === 403 && error.replyText.includes('Login was refused');
 }
 
-function credentialsOf({ mechanism, response }: MethodFields['connection.start-ok']): {
-  name: string;
-  password: string;
-} {
+interface Credentials {
+  readonly name: string;
+  /** Undefined: none is asked for. */
+  readonly password: string | undefined;
+}
+
+function credentialsOf({ mechanism, response }: StartOk, external: ExternalLogin | undefined): Credentials {
+  // Nobody has an empty name.
+  if (mechanism === 'EXTERNAL' && external) return { name: external.name ?? '', password: undefined };
   if (mechanism === 'PLAIN') {
     const [, name = '', password = ''] = response.toString('utf8').split('\0');
     return { name, password };

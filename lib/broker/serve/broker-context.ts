@@ -19,6 +19,6 @@ export interface BrokerContext {
   readonly handshakeTimeout: number;
   /** Who breaks connections on purpose. */
   readonly faults: FaultHooks;
-  /** What queues hold, and whether that is too much. */
+  /** What queues and transactions hold, and whether that is too much. */
   readonly memory: MemoryLedger;
 }

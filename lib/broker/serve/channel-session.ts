@@ -35,6 +35,8 @@ export interface Transaction {
   /** Each answers whether it was done in full: a full queue may refuse a message. */
   readonly steps: (() => boolean)[];
   readonly settled: UnackedDelivery[];
+  /** What its messages hold of the broker's memory. */
+  heldBytes: number;
 }
 
 export class ChannelSession implements DeliveryPort {
@@ -232,7 +234,10 @@ export class ChannelSession implements DeliveryPort {
     this.confirms?.flush();
     this.confirms?.stop();
     if (this.directReply) this.virtualHost.directReplies.delete(this.directReply.address);
-    if (this.transaction) this.restoreUnacked(this.transaction.settled);
+    if (this.transaction) {
+      this.virtualHost.memory.remove(this.transaction.heldBytes);
+      this.restoreUnacked(this.transaction.settled);
+    }
     this.transaction = undefined;
     const deliveries = this.takeAllUnacked();
     this.release(deliveries);

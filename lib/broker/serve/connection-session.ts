@@ -1,7 +1,7 @@
 /**
- * One connection, from the protocol header to the last byte: handshake, channels, closing, blocking.
+ * One connection, from its first byte to the last: channels, closing, blocking.
  *
- *   state: header -> start -> tune -> open -> running -> closing (the broker sent connection.close) -> closed
+ *   state: handshake (see handshake.ts) -> running -> closing (the broker sent connection.close) -> closed
  *          any -> closed (the client closed, the stream ended, or a fault cut it)
  *
  * Must not know what methods on channels do; dispatch.ts does.
@@ -20,13 +20,14 @@ import {
   type FieldTable,
   type FrameSink,
   type Method,
+  type MethodFields,
   type MethodInputs,
   type MethodName,
 } from '../../amqp/protocol/index.js';
 import type { Transport, TransportListener } from '../../amqp/transport/index.js';
 import { connectionRefusal, type ReplyError } from '../store/reply-error.js';
 import type { VirtualHost } from '../store/virtual-host.js';
-import { authenticate, claimedUser, isLoginRefusal, mechanisms } from './authentication.js';
+import { isLoginRefusal, type ExternalLogin } from './authentication.js';
 import type { BrokerContext } from './broker-context.js';
 import { ChannelSession } from './channel-session.js';
 import { Conditions } from './conditions.js';
@@ -35,17 +36,16 @@ import { ContentAssembler } from './content-assembler.js';
 import { dispatch } from './dispatch.js';
 import type { FaultyConnection } from './fault-hooks.js';
 import { FrameTap } from './frame-tap.js';
+import { Handshake, type HandshakePort } from './handshake.js';
 import { Heartbeat } from './heartbeat.js';
 import { Line } from './line.js';
 import type { MethodWatch } from './method-watch.js';
 import { methodEvent } from './method-event.js';
 import { assertSize, publish, type ReceivedPublish } from './publish.js';
 import { closeFields, framingRefusal, refusalOf } from './refusals.js';
-import { serverProperties } from './server-properties.js';
-import { assertTuning } from './tuning.js';
 import type { User } from './users.js';
 
-type State = 'header' | 'start' | 'tune' | 'open' | 'running' | 'closing' | 'closed';
+type State = 'handshake' | 'running' | 'closing' | 'closed';
 
 /** Bytes that wait for the client above which nothing more is delivered to it. */
 const congestedAt = 1024 * 1024;
@@ -61,12 +61,23 @@ const loginPenalty = 1_000;
 /** basic.publish: what is blamed for what is wrong with a content. */
 const publishId = methodIds.BasicPublish;
 
+/** A client that came. */
+export interface Arrival {
+  readonly transport: Transport;
+  /** Closes the transport as a crash does (RST); without it it is dropped. */
+  readonly reset?: (() => void) | undefined;
+  /** Who it is by its certificate; undefined where none was asked for. */
+  readonly external?: ExternalLogin | undefined;
+}
+
 interface OpenChannel {
   readonly session: ChannelSession;
   readonly content: ContentAssembler;
 }
 
-export class ConnectionSession implements ConnectionPort, FaultyConnection, FrameSink, TransportListener {
+export class ConnectionSession
+  implements ConnectionPort, FaultyConnection, HandshakePort, FrameSink, TransportListener
+{
   readonly writer = new ByteWriter(firstSlab);
   readonly line: Line;
   readonly conditions = new Conditions(() => {
@@ -77,11 +88,8 @@ export class ConnectionSession implements ConnectionPort, FaultyConnection, Fram
   readonly #parser: FrameParser;
   readonly #reader = new ByteReader();
   readonly #channels = new Map<number, OpenChannel>();
-  #state: State = 'header';
-  #header: Buffer = Buffer.alloc(0);
-  #clientProperties: FieldTable = {};
-  #userName = '';
-  #user: User | undefined;
+  readonly #handshake: Handshake;
+  #state: State = 'handshake';
   #virtualHost: VirtualHost | undefined;
   #channelMax = 0;
   #heartbeat: Heartbeat | undefined;
@@ -97,12 +105,12 @@ export class ConnectionSession implements ConnectionPort, FaultyConnection, Fram
 
   constructor(
     readonly id: number,
-    transport: Transport,
+    { transport, reset, external }: Arrival,
     context: BrokerContext,
     onEnd: (session: ConnectionSession) => void,
-    reset?: () => void,
   ) {
     this.#context = context;
+    this.#handshake = new Handshake(context, this, external);
     this.#onEnd = onEnd;
     const { faults, events } = context;
     const watch: MethodWatch = {
@@ -136,17 +144,17 @@ export class ConnectionSession implements ConnectionPort, FaultyConnection, Fram
 
   /** `connection_name` of the client properties, else where it comes from. */
   get name(): string {
-    const name = this.#clientProperties['connection_name'];
+    const name = this.clientProperties['connection_name'];
     return typeof name === 'string' ? name : this.line.description;
   }
 
   /** Who logged in, or asks to; empty before. */
   get userName(): string {
-    return this.#userName;
+    return this.#handshake.userName;
   }
 
   get clientProperties(): Readonly<FieldTable> {
-    return this.#clientProperties;
+    return this.#handshake.clientProperties;
   }
 
   get isOpen(): boolean {
@@ -162,8 +170,7 @@ export class ConnectionSession implements ConnectionPort, FaultyConnection, Fram
   }
 
   get user(): User {
-    if (!this.#user) throw connectionRefusal('internalError', 'no user');
-    return this.#user;
+    return this.#handshake.user;
   }
 
   get virtualHost(): VirtualHost {
@@ -176,8 +183,7 @@ export class ConnectionSession implements ConnectionPort, FaultyConnection, Fram
   }
 
   hasCapability(name: string): boolean {
-    const { capabilities } = this.#clientProperties;
-    return typeof capabilities === 'object' && capabilities !== null && (capabilities as FieldTable)[name] === true;
+    return this.#handshake.hasCapability(name);
   }
 
   /** The channels, for whoever inspects or breaks them. */
@@ -212,7 +218,7 @@ export class ConnectionSession implements ConnectionPort, FaultyConnection, Fram
     for (const { session } of this.#channels.values()) session.pump();
   }
 
-  #send<Name extends MethodName>(name: Name, fields: MethodInputs[Name], channel = 0): void {
+  send<Name extends MethodName>(name: Name, fields: MethodInputs[Name], channel = 0): void {
     writeMethod(this.writer, channel, name, fields, 0);
     this.requestFlush();
   }
@@ -231,7 +237,14 @@ export class ConnectionSession implements ConnectionPort, FaultyConnection, Fram
   onData(chunk: Buffer): void {
     if (this.#state === 'closed') return;
     this.#heartbeat?.noteHeard();
-    const frames = this.#state === 'header' ? this.#readHeader(chunk) : chunk;
+    const frames = this.#state === 'handshake' ? this.#handshake.read(chunk) : chunk;
+    if (frames === 'wrong') {
+      // AMQP 4.2.2: answer with the version that would be understood, and close.
+      this.line.write([protocolHeader]);
+      this.#end();
+      this.line.end();
+      return;
+    }
     if (!frames) return;
     try {
       this.#parser.push(frames);
@@ -263,30 +276,6 @@ export class ConnectionSession implements ConnectionPort, FaultyConnection, Fram
   reset(): void {
     this.line.reset();
     this.#end();
-  }
-
-  #readHeader(chunk: Buffer): Buffer | undefined {
-    this.#header = Buffer.concat([this.#header, chunk]);
-    if (this.#header.length < protocolHeader.length) return undefined;
-    const header = this.#header.subarray(0, protocolHeader.length);
-    const rest = this.#header.subarray(protocolHeader.length);
-    this.#header = Buffer.alloc(0);
-    if (!header.equals(protocolHeader)) {
-      // AMQP 4.2.2: answer with the version that would be understood, and close.
-      this.line.write([protocolHeader]);
-      this.#end();
-      this.line.end();
-      return undefined;
-    }
-    this.#state = 'start';
-    this.#send('connection.start', {
-      versionMajor: 0,
-      versionMinor: 9,
-      serverProperties: serverProperties(this.#context.behaviour),
-      mechanisms,
-      locales: 'en_US',
-    });
-    return rest.length > 0 ? rest : undefined;
   }
 
   #setDeadline(milliseconds: number, action: () => void): void {
@@ -348,7 +337,7 @@ export class ConnectionSession implements ConnectionPort, FaultyConnection, Fram
     const session = this.#channels.get(channel)?.session;
     if (refusal.scope === 'channel' && session?.state === 'open') {
       session.end('closing');
-      this.#send('channel.close', closeFields(refusal, methodId), channel);
+      this.send('channel.close', closeFields(refusal, methodId), channel);
     } else {
       this.#close(refusal, methodId);
     }
@@ -358,7 +347,7 @@ export class ConnectionSession implements ConnectionPort, FaultyConnection, Fram
 
   #connectionMethod(method: Method): void {
     if (method.name === 'connection.close') {
-      this.#send('connection.close-ok', {});
+      this.send('connection.close-ok', {});
       this.#flush();
       this.#end();
       this.line.end();
@@ -370,68 +359,51 @@ export class ConnectionSession implements ConnectionPort, FaultyConnection, Fram
       this.line.end();
       return;
     }
-    switch (`${this.#state} ${method.name}` as const) {
-      case 'start connection.start-ok':
-        if (method.name === 'connection.start-ok') this.#startOk(method.fields);
-        return;
-      case 'tune connection.tune-ok':
-        if (method.name === 'connection.tune-ok') this.#tuneOk(method.fields);
-        return;
-      case 'open connection.open':
-        if (method.name === 'connection.open') this.#open(method.fields.virtualHost);
-        return;
-      case 'running connection.update-secret':
-        this.#send('connection.update-secret-ok', {});
-        return;
-      default:
-        throw connectionRefusal('channelError', `unexpected method in connection state ${this.#state}`);
+    if (this.#state === 'handshake') {
+      this.#handshake.take(method);
+    } else if (method.name === 'connection.update-secret') {
+      this.send('connection.update-secret-ok', {});
+    } else {
+      throw connectionRefusal('channelError', `unexpected method in connection state ${this.#state}`);
     }
   }
 
-  #startOk(fields: Extract<Method, { name: 'connection.start-ok' }>['fields']): void {
-    this.#clientProperties = fields.clientProperties;
-    this.#userName = claimedUser(fields);
-    this.#context.faults.started(this);
-    // A fault may have ended it.
-    if (this.#state !== 'start') return;
-    const users = this.conditions.refusedLogin.top ? new Map<string, User>() : this.#context.users;
-    this.#user = authenticate(users, fields);
-    this.#state = 'tune';
-    this.#send('connection.tune', this.#context.tuning);
+  // --- what the handshake asks, and tells ----------------------------------------------------------
+
+  get isEnding(): boolean {
+    return this.#state !== 'handshake';
   }
 
-  #tuneOk({ channelMax, frameMax, heartbeat }: Extract<Method, { name: 'connection.tune-ok' }>['fields']): void {
-    const { tuning, behaviour } = this.#context;
-    assertTuning({ frameMax, channelMax }, tuning, behaviour);
+  get isLoginRefused(): boolean {
+    return this.conditions.refusedLogin.top !== undefined;
+  }
+
+  started(): void {
+    this.#context.faults.started(this);
+  }
+
+  tuned({ channelMax, frameMax, heartbeat }: MethodFields['connection.tune-ok']): void {
     this.frameMax = frameMax;
     this.#channelMax = channelMax;
     // RabbitMQ forgives clients that do not count a frame's own eight bytes (rabbitmq-client is one).
     const headerFrameMax = frameMax === 0 ? 0xffff_ffff : frameMax + frameOverhead;
     this.#parser.limits = { frameMax, frameMaxExcess: frameOverhead, headerFrameMax };
-    if (heartbeat > 0) {
-      this.#heartbeat = new Heartbeat(heartbeat, {
-        sendHeartbeat: () => {
-          writeHeartbeat(this.writer);
-          this.requestFlush();
-        },
-        onSilence: () => {
-          this.destroy();
-        },
-      });
-    }
-    this.#state = 'open';
+    if (heartbeat === 0) return;
+    this.#heartbeat = new Heartbeat(heartbeat, {
+      sendHeartbeat: () => {
+        writeHeartbeat(this.writer);
+        this.requestFlush();
+      },
+      onSilence: () => {
+        this.destroy();
+      },
+    });
   }
 
-  #open(name: string): void {
-    const virtualHost = this.#context.virtualHosts.get(name);
-    if (!virtualHost) throw connectionRefusal('notAllowed', `vhost ${name} not found`);
-    if (!this.user.mayOpen(name)) {
-      throw connectionRefusal('notAllowed', `access to vhost '${name}' refused for user '${this.user.name}'`);
-    }
+  opened(virtualHost: VirtualHost): void {
     clearTimeout(this.#deadline);
     this.#virtualHost = virtualHost;
     this.#state = 'running';
-    this.#send('connection.open-ok', {});
     this.#context.events.tell('connected', () => this.#description());
   }
 
@@ -453,7 +425,7 @@ export class ConnectionSession implements ConnectionPort, FaultyConnection, Fram
     if (method.name === 'channel.close') {
       session.end('closed');
       this.#channels.delete(channel);
-      this.#send('channel.close-ok', {}, channel);
+      this.send('channel.close-ok', {}, channel);
     } else if (session.state !== 'open') {
       if (method.name === 'channel.close-ok') this.#channels.delete(channel);
     } else if (!content.isIdle) {
@@ -478,7 +450,7 @@ export class ConnectionSession implements ConnectionPort, FaultyConnection, Fram
       );
     }
     this.#channels.set(channel, { session: new ChannelSession(this, channel), content: new ContentAssembler() });
-    this.#send('channel.open-ok', {}, channel);
+    this.send('channel.open-ok', {}, channel);
   }
 
   /** Closes one channel as the broker would on an error (a fault). */
@@ -502,8 +474,8 @@ export class ConnectionSession implements ConnectionPort, FaultyConnection, Fram
     if (isBlocked === this.#isBlocked) return;
     this.#isBlocked = isBlocked;
     if (this.hasCapability('connection.blocked')) {
-      if (isBlocked) this.#send('connection.blocked', { reason });
-      else this.#send('connection.unblocked', {});
+      if (isBlocked) this.send('connection.blocked', { reason });
+      else this.send('connection.unblocked', {});
     }
     this.#updateReading();
   }
@@ -517,7 +489,7 @@ export class ConnectionSession implements ConnectionPort, FaultyConnection, Fram
 
   #close(refusal: ReplyError, methodId = 0): void {
     if (this.#state === 'closing' || this.#state === 'closed') return;
-    if (!this.#mayBeTold(refusal)) {
+    if (!this.#handshake.mayBeTold(refusal)) {
       this.#state = 'closing';
       this.#setDeadline(loginPenalty, () => {
         this.destroy();
@@ -526,18 +498,10 @@ export class ConnectionSession implements ConnectionPort, FaultyConnection, Fram
     }
     this.#endChannels();
     this.#state = 'closing';
-    this.#send('connection.close', closeFields(refusal, isLoginRefusal(refusal) ? 0 : methodId));
+    this.send('connection.close', closeFields(refusal, isLoginRefusal(refusal) ? 0 : methodId));
     this.#setDeadline(closeTimeout, () => {
       this.destroy();
     });
-  }
-
-  /** Before connection.open RabbitMQ just hangs up, but for a refused login that the client asked to be told. */
-  #mayBeTold(refusal: ReplyError): boolean {
-    if (this.#state === 'start') {
-      return isLoginRefusal(refusal) && this.hasCapability('authentication_failure_close');
-    }
-    return this.#state !== 'header' && this.#state !== 'tune';
   }
 
   #endChannels(): void {

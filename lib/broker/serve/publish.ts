@@ -9,9 +9,10 @@ import {
 } from '../../amqp/protocol/index.js';
 import { edited, receivedMessage, type Message } from '../store/message.js';
 import type { BrokerClock } from '../clock.js';
+import { sizeOf, type MemoryLedger } from '../store/memory-ledger.js';
 import type { MessageQueue } from '../store/message-queue.js';
 import { channelRefusal, connectionRefusal } from '../store/reply-error.js';
-import type { ChannelSession } from './channel-session.js';
+import type { ChannelSession, Transaction } from './channel-session.js';
 import { deliverReply, directReplyPrefix, replyAddress } from './direct-reply.js';
 
 /** A publish whose content came in whole. */
@@ -55,8 +56,25 @@ export function publish(session: ChannelSession, { fields, encodedProperties, bo
     if (tag !== undefined) confirm(session, tag, isAccepted, virtualHost.clock);
     return isAccepted;
   };
-  if (session.transaction) session.transaction.steps.push(deliver);
+  if (session.transaction) holdUntilCommit(session.transaction, message, deliver, virtualHost.memory);
   else deliver();
+}
+
+function holdUntilCommit(
+  transaction: Transaction,
+  message: Message,
+  deliver: () => boolean,
+  memory: MemoryLedger,
+): void {
+  const bytes = sizeOf(message);
+  transaction.heldBytes += bytes;
+  memory.add(bytes);
+  transaction.steps.push(() => {
+    // From here on its queues count it.
+    transaction.heldBytes -= bytes;
+    memory.remove(bytes);
+    return deliver();
+  });
 }
 
 /** With the reply address in place of the pseudo-queue's name, and the expiration as RabbitMQ passes it on. */

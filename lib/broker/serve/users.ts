@@ -26,7 +26,7 @@ export interface PasswordHash {
 
 export interface UserOptions {
   readonly name: string;
-  /** Without it, and without `passwordHash`, nobody logs in as this user. */
+  /** Without it, and without `passwordHash`, nobody logs in as this user but by a certificate. */
   readonly password?: string | undefined;
   /** Instead of `password`, what RabbitMQ keeps of one. */
   readonly passwordHash?: PasswordHash | undefined;

@@ -12,6 +12,7 @@ import {
   type ArgumentChecks,
   type KnownArguments,
 } from './argument-rules.js';
+import { policyRules310, policyRules43, type PolicyRules } from './policy-rules.js';
 
 /** A version of RabbitMQ whose behaviour can be emulated. */
 export type EmulatedVersion = '3.10' | '4.3';
@@ -54,6 +55,10 @@ export interface Behaviour {
   /** The x-arguments that each type of queue knows, and how they are checked. */
   readonly knownArguments: KnownArguments;
   readonly argumentChecks: ArgumentChecks;
+  /** What may stand in a policy. */
+  readonly policyRules: PolicyRules;
+  /** `expires` of a policy stands before x-expires of a quorum queue; else the lower of both counts. */
+  readonly quorumPoliciesSetExpiry: boolean;
   /** A publish is refused for another user's user_id only when all else is right. */
   readonly checksUserLast: boolean;
   /** x-death headers that a client wrote are continued by the broker. */
@@ -87,6 +92,8 @@ const behaviours: Record<EmulatedVersion, Behaviour> = {
     defaultsQueueType: false,
     knownArguments: knownArguments310,
     argumentChecks: argumentChecks310,
+    policyRules: policyRules310,
+    quorumPoliciesSetExpiry: true,
     checksUserLast: false,
     readsClientDeaths: true,
     writesLastDeath: false,
@@ -113,6 +120,8 @@ const behaviours: Record<EmulatedVersion, Behaviour> = {
     defaultsQueueType: true,
     knownArguments: knownArguments43,
     argumentChecks: argumentChecks43,
+    policyRules: policyRules43,
+    quorumPoliciesSetExpiry: false,
     checksUserLast: true,
     readsClientDeaths: false,
     writesLastDeath: true,

@@ -5,6 +5,7 @@
  */
 import type { FieldTable, FieldValue } from '../../amqp/protocol/index.js';
 import { areEqualFields, canonicalTable } from './field-text.js';
+import type { Policy } from './policies.js';
 import { TopicTrie } from './topic-trie.js';
 
 export type ExchangeType = 'direct' | 'fanout' | 'topic' | 'headers';
@@ -37,6 +38,8 @@ interface BindingIndex {
 
 export class Exchange {
   readonly declaration: ExchangeDeclaration;
+  /** The policy that counts for it. */
+  policy: Policy | undefined;
   readonly #bindings = new Map<string, Binding>();
   readonly #index: BindingIndex;
 
@@ -51,7 +54,7 @@ export class Exchange {
 
   /** Where messages go that no binding takes. */
   get alternateExchange(): string | undefined {
-    const name = this.declaration.arguments['alternate-exchange'];
+    const name = this.declaration.arguments['alternate-exchange'] ?? this.policy?.definition['alternate-exchange'];
     return typeof name === 'string' ? name : undefined;
   }
 

@@ -1,11 +1,18 @@
 /**
- * What queues hold, in bytes, and the alarm when that is too much.
+ * What queues and open transactions hold, in bytes, and the alarm when that is too much.
  *
  * Pure. RabbitMQ documents its own under "Memory Alarms": publishers are blocked until memory is free again.
  */
 
+import type { Message } from './message.js';
+
 /** What a message costs beside its body and its properties, in bytes; about what it takes in Node. */
-export const messageOverhead = 512;
+const messageOverhead = 512;
+
+/** What a message costs wherever it is held. */
+export function sizeOf({ body, encodedProperties }: Pick<Message, 'body' | 'encodedProperties'>): number {
+  return body.length + encodedProperties.length + messageOverhead;
+}
 
 /** The alarm is over when so much of the limit is in use: so that it does not come and go with each message. */
 const lowMark = 0.9;
@@ -22,7 +29,10 @@ export class MemoryLedger {
     this.#onAlarm = onAlarm;
   }
 
-  /** Bytes that queues hold: bodies, properties, and the overhead of each message. A message in two queues counts twice. */
+  /**
+   * Bytes that are held: bodies, properties, and the overhead of each message. A message in two queues counts twice; one
+   * that waits for the commit of its transaction, once.
+   */
   get bytes(): number {
     return this.#bytes;
   }

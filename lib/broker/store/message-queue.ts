@@ -8,8 +8,9 @@ import type { BrokerClock, ClockTimer } from '../clock.js';
 import type { BrokerEvents, Outcome } from '../events.js';
 import type { Behaviour } from './behaviour.js';
 import { ConsumerTurns, type TurnTaker } from './consumer-turns.js';
-import { messageOverhead, type MemoryLedger } from './memory-ledger.js';
+import { sizeOf, type MemoryLedger } from './memory-ledger.js';
 import type { DeathReason, Message, QueuedMessage } from './message.js';
+import type { Policy } from './policies.js';
 import type { QueueDeclaration, QueueSettings } from './queue-arguments.js';
 import { ReadyList } from './ready-list.js';
 
@@ -38,7 +39,9 @@ export interface QueueHost {
 
 export class MessageQueue {
   readonly declaration: QueueDeclaration;
-  readonly settings: QueueSettings;
+  /** The policy that counts for it. */
+  policy: Policy | undefined;
+  #settings: QueueSettings;
   readonly #host: QueueHost;
   readonly #ready: ReadyList;
   readonly #turns: ConsumerTurns<QueueConsumer>;
@@ -54,7 +57,7 @@ export class MessageQueue {
 
   constructor(declaration: QueueDeclaration, settings: QueueSettings, host: QueueHost) {
     this.declaration = declaration;
-    this.settings = settings;
+    this.#settings = settings;
     this.#host = host;
     const isQuorum = settings.type === 'quorum';
     this.#ready = new ReadyList(
@@ -68,6 +71,11 @@ export class MessageQueue {
 
   get name(): string {
     return this.declaration.name;
+  }
+
+  /** What it was declared with, and what a policy makes of that. */
+  get settings(): QueueSettings {
+    return this.#settings;
   }
 
   /** Messages that wait for a consumer. */
@@ -334,6 +342,22 @@ export class MessageQueue {
     });
   }
 
+  /**
+   * A policy came, changed or went. Limits count at once, and the time without use begins anew; messages that are there keep
+   * the time to live that they came with.
+   */
+  reconfigure(settings: QueueSettings): void {
+    // RabbitMQ's classic queues look at limits before they look at what is to be done above them.
+    if (settings.type === 'classic') {
+      this.#settings = { ...settings, overflow: this.#settings.overflow };
+      this.#dropOverflow();
+    }
+    this.#settings = settings;
+    this.#unusedTimer?.cancel();
+    this.touch();
+    this.pump();
+  }
+
   // --- expiry --------------------------------------------------------------------------------------
 
   /** Only the message at the head expires, as on RabbitMQ; one behind it waits until it gets there. */
@@ -357,10 +381,6 @@ export class MessageQueue {
       this.pump();
     });
   }
-}
-
-function sizeOf({ body, encodedProperties }: Message): number {
-  return body.length + encodedProperties.length + messageOverhead;
 }
 
 /** The earlier of the queue's and the message's own time to live. */

@@ -41,7 +41,7 @@ export interface QueueDeclaration {
   readonly arguments: Readonly<FieldTable>;
 }
 
-/** Reads a queue's arguments, or throws the refusal that RabbitMQ answers. */
+/** Checks and reads a queue's arguments, or throws the refusal that RabbitMQ answers. */
 export function queueSettings(declaration: QueueDeclaration, vhost: string, behaviour: Behaviour): QueueSettings {
   const { name } = declaration;
   const table = declaration.arguments;
@@ -53,6 +53,12 @@ export function queueSettings(declaration: QueueDeclaration, vhost: string, beha
   }
   const type = checkedArguments(declaration, vhost, behaviour);
   if (type === 'quorum') assertReplicable(declaration, described);
+  return settingsOf(type, table, behaviour);
+}
+
+/** Reads arguments that were checked. */
+export function settingsOf(type: QueueType, table: Readonly<FieldTable>, behaviour: Behaviour): QueueSettings {
+  const deadLetterExchange = table['x-dead-letter-exchange'];
   const deadLetterRoutingKey = table['x-dead-letter-routing-key'];
   const overflow = table['x-overflow'];
   const integer = (argument: string): number | undefined => {
@@ -68,7 +74,7 @@ export function queueSettings(declaration: QueueDeclaration, vhost: string, beha
     maximumBytes: integer('x-max-length-bytes'),
     overflow: overflowOf(overflow, type),
     ...priorities(type, integer('x-max-priority'), behaviour),
-    deadLetterExchange,
+    deadLetterExchange: typeof deadLetterExchange === 'string' ? deadLetterExchange : undefined,
     deadLetterRoutingKey: typeof deadLetterRoutingKey === 'string' ? deadLetterRoutingKey : undefined,
     isSingleActiveConsumer: table['x-single-active-consumer'] === true,
     deliveryLimit: type === 'classic' || (behaviour.negativeLimitIsNone && (limit ?? 0) < 0) ? undefined : limit,

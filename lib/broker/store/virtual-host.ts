@@ -12,7 +12,9 @@ import { areEqualFields, describedDifference, plainText, typeName } from './fiel
 import type { MemoryLedger } from './memory-ledger.js';
 import type { DeathReason, Message } from './message.js';
 import { MessageQueue, type QueueConsumer, type QueueHost } from './message-queue.js';
-import { assertSameQueue, inequivalent, queueSettings, type QueueDeclaration } from './queue-arguments.js';
+import { argumentsWith, Policies, type Policy } from './policies.js';
+import type { PolicyOptions } from './policy-rules.js';
+import { assertSameQueue, inequivalent, queueSettings, settingsOf, type QueueDeclaration } from './queue-arguments.js';
 import { channelRefusal, connectionRefusal, type ReplyError } from './reply-error.js';
 import { routeMessage } from './routing.js';
 
@@ -45,6 +47,7 @@ export class VirtualHost implements QueueHost {
   readonly directReplies = new Map<string, DirectReplyTarget>();
   readonly #exchanges = new Map<string, Exchange>();
   readonly #queues = new Map<string, MessageQueue>();
+  readonly #policies: Policies;
   /** Dead letters that wait until the message under way is in all its queues; undefined: none is. */
   #deadLetters: (() => void)[] | undefined;
 
@@ -55,6 +58,7 @@ export class VirtualHost implements QueueHost {
     readonly clock: BrokerClock,
     readonly memory: MemoryLedger,
   ) {
+    this.#policies = new Policies(behaviour);
     for (const { name: exchange, type } of predeclared) {
       const flags = { isDurable: true, isAutoDelete: false, isInternal: false, arguments: {} };
       this.#exchanges.set(exchange, new Exchange({ name: exchange, type, ...flags }));
@@ -106,8 +110,13 @@ export class VirtualHost implements QueueHost {
 
   declareExchange(declaration: ExchangeDeclaration): void {
     const existing = this.#exchanges.get(declaration.name);
-    if (existing) this.#assertSameExchange(existing.declaration, declaration);
-    else this.#exchanges.set(declaration.name, new Exchange(declaration));
+    if (existing) {
+      this.#assertSameExchange(existing.declaration, declaration);
+      return;
+    }
+    const exchange = new Exchange(declaration);
+    exchange.policy = this.#policies.ofExchange(declaration.name);
+    this.#exchanges.set(declaration.name, exchange);
   }
 
   #assertSameExchange(current: ExchangeDeclaration, received: ExchangeDeclaration): void {
@@ -193,6 +202,7 @@ export class VirtualHost implements QueueHost {
     const settings = queueSettings(declaration, this.name, this.behaviour);
     const queue = new MessageQueue(declaration, settings, this);
     this.#queues.set(declaration.name, queue);
+    this.#applyPolicyTo(queue);
     return queue;
   }
 
@@ -233,6 +243,40 @@ export class VirtualHost implements QueueHost {
   close(): void {
     for (const queue of this.#queues.values()) queue.delete();
     this.#queues.clear();
+  }
+
+  // --- policies ------------------------------------------------------------------------------------
+
+  get policies(): readonly Policy[] {
+    return this.#policies.all;
+  }
+
+  /** Takes a policy that was checked. */
+  setPolicy(name: string, policy: PolicyOptions): void {
+    this.#policies.set(name, policy);
+    this.#applyPolicies();
+  }
+
+  /** Answers whether there was one. */
+  deletePolicy(name: string): boolean {
+    const wasThere = this.#policies.delete(name);
+    if (wasThere) this.#applyPolicies();
+    return wasThere;
+  }
+
+  #applyPolicies(): void {
+    for (const exchange of this.#exchanges.values()) exchange.policy = this.#policies.ofExchange(exchange.name);
+    for (const queue of [...this.#queues.values()]) this.#applyPolicyTo(queue);
+  }
+
+  #applyPolicyTo(queue: MessageQueue): void {
+    const { type } = queue.settings;
+    const policy = this.#policies.ofQueue(queue.name, type);
+    // One that stays as it was changes nothing, not even the time without use.
+    if (policy === queue.policy) return;
+    const table = argumentsWith(policy?.definition, queue.declaration.arguments, type, this.behaviour);
+    queue.policy = policy;
+    queue.reconfigure(settingsOf(type, table, this.behaviour));
   }
 
   // --- messages ------------------------------------------------------------------------------------

@@ -17,10 +17,11 @@ Options:
                       "virtualHosts": { "/": { "configure": ".*", "write": ".*", "read": ".*" } } }]
                       Without virtualHosts a user may do everything. One named guest replaces guest/guest
   --definitions FILE  RabbitMQ's definitions, as "rabbitmqctl export_definitions FILE" writes them: virtual hosts,
-                      users, permissions, exchanges, queues, bindings
+                      users, permissions, policies, exchanges, queues, bindings
   --tls-cert FILE     serve TLS with this certificate (PEM, with its chain); needs --tls-key
   --tls-key FILE      its private key (PEM, without a passphrase)
-  --tls-ca FILE       refuse clients without a certificate of this authority (PEM)
+  --tls-ca FILE       refuse clients without a certificate of this authority (PEM); by theirs they may log in (EXTERNAL)
+  --tls-login WHAT    what of it is the user's name: distinguished_name (default; CN=shop,O=Example) or common_name
   --log               print each method to standard error: time, connection, > to the broker or < from it, channel,
                       name, fields; of bodies the size alone, and no password
   -h, --help          show this
@@ -49,6 +50,7 @@ export const brokerCommand: Command = async (options) => {
     users: values.users === undefined ? undefined : ((await readJson('--users', values.users)) as UserOptions[]),
     definitions: values.definitions === undefined ? undefined : await readJson('--definitions', values.definitions),
     tls,
+    certificateLogin: loginOf(values),
   });
   if (values.log) await log(broker);
   if (broker.url.includes('guest:guest@') && !isLoopback(values.host)) {
@@ -77,7 +79,7 @@ async function log(broker: EmbeddedBroker): Promise<void> {
 const text = { type: 'string' } as const;
 const known = {
   ...{ port: text, host: text, emulate: text, users: text, definitions: text },
-  ...{ 'tls-cert': text, 'tls-key': text, 'tls-ca': text },
+  ...{ 'tls-cert': text, 'tls-key': text, 'tls-ca': text, 'tls-login': text },
   log: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const;
@@ -114,6 +116,13 @@ async function tlsOf(values: Values): Promise<BrokerOptions['tls']> {
     key: await readText('--tls-key', key),
     ...(ca === undefined ? {} : { ca: await readText('--tls-ca', ca), requestCert: true, rejectUnauthorized: true }),
   };
+}
+
+function loginOf({ 'tls-login': login, 'tls-ca': ca }: Values): BrokerOptions['certificateLogin'] {
+  if (login === undefined) return undefined;
+  if (ca === undefined) throw new CommandError(2, 'broker: --tls-login needs --tls-ca');
+  if (login === 'distinguished_name' || login === 'common_name') return login;
+  throw new CommandError(2, `broker: --tls-login must be distinguished_name or common_name, not "${login}"`);
 }
 
 async function readText(option: string, file: string): Promise<string> {

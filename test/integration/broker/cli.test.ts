@@ -156,7 +156,10 @@ describe('leveret broker with more', () => {
     if (certificates === undefined) throw new Error('needs openssl: LEVERET_TEST_TLS_DIRECTORY is not set');
     const at = (name: string): string => join(certificates, name);
     const ca = await readFile(at('ca.pem'));
-    const options = ['--tls-cert', at('server.pem'), '--tls-key', at('server.key'), '--tls-ca', at('ca.pem')];
+    const options = [
+      ...['--tls-cert', at('server.pem'), '--tls-key', at('server.key')],
+      ...['--tls-ca', at('ca.pem'), '--tls-login', 'common_name'],
+    ];
     const { code, stderr } = await serving(options, async (url) => {
       expect(url).toMatch(/^amqps:/);
       expect(await rejection(connect(url, { tls: { ca, servername: 'localhost' } }))).toMatchObject({
@@ -169,6 +172,8 @@ describe('leveret broker with more', () => {
         key: await readFile(at('client.key')),
       };
       await (await connect(url, { tls })).close();
+      const { host } = new URL(url);
+      await (await connect(`amqps://${host}`, { tls, credentials: { mechanism: 'EXTERNAL' } })).close();
     });
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   }, 30_000);

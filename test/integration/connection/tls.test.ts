@@ -4,7 +4,6 @@ import { connect as connectSocket, type Socket } from 'node:net';
 import type { TlsOptions as TlsServerOptions } from 'node:tls';
 import { describe, expect, test } from '@jest/globals';
 import {
-  AuthenticationError,
   connect,
   connectTcp,
   ConnectionError,
@@ -236,22 +235,6 @@ describeOnRabbitmqTls('a TLS connection', (url, certificates) => {
     const connection = await connect(`amqps://${hostname}:${port}?${query}`);
     expect(connection.isOpen).toBe(true);
     await connection.close();
-  });
-
-  test('logs in as the one whom the client certificate names (EXTERNAL)', async () => {
-    const tls = { ca, ...certificates.pair('client') };
-    const connection = await connect({ ...address, tls, credentials: { mechanism: 'EXTERNAL' }, plaintext: 'refuse' });
-    const channel = await connection.openChannel({ confirm: true });
-    const { queue } = await channel.queueDeclare('', { exclusive: true });
-    // The broker holds the property against who is logged in.
-    await channel.publish('', queue, 'mine', { userId: 'guest' });
-    await connection.close();
-  });
-
-  test('EXTERNAL without a client certificate: AuthenticationError', async () => {
-    const error = await rejection(connect({ ...address, tls: { ca }, credentials: { mechanism: 'EXTERNAL' } }));
-    expect(error).toBeInstanceOf(AuthenticationError);
-    expect(error.message).toContain('EXTERNAL');
   });
 
   test('a client certificate by an authority that the broker does not know: TlsError', async () => {
