@@ -170,9 +170,11 @@ export class MessageQueue {
   /** Something changed: drops what is too much or too old, and gives the rest to consumers that can take it. */
   pump(): void {
     this.#turns.unblock();
-    this.#dropOverflow();
+    // What comes back to a classic queue that is full goes at once; in a quorum queue consumers have their turn first.
+    if (this.settings.type === 'classic') this.#dropOverflow();
     this.#dropExpired();
     this.#deliverReady();
+    if (this.settings.type === 'quorum') this.#dropOverflow();
   }
 
   /** Takes the next message without a consumer (basic.get). */

@@ -237,6 +237,11 @@ export const cases: readonly FidelityCase[] = [
     when: [get('~q'), declare('~q', { 'x-queue-type': 'quorum', 'x-max-length': 0, 'x-overflow': 'reject-publish' })],
   },
   {
+    name: 'what comes back to a quorum queue that is full goes to a consumer before it is too much',
+    given: [declare('~q', { 'x-queue-type': 'quorum', 'x-max-length': 0 }), consume('~q', 'a'), publish('~q')],
+    when: [{ settle: 'reject', pick: 0, requeue: true }, { cancel: 0 }, { settle: 'reject', pick: 0, requeue: true }],
+  },
+  {
     name: 'a quorum queue delivers what came back first, or last',
     given: [declare('~q', { 'x-queue-type': 'quorum' }), publish('~q'), publish('~q'), publish('~q')],
     when: [

@@ -293,6 +293,20 @@ export const expectations: Readonly<Record<string, Expectation>> = {
       "5 ~q: '' '~q' again {headers:{x-acquired-count:l1,x-delivery-count:l1}} m1",
     ],
   },
+  'what comes back to a quorum queue that is full goes to a consumer before it is too much': {
+    '3.10': [
+      "0 channel 0 to a: '' '~q' again {headers:{x-delivery-count:l1}} m2",
+      '1 channel 0: basic.cancel-ok consumerTag=a',
+      '3 ~q: 0 messages, 0 consumers',
+      '5 ~q: 0 messages, 0 consumers',
+    ],
+    '4.3': [
+      "0 channel 0 to a: '' '~q' again {headers:{x-acquired-count:l1,x-delivery-count:l1}} m2",
+      '1 channel 0: basic.cancel-ok consumerTag=a',
+      '3 ~q: 0 messages, 0 consumers',
+      '5 ~q: 0 messages, 0 consumers',
+    ],
+  },
   'a quorum queue delivers what came back first, or last': {
     '3.10': [
       "0 channel 0: basic.get-ok '' '~q' {headers:{x-delivery-count:l0}} m1, 2 left",
