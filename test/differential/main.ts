@@ -10,6 +10,7 @@ import { EmbeddedBroker, type EmulatedVersion } from '../../lib/broker/index.js'
 import { askVersion, startRabbitmqNode } from '../../scripts/rabbitmq-node.mjs';
 import { sequences } from './generate.js';
 import { runSequence } from './run-sequence.js';
+import { shrink } from './shrink.js';
 import { firstDifference, streamLines, transcriptLines, type Step, type Transcript } from './steps.js';
 
 const usage = `npm run test:differential -- [options]
@@ -131,20 +132,14 @@ async function tryOne(
   kind: Kind,
   { version, url, shrinks }: { version: EmulatedVersion; url: string; shrinks: boolean },
 ): Promise<Difference | undefined> {
-  let found: Omit<Difference, 'seed' | 'kind'> | undefined;
   const arbitrary = fc.noBias(sequences({ hasQuorumQueues: kind === 'quorum', hasShortLives: kind === 'timed' }));
-  const property = fc.asyncProperty(arbitrary, async (steps) => {
-    const difference = await compare(steps, version, url);
-    if (difference) found = { steps, ...difference };
-    return !difference;
-  });
-  await fc.check(property, {
-    seed,
-    numRuns: 1,
-    endOnFailure: !shrinks,
-    ...(shrinks ? { interruptAfterTimeLimit: 60_000 } : {}),
-  });
-  return found && { seed, kind, ...found };
+  const [steps = []] = fc.sample(arbitrary, { seed, numRuns: 1 });
+  const difference = async (tried: readonly Step[]): Promise<Difference | undefined> => {
+    const differing = await compare(tried, version, url);
+    return differing && { seed, kind, steps: tried, ...differing };
+  };
+  const found = await difference(steps);
+  return found && shrinks ? shrink(steps, found, { difference, limit: 60_000 }) : found;
 }
 
 function describeDifference({ steps, expected, actual }: Difference): string {

@@ -2,10 +2,11 @@
 import type { FieldTable } from '../../amqp/protocol/index.js';
 import { typeName } from '../store/field-text.js';
 import { channelRefusal, connectionRefusal } from '../store/reply-error.js';
-import { generatedName, type ChannelSession, type UnackedDelivery } from './channel-session.js';
+import { generatedName, type ChannelSession } from './channel-session.js';
 import { Consumer } from './consumer.js';
 import { cancelDirectReplies, consumeDirectReplies, directReplyPrefix } from './direct-reply.js';
 import type { Handlers } from './handler.js';
+import type { UnackedDelivery } from './unacked.js';
 
 type BasicMethods =
   | 'basic.qos'
@@ -56,7 +57,8 @@ export const basicHandlers: Handlers<BasicMethods> = {
       throw channelRefusal('accessRefused', `queue '${name}' in vhost '${virtualHost.name}' in exclusive use`);
     }
     const prefetch = session.consumerPrefetch;
-    const consumer = new Consumer({ tag, queue, noAck, isExclusive, priority, prefetch }, session);
+    const ordinal = session.nextConsumerOrdinal();
+    const consumer = new Consumer({ tag, queue, noAck, isExclusive, priority, prefetch, ordinal }, session);
     session.consumers.set(tag, consumer);
     queue.addConsumer(consumer);
     if (!noWait) session.send('basic.consume-ok', { consumerTag: tag });
@@ -81,16 +83,17 @@ export const basicHandlers: Handlers<BasicMethods> = {
           `are not supported by ${session.virtualHost.behaviour.quorumName} queues with single active consumer`,
       );
     }
-    const queued = queue.get(noAck);
-    if (!queued) {
+    const got = queue.get(noAck);
+    if (!got) {
       session.send('basic.get-empty', {});
       return;
     }
+    const { queued, messageCount } = got;
     const deliveryTag = session.hold(queue, queued, noAck, undefined);
     const { isRedelivered: redelivered } = queued;
     const message = session.deliverable(queue, queued, true);
     const { exchange, routingKey } = message;
-    const fields = { deliveryTag, redelivered, exchange, routingKey, messageCount: queue.messageCount };
+    const fields = { deliveryTag, redelivered, exchange, routingKey, messageCount };
     session.confirms?.flush();
     session.sendMessage('basic.get-ok', fields, message);
   },
@@ -129,16 +132,16 @@ function settle(
   isFailure: boolean,
 ): void {
   const apply = (): boolean => {
-    session.release(deliveries);
-    if (how === 'requeue') {
-      session.requeue(deliveries, isFailure);
-    } else {
-      for (const { queue, queued } of deliveries) {
+    session.settle(deliveries, (portion) => {
+      if (how === 'requeue') {
+        session.requeue(portion, isFailure);
+        return;
+      }
+      for (const { queue, queued } of portion.deliveries) {
         if (how === 'ack') queue.acknowledge(queued);
         else queue.reject(queued, isFailure);
       }
-    }
-    session.pumpAfter(deliveries);
+    });
     return true;
   };
   if (!session.transaction) {
@@ -154,10 +157,10 @@ function settle(
 function recover(session: ChannelSession, requeue: boolean, answer: () => void): void {
   if (!requeue) throw connectionRefusal('notImplemented', 'requeue=false');
   answer();
-  const deliveries = session.takeAllUnacked();
-  session.release(deliveries);
-  session.requeue(deliveries, session.virtualHost.behaviour.nackCountsAsDelivery);
-  session.pumpAfter(deliveries);
+  const isFailure = session.virtualHost.behaviour.nackCountsAsDelivery;
+  session.settle(session.takeAllUnacked(), (portion) => {
+    session.requeue(portion, isFailure);
+  });
 }
 
 function consumerPriority(table: Readonly<FieldTable>, queue: string): number {

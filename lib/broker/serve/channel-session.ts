@@ -16,19 +16,13 @@ import {
 } from '../../amqp/protocol/index.js';
 import { withDeliveryCounts, type Message, type QueuedMessage } from '../store/message.js';
 import type { MessageQueue } from '../store/message-queue.js';
+import type { QueueType } from '../store/queue-arguments.js';
 import { channelRefusal } from '../store/reply-error.js';
 import type { VirtualHost } from '../store/virtual-host.js';
 import { ConfirmWriter } from './confirm-writer.js';
 import type { ConnectionPort } from './connection-port.js';
 import type { Consumer, DeliveryPort } from './consumer.js';
-
-export interface UnackedDelivery {
-  readonly tag: number;
-  readonly queue: MessageQueue;
-  readonly queued: QueuedMessage;
-  /** Undefined: a basic.get. */
-  readonly consumer: Consumer | undefined;
-}
+import { inOrderOfReturn, portionsOf, type Portion, type UnackedDelivery } from './unacked.js';
 
 /** What a transaction does when it is committed, and the deliveries it gives back when it is rolled back. */
 export interface Transaction {
@@ -53,6 +47,11 @@ export class ChannelSession implements DeliveryPort {
   /** The consumer of amq.rabbitmq.reply-to. */
   directReply: { readonly consumerTag: string; readonly address: string } | undefined;
   #lastDeliveryTag = 0;
+  #consumerCount = 0;
+  /** Queues may give it messages: until all have been told that it ends. */
+  #canTake = true;
+  /** Its connection is going: it takes what queues still give it, and writes nothing. */
+  #isSilent = false;
   /** Unacknowledged messages that consumers hold, for the channel's prefetch. */
   #heldByConsumers = 0;
 
@@ -63,6 +62,11 @@ export class ChannelSession implements DeliveryPort {
 
   get virtualHost(): VirtualHost {
     return this.connection.virtualHost;
+  }
+
+  /** The next number for a consumer. */
+  nextConsumerOrdinal(): number {
+    return this.#consumerCount++;
   }
 
   // --- writing -------------------------------------------------------------------------------------
@@ -100,7 +104,7 @@ export class ChannelSession implements DeliveryPort {
   // --- deliveries ----------------------------------------------------------------------------------
 
   get canSend(): boolean {
-    return this.state === 'open' && !this.connection.isCongested;
+    return this.#canTake && (this.#isSilent || !this.connection.isCongested);
   }
 
   get hasRoom(): boolean {
@@ -109,6 +113,7 @@ export class ChannelSession implements DeliveryPort {
 
   deliver(consumer: Consumer, queue: MessageQueue, queued: QueuedMessage): void {
     const deliveryTag = this.hold(queue, queued, consumer.noAck, consumer);
+    if (this.#isSilent) return;
     const { exchange, routingKey } = queued.message;
     const fields = { consumerTag: consumer.tag, deliveryTag, redelivered: queued.isRedelivered, exchange, routingKey };
     this.sendMessage('basic.deliver', fields, this.deliverable(queue, queued));
@@ -175,21 +180,22 @@ export class ChannelSession implements DeliveryPort {
     this.unacked = new Map(all.map((delivery) => [delivery.tag, delivery]));
   }
 
-  /** The prefetch that deliveries used is free again; then their queues may go on. */
-  release(deliveries: readonly UnackedDelivery[]): void {
-    for (const { consumer } of deliveries) {
-      if (!consumer) continue;
-      consumer.unackedCount--;
-      this.#heldByConsumers--;
+  /**
+   * Settles deliveries in the portions, and in the order, that RabbitMQ does: the prefetch that a portion used is free
+   * again, `action` does with it what is to be done, and its queue goes on.
+   */
+  settle(deliveries: readonly UnackedDelivery[], action: (portion: Portion) => void): void {
+    for (const portion of portionsOf(deliveries)) {
+      for (const { consumer } of portion.deliveries) if (consumer) consumer.unackedCount--;
+      action(portion);
+      portion.queue.pump();
     }
+    this.#releaseRoom(deliveries);
+    if (this.channelPrefetch > 0) this.pump();
   }
 
-  /** Lets the queues of these deliveries go on, and all queues of this channel where its prefetch was the limit. */
-  pumpAfter(deliveries: readonly UnackedDelivery[]): void {
-    const [first] = deliveries;
-    if (deliveries.length === 1) first?.queue.pump();
-    else for (const queue of new Set(deliveries.map((delivery) => delivery.queue))) queue.pump();
-    if (this.channelPrefetch > 0) this.pump();
+  #releaseRoom(deliveries: readonly UnackedDelivery[]): void {
+    for (const { consumer } of deliveries) if (consumer) this.#heldByConsumers--;
   }
 
   /** Lets the queues that this channel consumes go on. */
@@ -197,14 +203,11 @@ export class ChannelSession implements DeliveryPort {
     for (const { queue } of this.consumers.values()) queue.pump();
   }
 
-  /** Puts deliveries back into their queues, where they were. `isFailure`: see MessageQueue.requeue. */
-  requeue(deliveries: readonly UnackedDelivery[], isFailure: boolean, isAsked = true): void {
-    const isOfQuorum = ({ queue }: UnackedDelivery): boolean => queue.settings.type === 'quorum';
-    for (const delivery of deliveries.toReversed()) {
-      if (!isOfQuorum(delivery)) delivery.queue.requeue(delivery.queued, isFailure, isAsked);
-    }
-    // Quorum queues put them one behind the other, before all that waits.
-    for (const { queue, queued } of deliveries.filter(isOfQuorum)) queue.requeue(queued, isFailure, isAsked);
+  /** Puts deliveries of one queue back, where they were. `isFailure`, `isAsked`: see MessageQueue.requeue. */
+  requeue({ queue, deliveries }: Portion, isFailure: boolean, isAsked = true): void {
+    // A quorum queue puts them one behind the other, before all that waits.
+    const inOrder = queue.settings.type === 'quorum' ? deliveries : deliveries.toReversed();
+    for (const { queued } of inOrder) queue.requeue(queued, isFailure, isAsked);
   }
 
   // --- the end -------------------------------------------------------------------------------------
@@ -222,24 +225,56 @@ export class ChannelSession implements DeliveryPort {
     this.send('basic.cancel', { consumerTag: consumer.tag, noWait: true });
   }
 
+  /** From now on it writes nothing: its connection is going. */
+  silence(): void {
+    this.#isSilent = true;
+  }
+
   /** Ends the channel: consumers go, unacknowledged messages return to their queues. */
   end(state: 'closing' | 'closed'): void {
-    if (this.state !== 'open') {
-      this.state = state;
-      return;
-    }
+    const wasOpen = this.state === 'open';
     this.state = state;
+    if (!wasOpen) return;
     this.confirms?.flush();
     this.confirms?.stop();
     if (this.directReply) this.virtualHost.directReplies.delete(this.directReply.address);
     if (this.transaction) this.restoreUnacked(this.transaction.settled);
     this.transaction = undefined;
-    const deliveries = this.takeAllUnacked();
-    this.release(deliveries);
-    // Consumers go first: with the last one its queue may go, and what it held is not dead-lettered then.
-    for (const consumer of [...this.consumers.values()]) this.removeConsumer(consumer);
-    this.requeue(deliveries, true, false);
-    for (const queue of new Set(deliveries.map((delivery) => delivery.queue))) queue.pump();
+    // RabbitMQ tells the classic queues that the channel consumes one after the other, the youngest first. What comes
+    // back to one may go on to another, which does not know yet, and delivers it here.
+    for (const queue of this.#consumedQueues('classic')) this.#leave(queue);
+    this.#canTake = false;
+    for (const queue of this.#consumedQueues('quorum')) this.#leave(queue);
+    for (const queue of new Set([...this.unacked.values()].map((delivery) => delivery.queue))) this.#leave(queue);
+  }
+
+  #consumedQueues(type: QueueType): MessageQueue[] {
+    const queues = new Set([...this.consumers.values()].map(({ queue }) => queue));
+    return [...queues]
+      .filter(({ settings }) => settings.type === type)
+      .sort((left, right) => right.ordinal - left.ordinal);
+  }
+
+  /** With the last consumer a queue may go, and what it held is not dead-lettered then. */
+  #leave(queue: MessageQueue): void {
+    const held = [...this.unacked.values()].filter((delivery) => delivery.queue === queue);
+    for (const { tag, consumer } of held) {
+      this.unacked.delete(tag);
+      if (consumer) consumer.unackedCount--;
+    }
+    this.#releaseRoom(held);
+    let isUnused = false;
+    for (const consumer of [...this.consumers.values()]) {
+      if (consumer.queue !== queue) continue;
+      this.consumers.delete(consumer.tag);
+      isUnused = queue.removeConsumer(consumer) || isUnused;
+    }
+    if (isUnused) this.virtualHost.deleteQueue(queue);
+    const isOfQuorum = queue.settings.type === 'quorum';
+    const { returnsByAgeOfConsumers } = this.virtualHost.behaviour;
+    const deliveries = isOfQuorum ? inOrderOfReturn(held, returnsByAgeOfConsumers) : held;
+    this.requeue({ queue, deliveries }, true, false);
+    if (!queue.isDeleted) queue.pump();
   }
 }
 

@@ -21,7 +21,12 @@ export interface ConsumerOptions {
   readonly priority: number;
   /** Unacknowledged messages that it may hold; 0 is no limit. */
   readonly prefetch: number;
+  /** Higher for consumers of the channel that came later. */
+  readonly ordinal: number;
 }
+
+/** What a quorum queue takes for a prefetch without limit. */
+const unlimitedPrefetch = 2000;
 
 export class Consumer implements QueueConsumer {
   readonly tag: string;
@@ -30,6 +35,7 @@ export class Consumer implements QueueConsumer {
   readonly isExclusive: boolean;
   readonly priority: number;
   readonly prefetch: number;
+  readonly ordinal: number;
   unackedCount = 0;
   readonly #port: DeliveryPort;
 
@@ -40,7 +46,12 @@ export class Consumer implements QueueConsumer {
     this.isExclusive = options.isExclusive;
     this.priority = options.priority;
     this.prefetch = options.prefetch;
+    this.ordinal = options.ordinal;
     this.#port = port;
+  }
+
+  get room(): number {
+    return (this.prefetch === 0 ? unlimitedPrefetch : this.prefetch) - this.unackedCount;
   }
 
   canTake(): boolean {

@@ -45,6 +45,7 @@ export class VirtualHost implements QueueHost {
   readonly directReplies = new Map<string, DirectReplyTarget>();
   readonly #exchanges = new Map<string, Exchange>();
   readonly #queues = new Map<string, MessageQueue>();
+  #declaredCount = 0;
   /** Dead letters that wait until the message under way is in all its queues; undefined: none is. */
   #deadLetters: (() => void)[] | undefined;
 
@@ -191,7 +192,7 @@ export class VirtualHost implements QueueHost {
       return existing;
     }
     const settings = queueSettings(declaration, this.name, this.behaviour);
-    const queue = new MessageQueue(declaration, settings, this);
+    const queue = new MessageQueue(declaration, settings, this, this.#declaredCount++);
     this.#queues.set(declaration.name, queue);
     return queue;
   }
