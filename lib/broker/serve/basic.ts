@@ -6,7 +6,7 @@ import { generatedName, type ChannelSession } from './channel-session.js';
 import { Consumer } from './consumer.js';
 import { cancelDirectReplies, consumeDirectReplies, directReplyPrefix } from './direct-reply.js';
 import type { Handlers } from './handler.js';
-import type { UnackedDelivery } from './unacked.js';
+import { applySettlement, settle } from './settlement.js';
 
 type BasicMethods =
   | 'basic.qos'
@@ -99,16 +99,18 @@ export const basicHandlers: Handlers<BasicMethods> = {
   },
 
   'basic.ack': (session, { deliveryTag, multiple }) => {
-    settle(session, session.takeUnacked(deliveryTag, multiple), 'ack', false);
+    settle(session, { how: 'ack', isFailure: false, deliveries: session.takeUnacked(deliveryTag, multiple) });
   },
 
   'basic.reject': (session, { deliveryTag, requeue }) => {
-    settle(session, session.takeUnacked(deliveryTag, false), requeue ? 'requeue' : 'reject', true);
+    const deliveries = session.takeUnacked(deliveryTag, false);
+    settle(session, { how: requeue ? 'requeue' : 'reject', isFailure: true, deliveries });
   },
 
   'basic.nack': (session, { deliveryTag, multiple, requeue }) => {
     const isFailure = session.virtualHost.behaviour.nackCountsAsDelivery;
-    settle(session, session.takeUnacked(deliveryTag, multiple), requeue ? 'requeue' : 'reject', isFailure);
+    const deliveries = session.takeUnacked(deliveryTag, multiple);
+    settle(session, { how: requeue ? 'requeue' : 'reject', isFailure, deliveries });
   },
 
   'basic.recover': (session, { requeue }) => {
@@ -122,45 +124,13 @@ export const basicHandlers: Handlers<BasicMethods> = {
   },
 };
 
-type Settlement = 'ack' | 'requeue' | 'reject';
-
-/** `isFailure`: it counts as a delivery that failed, see MessageQueue.requeue. */
-function settle(
-  session: ChannelSession,
-  deliveries: readonly UnackedDelivery[],
-  how: Settlement,
-  isFailure: boolean,
-): void {
-  const apply = (): boolean => {
-    session.settle(deliveries, (portion) => {
-      if (how === 'requeue') {
-        session.requeue(portion, isFailure);
-        return;
-      }
-      for (const { queue, queued } of portion.deliveries) {
-        if (how === 'ack') queue.acknowledge(queued);
-        else queue.reject(queued, isFailure);
-      }
-    });
-    return true;
-  };
-  if (!session.transaction) {
-    apply();
-    return;
-  }
-  session.transaction.settled.push(...deliveries);
-  session.transaction.steps.push(apply);
-}
-
 /** RabbitMQ puts messages back; it never gives them to the same consumer again on purpose (requeue=false). */
 /** RabbitMQ answers before it delivers again, by which clients tell the old deliveries from the new. */
 function recover(session: ChannelSession, requeue: boolean, answer: () => void): void {
   if (!requeue) throw connectionRefusal('notImplemented', 'requeue=false');
   answer();
   const isFailure = session.virtualHost.behaviour.nackCountsAsDelivery;
-  session.settle(session.takeAllUnacked(), (portion) => {
-    session.requeue(portion, isFailure);
-  });
+  applySettlement(session, { how: 'requeue', isFailure, deliveries: session.takeAllUnacked() });
 }
 
 function consumerPriority(table: Readonly<FieldTable>, queue: string): number {

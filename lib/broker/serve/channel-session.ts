@@ -22,13 +22,13 @@ import type { VirtualHost } from '../store/virtual-host.js';
 import { ConfirmWriter } from './confirm-writer.js';
 import type { ConnectionPort } from './connection-port.js';
 import type { Consumer, DeliveryPort } from './consumer.js';
-import { inOrderOfReturn, portionsOf, type Portion, type UnackedDelivery } from './unacked.js';
+import { inOrderOfReturn, portionsOf, type Portion, type Settlement, type UnackedDelivery } from './unacked.js';
 
-/** What a transaction does when it is committed, and the deliveries it gives back when it is rolled back. */
+/** What a transaction does when it is committed: publishes come before settlements, as on RabbitMQ. */
 export interface Transaction {
   /** Each answers whether it was done in full: a full queue may refuse a message. */
-  readonly steps: (() => boolean)[];
-  readonly settled: UnackedDelivery[];
+  readonly publishes: (() => boolean)[];
+  readonly settlements: Settlement[];
 }
 
 export class ChannelSession implements DeliveryPort {
@@ -38,8 +38,6 @@ export class ChannelSession implements DeliveryPort {
   unacked = new Map<number, UnackedDelivery>();
   /** The prefetch of consumers to come; 0 is no limit. */
   consumerPrefetch = 0;
-  /** The prefetch of the whole channel; 0 is no limit. */
-  channelPrefetch = 0;
   confirms: ConfirmWriter | undefined;
   transaction: Transaction | undefined;
   /** What an empty queue name means. */
@@ -48,12 +46,15 @@ export class ChannelSession implements DeliveryPort {
   directReply: { readonly consumerTag: string; readonly address: string } | undefined;
   #lastDeliveryTag = 0;
   #consumerCount = 0;
+  /** The quorum queues that it published to. */
+  readonly #publishedTo = new WeakSet<MessageQueue>();
   /** Queues may give it messages: until all have been told that it ends. */
   #canTake = true;
   /** Its connection is going: it takes what queues still give it, and writes nothing. */
   #isSilent = false;
-  /** Unacknowledged messages that consumers hold, for the channel's prefetch. */
-  #heldByConsumers = 0;
+  #channelPrefetch = 0;
+  /** What counts against the prefetch of the channel, as RabbitMQ counts it (rabbit_limiter). */
+  #volume = 0;
 
   constructor(
     readonly connection: ConnectionPort,
@@ -62,6 +63,13 @@ export class ChannelSession implements DeliveryPort {
 
   get virtualHost(): VirtualHost {
     return this.connection.virtualHost;
+  }
+
+  /** A channel of RabbitMQ announces itself to a quorum queue with its first publish there, and waits for the answer. */
+  isNewTo(queue: MessageQueue): boolean {
+    if (queue.settings.type !== 'quorum' || this.#publishedTo.has(queue)) return false;
+    this.#publishedTo.add(queue);
+    return true;
   }
 
   /** The next number for a consumer. */
@@ -108,7 +116,19 @@ export class ChannelSession implements DeliveryPort {
   }
 
   get hasRoom(): boolean {
-    return this.channelPrefetch === 0 || this.#heldByConsumers < this.channelPrefetch;
+    return this.#channelPrefetch === 0 || this.#volume < this.#channelPrefetch;
+  }
+
+  /** The prefetch of the whole channel; 0 is no limit. */
+  get channelPrefetch(): number {
+    return this.#channelPrefetch;
+  }
+
+  /** All that is unacknowledged counts when a limit comes, also what was got; when it changes, the count goes on. */
+  set channelPrefetch(limit: number) {
+    if (limit === 0) this.#volume = 0;
+    else if (this.#channelPrefetch === 0) this.#volume = this.unacked.size;
+    this.#channelPrefetch = limit;
   }
 
   deliver(consumer: Consumer, queue: MessageQueue, queued: QueuedMessage): void {
@@ -140,7 +160,7 @@ export class ChannelSession implements DeliveryPort {
     this.unacked.set(tag, { tag, queue, queued, consumer });
     if (consumer) {
       consumer.unackedCount++;
-      this.#heldByConsumers++;
+      if (this.#channelPrefetch > 0 && queue.settings.type === 'classic') this.#volume++;
     }
     return tag;
   }
@@ -174,9 +194,10 @@ export class ChannelSession implements DeliveryPort {
     return all;
   }
 
-  /** Gives deliveries of a rolled back transaction back to what is unacknowledged. */
-  restoreUnacked(deliveries: readonly UnackedDelivery[]): void {
-    const all = [...this.unacked.values(), ...deliveries].sort((left, right) => left.tag - right.tag);
+  /** Gives the deliveries of a rolled back transaction back to what is unacknowledged. */
+  restoreUnacked(settlements: readonly Settlement[]): void {
+    const settled = settlements.flatMap(({ deliveries }) => deliveries);
+    const all = [...this.unacked.values(), ...settled].sort((left, right) => left.tag - right.tag);
     this.unacked = new Map(all.map((delivery) => [delivery.tag, delivery]));
   }
 
@@ -191,11 +212,13 @@ export class ChannelSession implements DeliveryPort {
       portion.queue.pump();
     }
     this.#releaseRoom(deliveries);
-    if (this.channelPrefetch > 0) this.pump();
+    if (this.#channelPrefetch > 0) this.pump();
   }
 
   #releaseRoom(deliveries: readonly UnackedDelivery[]): void {
-    for (const { consumer } of deliveries) if (consumer) this.#heldByConsumers--;
+    if (this.#volume === 0) return;
+    // What was got goes on to count, since RabbitMQ 3.10 does not count it here.
+    this.#volume -= deliveries.filter(({ consumer }) => consumer !== undefined).length;
   }
 
   /** Lets the queues that this channel consumes go on. */
@@ -238,7 +261,7 @@ export class ChannelSession implements DeliveryPort {
     this.confirms?.flush();
     this.confirms?.stop();
     if (this.directReply) this.virtualHost.directReplies.delete(this.directReply.address);
-    if (this.transaction) this.restoreUnacked(this.transaction.settled);
+    if (this.transaction) this.restoreUnacked(this.transaction.settlements);
     this.transaction = undefined;
     // RabbitMQ tells the classic queues that the channel consumes one after the other, the youngest first. What comes
     // back to one may go on to another, which does not know yet, and delivers it here.

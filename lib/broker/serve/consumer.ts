@@ -56,8 +56,9 @@ export class Consumer implements QueueConsumer {
 
   canTake(): boolean {
     if (!this.#port.canSend) return false;
-    if (this.noAck) return true;
-    return (this.prefetch === 0 || this.unackedCount < this.prefetch) && this.#port.hasRoom;
+    // Quorum queues do not know the prefetch of a channel. Without acks it counts too.
+    if (this.queue.settings.type === 'classic' && !this.#port.hasRoom) return false;
+    return this.noAck || this.prefetch === 0 || this.unackedCount < this.prefetch;
   }
 
   take(queue: MessageQueue, queued: QueuedMessage): void {

@@ -55,7 +55,7 @@ export function publish(session: ChannelSession, { fields, encodedProperties, bo
     if (tag !== undefined) confirm(session, tag, isAccepted, virtualHost.clock);
     return isAccepted;
   };
-  if (session.transaction) session.transaction.steps.push(deliver);
+  if (session.transaction) session.transaction.publishes.push(deliver);
   else deliver();
 }
 
@@ -94,7 +94,7 @@ function delivered(session: ChannelSession, message: Message, routed: readonly M
   const fault = session.connection.conditions.publishes.top;
   if (fault !== undefined) return { isTaken: fault === 'nack', isAccepted: fault !== 'nack' };
   if (deliverReply(session, message)) return { isTaken: true, isAccepted: true };
-  const { queues, isAccepted } = session.virtualHost.deliver(message, routed);
+  const { queues, isAccepted } = session.virtualHost.deliver(message, routed, (queue) => session.isNewTo(queue));
   return { isTaken: queues.length > 0, isAccepted };
 }
 

@@ -15,6 +15,14 @@ export interface UnackedDelivery {
   readonly consumer: Consumer | undefined;
 }
 
+/** What a client's ack, nack or reject says of deliveries. */
+export interface Settlement {
+  readonly how: 'ack' | 'requeue' | 'reject';
+  /** It counts as a delivery that failed, see MessageQueue.requeue. */
+  readonly isFailure: boolean;
+  readonly deliveries: readonly UnackedDelivery[];
+}
+
 /** Deliveries of one queue to one consumer, in the order of their tags. */
 export interface Portion {
   readonly queue: MessageQueue;
@@ -22,7 +30,7 @@ export interface Portion {
 }
 
 /**
- * By the names of queues, then by consumer tags; what was got comes first, and each get of a quorum queue for itself.
+ * By the names of queues, then by consumer tags; what was got comes first, and each get for itself.
  * That is the order in which a channel of RabbitMQ tells its queues of one settlement.
  */
 export function portionsOf(deliveries: readonly UnackedDelivery[]): readonly Portion[] {
@@ -50,8 +58,7 @@ export function inOrderOfReturn(deliveries: readonly UnackedDelivery[], isByAge:
 }
 
 function belongTogether(left: UnackedDelivery, right: UnackedDelivery): boolean {
-  if (left.queue !== right.queue || left.consumer?.tag !== right.consumer?.tag) return false;
-  return left.consumer !== undefined || left.queue.settings.type === 'classic';
+  return left.consumer !== undefined && left.queue === right.queue && left.consumer.tag === right.consumer?.tag;
 }
 
 /** What was got comes first. */

@@ -112,15 +112,21 @@ export class MessageQueue {
 
   // --- messages in ---------------------------------------------------------------------------------
 
-  /** Takes a message; false when the queue is full and its overflow says to reject. `failures`: in other queues. */
-  publish(message: Message, failures = 0): boolean {
+  /**
+   * Takes a message; false when the queue is full and its overflow says to reject. `earlierFailures`: of a dead letter,
+   * in other queues; undefined: it comes from a publisher.
+   */
+  publish(message: Message, earlierFailures?: number): boolean {
     if (this.#isDeleted) return true;
     // RabbitMQ takes it that a new message changes the head only where there was none; with priorities that is wrong,
     // and what expired at the head stays until the next delivery.
     const hasPriorities = this.#hasPriorities;
     if (!hasPriorities) this.#dropExpired();
-    const { overflow, messageTtl } = this.settings;
-    if (overflow !== 'drop-head' && this.#isFullFor(message)) {
+    const { overflow, messageTtl, type } = this.settings;
+    const failures = earlierFailures ?? 0;
+    // A quorum queue refuses by telling publishers to stop; dead letters are not told.
+    const mayRefuse = type === 'classic' || earlierFailures === undefined;
+    if (overflow !== 'drop-head' && mayRefuse && this.#isFullFor(message)) {
       if (overflow === 'reject-publish-dlx') this.#host.deadLetter(this, message, 'maxlen', failures);
       return false;
     }
@@ -255,7 +261,7 @@ export class MessageQueue {
 
   /**
    * Puts messages back where they were. `isFailure`: the delivery counts against the limit of a quorum queue.
-   * `isAsked`: the client settled it so; a quorum queue without a limit then puts it at its end.
+   * `isAsked`: the client settled it so; a quorum queue without a limit then publishes it anew.
    * The caller pumps when all of its messages are back.
    */
   requeue(queued: QueuedMessage, isFailure: boolean, isAsked: boolean): void {
@@ -273,8 +279,13 @@ export class MessageQueue {
       return;
     }
     this.#hasReturned = true;
-    if (isAsked && this.settings.type === 'quorum' && deliveryLimit === undefined) this.#ready.push(queued);
-    else this.#ready.putBack(queued);
+    if (isAsked && this.settings.type === 'quorum' && deliveryLimit === undefined) {
+      // It is published anew, and RabbitMQ forgets the priority.
+      queued.priority = this.settings.defaultPriority;
+      this.#ready.push(queued);
+    } else {
+      this.#ready.putBack(queued);
+    }
     this.#tellSettled(queued, 'requeue', false);
   }
 

@@ -243,13 +243,29 @@ export class VirtualHost implements QueueHost {
     return routeMessage(this, exchange, message);
   }
 
-  /** Puts a message into queues that were found for it; those that are gone since take nothing. */
-  deliver(message: Message, routed: readonly MessageQueue[]): PublishResult {
+  /**
+   * Puts a message into queues that were found for it; those that are gone since take nothing. `isLate`: those that
+   * get it when what died of it elsewhere is there already.
+   */
+  deliver(
+    message: Message,
+    routed: readonly MessageQueue[],
+    isLate: (queue: MessageQueue) => boolean = () => false,
+  ): PublishResult {
     const queues = routed.filter(({ isDeleted }) => !isDeleted);
+    const late = queues.filter(isLate);
     let isAccepted = true;
-    this.#whole(() => {
-      for (const queue of queues) isAccepted = queue.publish(message) && isAccepted;
-    });
+    const put = (targets: readonly MessageQueue[]): void => {
+      this.#whole(() => {
+        for (const queue of targets) isAccepted = queue.publish(message) && isAccepted;
+      });
+    };
+    if (late.length === 0) {
+      put(queues);
+    } else {
+      put(queues.filter((queue) => !late.includes(queue)));
+      put(late);
+    }
     this.events.tell('published', () => ({
       virtualHost: this.name,
       exchange: message.exchange,
