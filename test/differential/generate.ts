@@ -123,12 +123,7 @@ function queueDefinition(options: GeneratorOptions): Arbitrary<QueueDefinition> 
       ),
     })
     .map((definition) => ({ ...definition, arguments: { ...definition.arguments, 'x-queue-type': 'quorum' } }));
-  // Which of a quorum queue's consumers is the single active one is not compared yet.
-  const competing = quorum.map((definition) => {
-    const { 'x-single-active-consumer': _single, ...others } = definition.arguments as FieldTable;
-    return { ...definition, arguments: others };
-  });
-  return oneOf<QueueDefinition>([2, competing], [1, plain]);
+  return oneOf<QueueDefinition>([2, quorum], [1, plain]);
 }
 
 // --- exchanges ------------------------------------------------------------------------------------

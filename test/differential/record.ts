@@ -17,7 +17,7 @@ for (const one of cases) {
     const { hostname, port } = new URL(url);
     const connect = () =>
       connectTcp({ host: hostname, port: Number(port) || 5672, tls: false }, new AbortController().signal);
-    answers.push(await answersOf(one, connect, undefined));
+    answers.push(await answersOf(one, { connect, pause: 120 }));
   }
   const [old = [], recent = []] = answers;
   const isSame = JSON.stringify(old) === JSON.stringify(recent);

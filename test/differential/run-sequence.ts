@@ -55,7 +55,7 @@ interface SlotState {
 }
 
 const probeChannel = 9;
-const answerLimit = 5_000;
+const answerLimit = 20_000;
 
 export async function runSequence(steps: readonly Step[], options: RunOptions): Promise<Transcript> {
   const run = new SequenceRun(options);

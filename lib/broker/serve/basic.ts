@@ -2,10 +2,11 @@
 import type { FieldTable } from '../../amqp/protocol/index.js';
 import { typeName } from '../store/field-text.js';
 import { channelRefusal, connectionRefusal } from '../store/reply-error.js';
-import { generatedName, type ChannelSession, type UnackedDelivery } from './channel-session.js';
+import { generatedName, type ChannelSession } from './channel-session.js';
 import { Consumer } from './consumer.js';
 import { cancelDirectReplies, consumeDirectReplies, directReplyPrefix } from './direct-reply.js';
 import type { Handlers } from './handler.js';
+import { applySettlement, settle } from './settlement.js';
 
 type BasicMethods =
   | 'basic.qos'
@@ -56,7 +57,8 @@ export const basicHandlers: Handlers<BasicMethods> = {
       throw channelRefusal('accessRefused', `queue '${name}' in vhost '${virtualHost.name}' in exclusive use`);
     }
     const prefetch = session.consumerPrefetch;
-    const consumer = new Consumer({ tag, queue, noAck, isExclusive, priority, prefetch }, session);
+    const ordinal = session.nextConsumerOrdinal();
+    const consumer = new Consumer({ tag, queue, noAck, isExclusive, priority, prefetch, ordinal }, session);
     session.consumers.set(tag, consumer);
     queue.addConsumer(consumer);
     if (!noWait) session.send('basic.consume-ok', { consumerTag: tag });
@@ -81,31 +83,34 @@ export const basicHandlers: Handlers<BasicMethods> = {
           `are not supported by ${session.virtualHost.behaviour.quorumName} queues with single active consumer`,
       );
     }
-    const queued = queue.get(noAck);
-    if (!queued) {
+    const got = queue.get(noAck);
+    if (!got) {
       session.send('basic.get-empty', {});
       return;
     }
+    const { queued, messageCount } = got;
     const deliveryTag = session.hold(queue, queued, noAck, undefined);
     const { isRedelivered: redelivered } = queued;
     const message = session.deliverable(queue, queued, true);
     const { exchange, routingKey } = message;
-    const fields = { deliveryTag, redelivered, exchange, routingKey, messageCount: queue.messageCount };
+    const fields = { deliveryTag, redelivered, exchange, routingKey, messageCount };
     session.confirms?.flush();
     session.sendMessage('basic.get-ok', fields, message);
   },
 
   'basic.ack': (session, { deliveryTag, multiple }) => {
-    settle(session, session.takeUnacked(deliveryTag, multiple), 'ack', false);
+    settle(session, { how: 'ack', isFailure: false, deliveries: session.takeUnacked(deliveryTag, multiple) });
   },
 
   'basic.reject': (session, { deliveryTag, requeue }) => {
-    settle(session, session.takeUnacked(deliveryTag, false), requeue ? 'requeue' : 'reject', true);
+    const deliveries = session.takeUnacked(deliveryTag, false);
+    settle(session, { how: requeue ? 'requeue' : 'reject', isFailure: true, deliveries });
   },
 
   'basic.nack': (session, { deliveryTag, multiple, requeue }) => {
     const isFailure = session.virtualHost.behaviour.nackCountsAsDelivery;
-    settle(session, session.takeUnacked(deliveryTag, multiple), requeue ? 'requeue' : 'reject', isFailure);
+    const deliveries = session.takeUnacked(deliveryTag, multiple);
+    settle(session, { how: requeue ? 'requeue' : 'reject', isFailure, deliveries });
   },
 
   'basic.recover': (session, { requeue }) => {
@@ -119,45 +124,13 @@ export const basicHandlers: Handlers<BasicMethods> = {
   },
 };
 
-type Settlement = 'ack' | 'requeue' | 'reject';
-
-/** `isFailure`: it counts as a delivery that failed, see MessageQueue.requeue. */
-function settle(
-  session: ChannelSession,
-  deliveries: readonly UnackedDelivery[],
-  how: Settlement,
-  isFailure: boolean,
-): void {
-  const apply = (): boolean => {
-    session.release(deliveries);
-    if (how === 'requeue') {
-      session.requeue(deliveries, isFailure);
-    } else {
-      for (const { queue, queued } of deliveries) {
-        if (how === 'ack') queue.acknowledge(queued);
-        else queue.reject(queued, isFailure);
-      }
-    }
-    session.pumpAfter(deliveries);
-    return true;
-  };
-  if (!session.transaction) {
-    apply();
-    return;
-  }
-  session.transaction.settled.push(...deliveries);
-  session.transaction.steps.push(apply);
-}
-
 /** RabbitMQ puts messages back; it never gives them to the same consumer again on purpose (requeue=false). */
 /** RabbitMQ answers before it delivers again, by which clients tell the old deliveries from the new. */
 function recover(session: ChannelSession, requeue: boolean, answer: () => void): void {
   if (!requeue) throw connectionRefusal('notImplemented', 'requeue=false');
   answer();
-  const deliveries = session.takeAllUnacked();
-  session.release(deliveries);
-  session.requeue(deliveries, session.virtualHost.behaviour.nackCountsAsDelivery);
-  session.pumpAfter(deliveries);
+  const isFailure = session.virtualHost.behaviour.nackCountsAsDelivery;
+  applySettlement(session, { how: 'requeue', isFailure, deliveries: session.takeAllUnacked() });
 }
 
 function consumerPriority(table: Readonly<FieldTable>, queue: string): number {

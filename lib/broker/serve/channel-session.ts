@@ -16,25 +16,19 @@ import {
 } from '../../amqp/protocol/index.js';
 import { withDeliveryCounts, type Message, type QueuedMessage } from '../store/message.js';
 import type { MessageQueue } from '../store/message-queue.js';
+import type { QueueType } from '../store/queue-arguments.js';
 import { channelRefusal } from '../store/reply-error.js';
 import type { VirtualHost } from '../store/virtual-host.js';
 import { ConfirmWriter } from './confirm-writer.js';
 import type { ConnectionPort } from './connection-port.js';
 import type { Consumer, DeliveryPort } from './consumer.js';
+import { inOrderOfReturn, portionsOf, type Portion, type Settlement, type UnackedDelivery } from './unacked.js';
 
-export interface UnackedDelivery {
-  readonly tag: number;
-  readonly queue: MessageQueue;
-  readonly queued: QueuedMessage;
-  /** Undefined: a basic.get. */
-  readonly consumer: Consumer | undefined;
-}
-
-/** What a transaction does when it is committed, and the deliveries it gives back when it is rolled back. */
+/** What a transaction does when it is committed: publishes come before settlements, as on RabbitMQ. */
 export interface Transaction {
   /** Each answers whether it was done in full: a full queue may refuse a message. */
-  readonly steps: (() => boolean)[];
-  readonly settled: UnackedDelivery[];
+  readonly publishes: (() => boolean)[];
+  readonly settlements: Settlement[];
   /** What its messages hold of the broker's memory. */
   heldBytes: number;
 }
@@ -46,8 +40,6 @@ export class ChannelSession implements DeliveryPort {
   unacked = new Map<number, UnackedDelivery>();
   /** The prefetch of consumers to come; 0 is no limit. */
   consumerPrefetch = 0;
-  /** The prefetch of the whole channel; 0 is no limit. */
-  channelPrefetch = 0;
   confirms: ConfirmWriter | undefined;
   transaction: Transaction | undefined;
   /** What an empty queue name means. */
@@ -55,8 +47,16 @@ export class ChannelSession implements DeliveryPort {
   /** The consumer of amq.rabbitmq.reply-to. */
   directReply: { readonly consumerTag: string; readonly address: string } | undefined;
   #lastDeliveryTag = 0;
-  /** Unacknowledged messages that consumers hold, for the channel's prefetch. */
-  #heldByConsumers = 0;
+  #consumerCount = 0;
+  /** The quorum queues that it published to. */
+  readonly #publishedTo = new WeakSet<MessageQueue>();
+  /** Queues may give it messages: until all have been told that it ends. */
+  #canTake = true;
+  /** Its connection is going: it takes what queues still give it, and writes nothing. */
+  #isSilent = false;
+  #channelPrefetch = 0;
+  /** What counts against the prefetch of the channel, as RabbitMQ counts it (rabbit_limiter). */
+  #volume = 0;
 
   constructor(
     readonly connection: ConnectionPort,
@@ -65,6 +65,18 @@ export class ChannelSession implements DeliveryPort {
 
   get virtualHost(): VirtualHost {
     return this.connection.virtualHost;
+  }
+
+  /** A channel of RabbitMQ announces itself to a quorum queue with its first publish there, and waits for the answer. */
+  isNewTo(queue: MessageQueue): boolean {
+    if (queue.settings.type !== 'quorum' || this.#publishedTo.has(queue)) return false;
+    this.#publishedTo.add(queue);
+    return true;
+  }
+
+  /** The next number for a consumer. */
+  nextConsumerOrdinal(): number {
+    return this.#consumerCount++;
   }
 
   // --- writing -------------------------------------------------------------------------------------
@@ -102,15 +114,28 @@ export class ChannelSession implements DeliveryPort {
   // --- deliveries ----------------------------------------------------------------------------------
 
   get canSend(): boolean {
-    return this.state === 'open' && !this.connection.isCongested;
+    return this.#canTake && (this.#isSilent || !this.connection.isCongested);
   }
 
   get hasRoom(): boolean {
-    return this.channelPrefetch === 0 || this.#heldByConsumers < this.channelPrefetch;
+    return this.#channelPrefetch === 0 || this.#volume < this.#channelPrefetch;
+  }
+
+  /** The prefetch of the whole channel; 0 is no limit. */
+  get channelPrefetch(): number {
+    return this.#channelPrefetch;
+  }
+
+  /** All that is unacknowledged counts when a limit comes, also what was got; when it changes, the count goes on. */
+  set channelPrefetch(limit: number) {
+    if (limit === 0) this.#volume = 0;
+    else if (this.#channelPrefetch === 0) this.#volume = this.unacked.size;
+    this.#channelPrefetch = limit;
   }
 
   deliver(consumer: Consumer, queue: MessageQueue, queued: QueuedMessage): void {
     const deliveryTag = this.hold(queue, queued, consumer.noAck, consumer);
+    if (this.#isSilent) return;
     const { exchange, routingKey } = queued.message;
     const fields = { consumerTag: consumer.tag, deliveryTag, redelivered: queued.isRedelivered, exchange, routingKey };
     this.sendMessage('basic.deliver', fields, this.deliverable(queue, queued));
@@ -137,7 +162,7 @@ export class ChannelSession implements DeliveryPort {
     this.unacked.set(tag, { tag, queue, queued, consumer });
     if (consumer) {
       consumer.unackedCount++;
-      this.#heldByConsumers++;
+      if (this.#channelPrefetch > 0 && queue.settings.type === 'classic') this.#volume++;
     }
     return tag;
   }
@@ -171,27 +196,31 @@ export class ChannelSession implements DeliveryPort {
     return all;
   }
 
-  /** Gives deliveries of a rolled back transaction back to what is unacknowledged. */
-  restoreUnacked(deliveries: readonly UnackedDelivery[]): void {
-    const all = [...this.unacked.values(), ...deliveries].sort((left, right) => left.tag - right.tag);
+  /** Gives the deliveries of a rolled back transaction back to what is unacknowledged. */
+  restoreUnacked(settlements: readonly Settlement[]): void {
+    const settled = settlements.flatMap(({ deliveries }) => deliveries);
+    const all = [...this.unacked.values(), ...settled].sort((left, right) => left.tag - right.tag);
     this.unacked = new Map(all.map((delivery) => [delivery.tag, delivery]));
   }
 
-  /** The prefetch that deliveries used is free again; then their queues may go on. */
-  release(deliveries: readonly UnackedDelivery[]): void {
-    for (const { consumer } of deliveries) {
-      if (!consumer) continue;
-      consumer.unackedCount--;
-      this.#heldByConsumers--;
+  /**
+   * Settles deliveries in the portions, and in the order, that RabbitMQ does: the prefetch that a portion used is free
+   * again, `action` does with it what is to be done, and its queue goes on.
+   */
+  settle(deliveries: readonly UnackedDelivery[], action: (portion: Portion) => void): void {
+    for (const portion of portionsOf(deliveries)) {
+      for (const { consumer } of portion.deliveries) if (consumer) consumer.unackedCount--;
+      action(portion);
+      portion.queue.pump();
     }
+    this.#releaseRoom(deliveries);
+    if (this.#channelPrefetch > 0) this.pump();
   }
 
-  /** Lets the queues of these deliveries go on, and all queues of this channel where its prefetch was the limit. */
-  pumpAfter(deliveries: readonly UnackedDelivery[]): void {
-    const [first] = deliveries;
-    if (deliveries.length === 1) first?.queue.pump();
-    else for (const queue of new Set(deliveries.map((delivery) => delivery.queue))) queue.pump();
-    if (this.channelPrefetch > 0) this.pump();
+  #releaseRoom(deliveries: readonly UnackedDelivery[]): void {
+    if (this.#volume === 0) return;
+    // What was got goes on to count, since RabbitMQ 3.10 does not count it here.
+    this.#volume -= deliveries.filter(({ consumer }) => consumer !== undefined).length;
   }
 
   /** Lets the queues that this channel consumes go on. */
@@ -199,14 +228,11 @@ export class ChannelSession implements DeliveryPort {
     for (const { queue } of this.consumers.values()) queue.pump();
   }
 
-  /** Puts deliveries back into their queues, where they were. `isFailure`: see MessageQueue.requeue. */
-  requeue(deliveries: readonly UnackedDelivery[], isFailure: boolean, isAsked = true): void {
-    const isOfQuorum = ({ queue }: UnackedDelivery): boolean => queue.settings.type === 'quorum';
-    for (const delivery of deliveries.toReversed()) {
-      if (!isOfQuorum(delivery)) delivery.queue.requeue(delivery.queued, isFailure, isAsked);
-    }
-    // Quorum queues put them one behind the other, before all that waits.
-    for (const { queue, queued } of deliveries.filter(isOfQuorum)) queue.requeue(queued, isFailure, isAsked);
+  /** Puts deliveries of one queue back, where they were. `isFailure`, `isAsked`: see MessageQueue.requeue. */
+  requeue({ queue, deliveries }: Portion, isFailure: boolean, isAsked = true): void {
+    // A quorum queue puts them one behind the other, before all that waits.
+    const inOrder = queue.settings.type === 'quorum' ? deliveries : deliveries.toReversed();
+    for (const { queued } of inOrder) queue.requeue(queued, isFailure, isAsked);
   }
 
   // --- the end -------------------------------------------------------------------------------------
@@ -224,27 +250,59 @@ export class ChannelSession implements DeliveryPort {
     this.send('basic.cancel', { consumerTag: consumer.tag, noWait: true });
   }
 
+  /** From now on it writes nothing: its connection is going. */
+  silence(): void {
+    this.#isSilent = true;
+  }
+
   /** Ends the channel: consumers go, unacknowledged messages return to their queues. */
   end(state: 'closing' | 'closed'): void {
-    if (this.state !== 'open') {
-      this.state = state;
-      return;
-    }
+    const wasOpen = this.state === 'open';
     this.state = state;
+    if (!wasOpen) return;
     this.confirms?.flush();
     this.confirms?.stop();
     if (this.directReply) this.virtualHost.directReplies.delete(this.directReply.address);
     if (this.transaction) {
       this.virtualHost.memory.remove(this.transaction.heldBytes);
-      this.restoreUnacked(this.transaction.settled);
+      this.restoreUnacked(this.transaction.settlements);
     }
     this.transaction = undefined;
-    const deliveries = this.takeAllUnacked();
-    this.release(deliveries);
-    // Consumers go first: with the last one its queue may go, and what it held is not dead-lettered then.
-    for (const consumer of [...this.consumers.values()]) this.removeConsumer(consumer);
-    this.requeue(deliveries, true, false);
-    for (const queue of new Set(deliveries.map((delivery) => delivery.queue))) queue.pump();
+    // RabbitMQ tells the classic queues that the channel consumes one after the other, the youngest first. What comes
+    // back to one may go on to another, which does not know yet, and delivers it here.
+    for (const queue of this.#consumedQueues('classic')) this.#leave(queue);
+    this.#canTake = false;
+    for (const queue of this.#consumedQueues('quorum')) this.#leave(queue);
+    for (const queue of new Set([...this.unacked.values()].map((delivery) => delivery.queue))) this.#leave(queue);
+  }
+
+  #consumedQueues(type: QueueType): MessageQueue[] {
+    const queues = new Set([...this.consumers.values()].map(({ queue }) => queue));
+    return [...queues]
+      .filter(({ settings }) => settings.type === type)
+      .sort((left, right) => right.ordinal - left.ordinal);
+  }
+
+  /** With the last consumer a queue may go, and what it held is not dead-lettered then. */
+  #leave(queue: MessageQueue): void {
+    const held = [...this.unacked.values()].filter((delivery) => delivery.queue === queue);
+    for (const { tag, consumer } of held) {
+      this.unacked.delete(tag);
+      if (consumer) consumer.unackedCount--;
+    }
+    this.#releaseRoom(held);
+    let isUnused = false;
+    for (const consumer of [...this.consumers.values()]) {
+      if (consumer.queue !== queue) continue;
+      this.consumers.delete(consumer.tag);
+      isUnused = queue.removeConsumer(consumer) || isUnused;
+    }
+    if (isUnused) this.virtualHost.deleteQueue(queue);
+    const isOfQuorum = queue.settings.type === 'quorum';
+    const { returnsByAgeOfConsumers } = this.virtualHost.behaviour;
+    const deliveries = isOfQuorum ? inOrderOfReturn(held, returnsByAgeOfConsumers) : held;
+    this.requeue({ queue, deliveries }, true, false);
+    if (!queue.isDeleted) queue.pump();
   }
 }
 

@@ -336,9 +336,13 @@ export class ConnectionSession
   #refuse(channel: number, methodId: number, refusal: ReplyError): void {
     const session = this.#channels.get(channel)?.session;
     if (refusal.scope === 'channel' && session?.state === 'open') {
-      session.end('closing');
+      session.confirms?.flush();
       this.send('channel.close', closeFields(refusal, methodId), channel);
+      session.end('closing');
     } else {
+      // The channel that failed ends before the others do.
+      session?.silence();
+      session?.end('closed');
       this.#close(refusal, methodId);
     }
   }
@@ -505,6 +509,7 @@ export class ConnectionSession
   }
 
   #endChannels(): void {
+    for (const { session } of this.#channels.values()) session.silence();
     for (const { session } of this.#channels.values()) session.end('closed');
     this.#channels.clear();
     if (this.#virtualHost) this.#virtualHost.deleteExclusiveQueues(this.id);

@@ -21,7 +21,12 @@ export interface ConsumerOptions {
   readonly priority: number;
   /** Unacknowledged messages that it may hold; 0 is no limit. */
   readonly prefetch: number;
+  /** Higher for consumers of the channel that came later. */
+  readonly ordinal: number;
 }
+
+/** What a quorum queue takes for a prefetch without limit. */
+const unlimitedPrefetch = 2000;
 
 export class Consumer implements QueueConsumer {
   readonly tag: string;
@@ -30,6 +35,7 @@ export class Consumer implements QueueConsumer {
   readonly isExclusive: boolean;
   readonly priority: number;
   readonly prefetch: number;
+  readonly ordinal: number;
   unackedCount = 0;
   readonly #port: DeliveryPort;
 
@@ -40,13 +46,19 @@ export class Consumer implements QueueConsumer {
     this.isExclusive = options.isExclusive;
     this.priority = options.priority;
     this.prefetch = options.prefetch;
+    this.ordinal = options.ordinal;
     this.#port = port;
+  }
+
+  get room(): number {
+    return (this.prefetch === 0 ? unlimitedPrefetch : this.prefetch) - this.unackedCount;
   }
 
   canTake(): boolean {
     if (!this.#port.canSend) return false;
-    if (this.noAck) return true;
-    return (this.prefetch === 0 || this.unackedCount < this.prefetch) && this.#port.hasRoom;
+    // Quorum queues do not know the prefetch of a channel. Without acks it counts too.
+    if (this.queue.settings.type === 'classic' && !this.#port.hasRoom) return false;
+    return this.noAck || this.prefetch === 0 || this.unackedCount < this.prefetch;
   }
 
   take(queue: MessageQueue, queued: QueuedMessage): void {

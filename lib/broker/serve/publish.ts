@@ -69,7 +69,7 @@ function holdUntilCommit(
   const bytes = sizeOf(message);
   transaction.heldBytes += bytes;
   memory.add(bytes);
-  transaction.steps.push(() => {
+  transaction.publishes.push(() => {
     // From here on its queues count it.
     transaction.heldBytes -= bytes;
     memory.remove(bytes);
@@ -112,7 +112,7 @@ function delivered(session: ChannelSession, message: Message, routed: readonly M
   const fault = session.connection.conditions.publishes.top;
   if (fault !== undefined) return { isTaken: fault === 'nack', isAccepted: fault !== 'nack' };
   if (deliverReply(session, message)) return { isTaken: true, isAccepted: true };
-  const { queues, isAccepted } = session.virtualHost.deliver(message, routed);
+  const { queues, isAccepted } = session.virtualHost.deliver(message, routed, (queue) => session.isNewTo(queue));
   return { isTaken: queues.length > 0, isAccepted };
 }
 

@@ -2,6 +2,7 @@
 import { channelRefusal } from '../store/reply-error.js';
 import type { ChannelSession, Transaction } from './channel-session.js';
 import type { Handlers } from './handler.js';
+import { applySettlement } from './settlement.js';
 
 export const txHandlers: Handlers<'tx.select' | 'tx.commit' | 'tx.rollback'> = {
   'tx.select': (session) => {
@@ -12,11 +13,12 @@ export const txHandlers: Handlers<'tx.select' | 'tx.commit' | 'tx.rollback'> = {
 
   'tx.commit': (session) => {
     const transaction = transactionOf(session);
-    // The steps run outside of the transaction they end.
+    // They run outside of the transaction they end.
     session.transaction = undefined;
     let isComplete = true;
     try {
-      for (const step of transaction.steps) isComplete = step() && isComplete;
+      for (const publish of transaction.publishes) isComplete = publish() && isComplete;
+      for (const settlement of transaction.settlements) applySettlement(session, settlement);
     } finally {
       session.virtualHost.memory.remove(transaction.heldBytes);
       session.transaction = newTransaction();
@@ -26,16 +28,16 @@ export const txHandlers: Handlers<'tx.select' | 'tx.commit' | 'tx.rollback'> = {
   },
 
   'tx.rollback': (session) => {
-    const { settled, heldBytes } = transactionOf(session);
+    const { settlements, heldBytes } = transactionOf(session);
     session.transaction = newTransaction();
     session.virtualHost.memory.remove(heldBytes);
-    session.restoreUnacked(settled);
+    session.restoreUnacked(settlements);
     session.send('tx.rollback-ok', {});
   },
 };
 
 function newTransaction(): Transaction {
-  return { steps: [], settled: [], heldBytes: 0 };
+  return { publishes: [], settlements: [], heldBytes: 0 };
 }
 
 function transactionOf(session: ChannelSession): Transaction {

@@ -38,6 +38,13 @@ export interface Behaviour {
   readonly permitsGlobalPrefetch: boolean;
   /** Quorum queues deliver by priority, from 0 to 31, and take 4 for none. */
   readonly quorumQueuesPrioritise: boolean;
+  /** The single active consumer of a quorum queue makes way for one of higher priority. */
+  readonly activeConsumersYield: boolean;
+  /**
+   * What the consumers of a channel hold when it ends comes back to a quorum queue in the order in which they came,
+   * then what was got; else in the order of their tags, and what was got first.
+   */
+  readonly returnsByAgeOfConsumers: boolean;
   /** x-max-length-bytes of quorum queues counts properties too. */
   readonly quorumQueuesCountProperties: boolean;
   /** The type of queue as a refusal of basic.get prints it. */
@@ -83,6 +90,8 @@ const behaviours: Record<EmulatedVersion, Behaviour> = {
     deadLettersStayRedelivered: false,
     permitsGlobalPrefetch: true,
     quorumQueuesPrioritise: false,
+    activeConsumersYield: false,
+    returnsByAgeOfConsumers: false,
     quorumQueuesCountProperties: false,
     quorumName: 'quorum',
     negativeLimitIsNone: false,
@@ -111,6 +120,8 @@ const behaviours: Record<EmulatedVersion, Behaviour> = {
     deadLettersStayRedelivered: true,
     permitsGlobalPrefetch: false,
     quorumQueuesPrioritise: true,
+    activeConsumersYield: true,
+    returnsByAgeOfConsumers: true,
     quorumQueuesCountProperties: true,
     quorumName: '<<"quorum">>',
     negativeLimitIsNone: true,

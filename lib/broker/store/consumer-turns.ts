@@ -11,13 +11,33 @@ export interface TurnTaker {
   canTake(): boolean;
 }
 
+/** Consumers of one queue, and whose turn it is. */
+export interface Turns<Taker extends TurnTaker> {
+  readonly count: number;
+  /** Those that queue.declare-ok counts. */
+  readonly shownCount: number;
+  some(predicate: (taker: Taker) => boolean): boolean;
+  add(taker: Taker): void;
+  /** Answers whether it was there. */
+  remove(taker: Taker): boolean;
+  /** Removes all; answers who they were. */
+  clear(): readonly Taker[];
+  /** Some may be able to take again. */
+  unblock(): void;
+  /** The taker whose turn it is, and moves on; undefined when none can take. */
+  next(): Taker | undefined;
+  /** It took what it was asked for. */
+  took(taker: Taker): void;
+}
+
 interface Level<Taker> {
   readonly priority: number;
   readonly takers: Taker[];
 }
 
-export class ConsumerTurns<Taker extends TurnTaker> {
+export class ConsumerTurns<Taker extends TurnTaker> implements Turns<Taker> {
   readonly #isSingle: boolean;
+  readonly #leavesWhenFull: boolean;
   /** Those that may be asked; highest priority first, and the one whose turn is next at the head. */
   readonly #levels: Level<Taker>[] = [];
   /** Those that were asked and could not. */
@@ -25,11 +45,17 @@ export class ConsumerTurns<Taker extends TurnTaker> {
   #active: Taker | undefined;
   #count = 0;
 
-  constructor(isSingle: boolean) {
+  /** `leavesWhenFull`: who took its last loses its place at once, as in quorum queues, and not when it is asked again. */
+  constructor({ isSingle = false, leavesWhenFull = false }: { isSingle?: boolean; leavesWhenFull?: boolean }) {
     this.#isSingle = isSingle;
+    this.#leavesWhenFull = leavesWhenFull;
   }
 
   get count(): number {
+    return this.#count;
+  }
+
+  get shownCount(): number {
     return this.#count;
   }
 
@@ -43,7 +69,6 @@ export class ConsumerTurns<Taker extends TurnTaker> {
     this.#active ??= taker;
   }
 
-  /** Answers whether it was there. */
   remove(taker: Taker): boolean {
     const blockedIndex = this.#blocked.indexOf(taker);
     if (blockedIndex >= 0) this.#blocked.splice(blockedIndex, 1);
@@ -53,7 +78,6 @@ export class ConsumerTurns<Taker extends TurnTaker> {
     return true;
   }
 
-  /** Removes all; answers who they were. */
   clear(): readonly Taker[] {
     const takers = [...this.#levels.flatMap((level) => level.takers), ...this.#blocked];
     this.#levels.length = 0;
@@ -75,7 +99,6 @@ export class ConsumerTurns<Taker extends TurnTaker> {
     }
   }
 
-  /** The taker whose turn it is, and moves on; undefined when none can take. */
   next(): Taker | undefined {
     if (this.#isSingle) return this.#nextSingle();
     for (let level = this.#levels[0]; level; level = this.#levels[0]) {
@@ -93,6 +116,10 @@ export class ConsumerTurns<Taker extends TurnTaker> {
       if (takers.length === 0) this.#levels.shift();
     }
     return undefined;
+  }
+
+  took(taker: Taker): void {
+    if (this.#leavesWhenFull && !taker.canTake() && this.#takeOut(taker)) this.#blocked.push(taker);
   }
 
   #nextSingle(): Taker | undefined {

@@ -7,18 +7,18 @@
 import type { BrokerClock, ClockTimer } from '../clock.js';
 import type { BrokerEvents, Outcome } from '../events.js';
 import type { Behaviour } from './behaviour.js';
-import { ConsumerTurns, type TurnTaker } from './consumer-turns.js';
+import { ConsumerTurns, type Turns } from './consumer-turns.js';
 import { sizeOf, type MemoryLedger } from './memory-ledger.js';
 import type { DeathReason, Message, QueuedMessage } from './message.js';
 import type { Policy } from './policies.js';
 import type { QueueDeclaration, QueueSettings } from './queue-arguments.js';
 import { ReadyList } from './ready-list.js';
+import { SingleActiveTurns, type SingleTurnTaker } from './single-active-turns.js';
 
-export interface QueueConsumer extends TurnTaker {
+export interface QueueConsumer extends SingleTurnTaker {
   readonly tag: string;
   readonly noAck: boolean;
   readonly isExclusive: boolean;
-  readonly unackedCount: number;
   /** Hands a message over; called only while `canTake` says so. */
   take(queue: MessageQueue, message: QueuedMessage): void;
   /** The queue is gone. */
@@ -44,7 +44,7 @@ export class MessageQueue {
   #settings: QueueSettings;
   readonly #host: QueueHost;
   readonly #ready: ReadyList;
-  readonly #turns: ConsumerTurns<QueueConsumer>;
+  readonly #turns: Turns<QueueConsumer>;
   #sequence = 0;
   #unackedCount = 0;
   #getCount = 0;
@@ -52,20 +52,28 @@ export class MessageQueue {
   readonly #leaving = new Set<QueueConsumer>();
   #isDeleted = false;
   #isPumping = false;
+  /** Messages were put back since consumers had their turn. */
+  #hasReturned = false;
   #expiryTimer: ClockTimer | undefined;
   #unusedTimer: ClockTimer | undefined;
 
-  constructor(declaration: QueueDeclaration, settings: QueueSettings, host: QueueHost) {
+  /** `ordinal`: higher for queues that were declared later. */
+  constructor(
+    declaration: QueueDeclaration,
+    settings: QueueSettings,
+    host: QueueHost,
+    readonly ordinal = 0,
+  ) {
     this.declaration = declaration;
     this.#settings = settings;
     this.#host = host;
     const isQuorum = settings.type === 'quorum';
-    this.#ready = new ReadyList(
-      settings.maximumPriority,
-      isQuorum,
-      isQuorum && host.behaviour.quorumQueuesCountProperties,
-    );
-    this.#turns = new ConsumerTurns(settings.isSingleActiveConsumer);
+    this.#ready = new ReadyList(settings.maximumPriority, {
+      returnsGoFirst: isQuorum,
+      countsProperties: isQuorum && host.behaviour.quorumQueuesCountProperties,
+      expiresEverywhere: isQuorum && host.behaviour.quorumQueuesPrioritise,
+    });
+    this.#turns = turnsOf(settings, host.behaviour);
     this.touch();
   }
 
@@ -91,7 +99,7 @@ export class MessageQueue {
   get consumerCount(): number {
     if (this.settings.type === 'classic') return this.#turns.count;
     for (const consumer of this.#leaving) if (consumer.unackedCount === 0) this.#leaving.delete(consumer);
-    return this.#turns.count + this.#getCount + this.#leaving.size;
+    return this.#turns.shownCount + this.#getCount + this.#leaving.size;
   }
 
   get isDeleted(): boolean {
@@ -112,15 +120,21 @@ export class MessageQueue {
 
   // --- messages in ---------------------------------------------------------------------------------
 
-  /** Takes a message; false when the queue is full and its overflow says to reject. `failures`: in other queues. */
-  publish(message: Message, failures = 0): boolean {
+  /**
+   * Takes a message; false when the queue is full and its overflow says to reject. `earlierFailures`: of a dead letter,
+   * in other queues; undefined: it comes from a publisher.
+   */
+  publish(message: Message, earlierFailures?: number): boolean {
     if (this.#isDeleted) return true;
     // RabbitMQ takes it that a new message changes the head only where there was none; with priorities that is wrong,
     // and what expired at the head stays until the next delivery.
     const hasPriorities = this.#hasPriorities;
     if (!hasPriorities) this.#dropExpired();
-    const { overflow, messageTtl } = this.settings;
-    if (overflow !== 'drop-head' && this.#isFullFor(message)) {
+    const { overflow, messageTtl, type } = this.settings;
+    const failures = earlierFailures ?? 0;
+    // A quorum queue refuses by telling publishers to stop; dead letters are not told.
+    const mayRefuse = type === 'classic' || earlierFailures === undefined;
+    if (overflow !== 'drop-head' && mayRefuse && this.#isFullFor(message)) {
       if (overflow === 'reject-publish-dlx') this.#host.deadLetter(this, message, 'maxlen', failures);
       return false;
     }
@@ -178,13 +192,17 @@ export class MessageQueue {
   /** Something changed: drops what is too much or too old, and gives the rest to consumers that can take it. */
   pump(): void {
     this.#turns.unblock();
-    this.#dropOverflow();
-    this.#dropExpired();
+    const isQuorum = this.settings.type === 'quorum';
+    // What comes back to a classic queue that is full goes at once; in a quorum queue consumers have their turn first.
+    if (!isQuorum && this.#hasReturned) this.#dropOverflow();
+    if (this.#hasReturned || !this.#hasPriorities) this.#dropExpired();
+    this.#hasReturned = false;
     this.#deliverReady();
+    if (isQuorum) this.#dropOverflow();
   }
 
   /** Takes the next message without a consumer (basic.get). */
-  get(noAck: boolean): QueuedMessage | undefined {
+  get(noAck: boolean): { readonly queued: QueuedMessage; readonly messageCount: number } | undefined {
     this.touch();
     if (!this.#hasPriorities) this.#dropExpired();
     const queued = this.#ready.shift();
@@ -193,9 +211,11 @@ export class MessageQueue {
       queued.isHeldByGet = true;
       this.#getCount++;
     }
-    // What comes to the head now may have expired there: the count that the client reads is without it.
+    // What comes to the head now may have expired there: the count that the client reads is without it, but for
+    // quorum queues where the message is not settled yet.
+    const messageCount = this.settings.type === 'quorum' && !noAck ? this.messageCount : undefined;
     this.#dropExpired();
-    return queued;
+    return queued && { queued, messageCount: messageCount ?? this.messageCount };
   }
 
   #deliverReady(): void {
@@ -208,6 +228,7 @@ export class MessageQueue {
         if (!queued) return;
         this.#handOver(queued, consumer.noAck);
         consumer.take(this, queued);
+        this.#turns.took(consumer);
         this.#dropExpired();
       }
     } finally {
@@ -248,7 +269,7 @@ export class MessageQueue {
 
   /**
    * Puts messages back where they were. `isFailure`: the delivery counts against the limit of a quorum queue.
-   * `isAsked`: the client settled it so; a quorum queue without a limit then puts it at its end.
+   * `isAsked`: the client settled it so; a quorum queue without a limit then publishes it anew.
    * The caller pumps when all of its messages are back.
    */
   requeue(queued: QueuedMessage, isFailure: boolean, isAsked: boolean): void {
@@ -265,8 +286,14 @@ export class MessageQueue {
       this.#die(queued, 'delivery_limit', 'delivery_limit');
       return;
     }
-    if (isAsked && this.settings.type === 'quorum' && deliveryLimit === undefined) this.#ready.push(queued);
-    else this.#ready.putBack(queued);
+    this.#hasReturned = true;
+    if (isAsked && this.settings.type === 'quorum' && deliveryLimit === undefined) {
+      // It is published anew, and RabbitMQ forgets the priority.
+      queued.priority = this.settings.defaultPriority;
+      this.#ready.push(queued);
+    } else {
+      this.#ready.putBack(queued);
+    }
     this.#tellSettled(queued, 'requeue', false);
   }
 
@@ -353,6 +380,7 @@ export class MessageQueue {
       this.#dropOverflow();
     }
     this.#settings = settings;
+    this.#dropOverflow();
     this.#unusedTimer?.cancel();
     this.touch();
     this.pump();
@@ -360,17 +388,15 @@ export class MessageQueue {
 
   // --- expiry --------------------------------------------------------------------------------------
 
-  /** Only the message at the head expires, as on RabbitMQ; one behind it waits until it gets there. */
+  /** Only a message at the head expires, as on RabbitMQ; one behind it waits until it gets there. */
   #dropExpired(): void {
-    let head = this.#ready.peek();
-    if (head?.expiresAt === undefined) return;
+    if (this.#ready.nextExpiry() === undefined) return;
     const now = this.#host.clock.now();
-    while (head?.expiresAt !== undefined && head.expiresAt <= now) {
-      this.#ready.shift();
-      this.#die(head, 'expired', 'expired');
-      head = this.#ready.peek();
+    for (let expired = this.#ready.shiftExpired(now); expired; expired = this.#ready.shiftExpired(now)) {
+      this.#die(expired, 'expired', 'expired');
     }
-    if (head?.expiresAt !== undefined) this.#scheduleExpiry(head.expiresAt);
+    const nextExpiry = this.#ready.nextExpiry();
+    if (nextExpiry !== undefined) this.#scheduleExpiry(nextExpiry);
   }
 
   #scheduleExpiry(expiresAt: number): void {
@@ -378,9 +404,18 @@ export class MessageQueue {
     this.#expiryTimer?.cancel();
     this.#expiryTimer = this.#host.clock.at(expiresAt, () => {
       this.#expiryTimer = undefined;
+      this.#dropExpired();
       this.pump();
     });
   }
+}
+
+function turnsOf(
+  { type, isSingleActiveConsumer: isSingle }: QueueSettings,
+  { activeConsumersYield }: Behaviour,
+): Turns<QueueConsumer> {
+  if (type === 'classic') return new ConsumerTurns({ isSingle });
+  return isSingle ? new SingleActiveTurns(activeConsumersYield) : new ConsumerTurns({ leavesWhenFull: true });
 }
 
 /** The earlier of the queue's and the message's own time to live. */

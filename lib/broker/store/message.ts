@@ -53,7 +53,7 @@ export interface QueuedMessage {
   readonly message: Message;
   /** Order of arrival; a requeued message goes back to where its number puts it. */
   readonly sequence: number;
-  readonly priority: number;
+  priority: number;
   /** Milliseconds since 1970; undefined: never. */
   readonly expiresAt: number | undefined;
   isRedelivered: boolean;

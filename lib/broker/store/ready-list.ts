@@ -62,21 +62,35 @@ class Ring {
   }
 }
 
+export interface ReadyListOptions {
+  readonly returnsGoFirst?: boolean;
+  readonly countsProperties?: boolean;
+  readonly expiresEverywhere?: boolean;
+}
+
 export class ReadyList {
   /** One ring for each priority, the highest last; a plain queue has one. */
   readonly #rings: Ring[];
   /** What was put back, where that goes before all else; undefined: it goes back where it was. */
   #returns: Ring | undefined;
   readonly #countsProperties: boolean;
+  readonly #expiresEverywhere: boolean;
   #length = 0;
   #byteLength = 0;
+  /** How many have a time to live. */
+  #mortalCount = 0;
 
   /**
    * `returnsGoFirst`: as in quorum queues, in the order in which they come back. `countsProperties`: bytes are those
-   * of the properties too.
+   * of the properties too. `expiresEverywhere`: the first message of each priority may expire, and the first of what
+   * came back; else only the one that goes next.
    */
-  constructor(maximumPriority: number, returnsGoFirst = false, countsProperties = false) {
+  constructor(
+    maximumPriority: number,
+    { returnsGoFirst = false, countsProperties = false, expiresEverywhere = false }: ReadyListOptions = {},
+  ) {
     this.#countsProperties = countsProperties;
+    this.#expiresEverywhere = expiresEverywhere;
     this.#returns = returnsGoFirst ? new Ring() : undefined;
     this.#rings = Array.from({ length: maximumPriority + 1 }, () => new Ring());
   }
@@ -113,6 +127,38 @@ export class ReadyList {
     return message;
   }
 
+  /** Takes out a message that is old enough to expire and stands where messages expire. */
+  shiftExpired(now: number): QueuedMessage | undefined {
+    for (const ring of this.#expiringRings()) {
+      const head = ring.peek();
+      if (head?.expiresAt === undefined || head.expiresAt > now) continue;
+      ring.shift();
+      this.#count(head, -1);
+      return head;
+    }
+    return undefined;
+  }
+
+  /** When the next of those that stand where messages expire is old enough; undefined: none ever is. */
+  nextExpiry(): number | undefined {
+    let earliest: number | undefined;
+    for (const ring of this.#expiringRings()) {
+      const expiresAt = ring.peek()?.expiresAt;
+      if (expiresAt !== undefined && (earliest === undefined || expiresAt < earliest)) earliest = expiresAt;
+    }
+    return earliest;
+  }
+
+  /** In the order in which their messages would be delivered. */
+  #expiringRings(): readonly Ring[] {
+    if (this.#mortalCount === 0) return [];
+    if (!this.#expiresEverywhere) {
+      const highest = this.#highest();
+      return highest ? [highest] : [];
+    }
+    return [...(this.#returns ? [this.#returns] : []), ...this.#rings.toReversed()];
+  }
+
   /** Drops everything; answers how many there were. */
   clear(): number {
     const count = this.#length;
@@ -120,6 +166,7 @@ export class ReadyList {
     if (this.#returns) this.#returns = new Ring();
     this.#length = 0;
     this.#byteLength = 0;
+    this.#mortalCount = 0;
     return count;
   }
 
@@ -131,6 +178,7 @@ export class ReadyList {
 
   #count(queued: QueuedMessage, sign: 1 | -1): void {
     this.#length += sign;
+    if (queued.expiresAt !== undefined) this.#mortalCount += sign;
     const { body, encodedProperties } = queued.message;
     this.#byteLength += sign * (body.length + (this.#countsProperties ? encodedProperties.length : 0));
   }

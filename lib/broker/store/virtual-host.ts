@@ -48,6 +48,7 @@ export class VirtualHost implements QueueHost {
   readonly #exchanges = new Map<string, Exchange>();
   readonly #queues = new Map<string, MessageQueue>();
   readonly #policies: Policies;
+  #declaredCount = 0;
   /** Dead letters that wait until the message under way is in all its queues; undefined: none is. */
   #deadLetters: (() => void)[] | undefined;
 
@@ -200,7 +201,7 @@ export class VirtualHost implements QueueHost {
       return existing;
     }
     const settings = queueSettings(declaration, this.name, this.behaviour);
-    const queue = new MessageQueue(declaration, settings, this);
+    const queue = new MessageQueue(declaration, settings, this, this.#declaredCount++);
     this.#queues.set(declaration.name, queue);
     this.#applyPolicyTo(queue);
     return queue;
@@ -286,13 +287,29 @@ export class VirtualHost implements QueueHost {
     return routeMessage(this, exchange, message);
   }
 
-  /** Puts a message into queues that were found for it; those that are gone since take nothing. */
-  deliver(message: Message, routed: readonly MessageQueue[]): PublishResult {
+  /**
+   * Puts a message into queues that were found for it; those that are gone since take nothing. `isLate`: those that
+   * get it when what died of it elsewhere is there already.
+   */
+  deliver(
+    message: Message,
+    routed: readonly MessageQueue[],
+    isLate: (queue: MessageQueue) => boolean = () => false,
+  ): PublishResult {
     const queues = routed.filter(({ isDeleted }) => !isDeleted);
+    const late = queues.filter(isLate);
     let isAccepted = true;
-    this.#whole(() => {
-      for (const queue of queues) isAccepted = queue.publish(message) && isAccepted;
-    });
+    const put = (targets: readonly MessageQueue[]): void => {
+      this.#whole(() => {
+        for (const queue of targets) isAccepted = queue.publish(message) && isAccepted;
+      });
+    };
+    if (late.length === 0) {
+      put(queues);
+    } else {
+      put(queues.filter((queue) => !late.includes(queue)));
+      put(late);
+    }
     this.events.tell('published', () => ({
       virtualHost: this.name,
       exchange: message.exchange,
