@@ -20,7 +20,7 @@ describe('the features', () => {
   test('are all there, in order', () => {
     const numbered = (letter: string, length: number): string[] =>
       Array.from({ length }, (_, index) => `${letter}${String(index + 1)}`);
-    const promised = [...numbered('A', 23), ...numbered('B', 13), ...numbered('C', 31), 'D1', 'D4', 'D5', 'D6', 'D7'];
+    const promised = [...numbered('A', 23), ...numbered('B', 13), ...numbered('C', 31), ...numbered('D', 7)];
     expect(rows.map(({ number }) => number)).toEqual(promised);
   });
 
