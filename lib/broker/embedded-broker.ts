@@ -5,10 +5,11 @@
  */
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { ArgumentError, ConnectionRefusedError, WrongStateError } from '../amqp/errors.js';
-import { memoryPair, streamTransport, type Transport, type TransportFactory } from '../amqp/transport/index.js';
+import type { Transport, TransportFactory } from '../amqp/transport/index.js';
+// Not by the layer's face, which loads the client's TLS, too: that takes longer than all of a broker's start.
+import { memoryPair } from '../amqp/transport/memory.js';
+import { streamTransport } from '../amqp/transport/stream.js';
 import { BrokerClock } from './clock.js';
-import { applyDefinitions } from './definitions/apply-definitions.js';
-import { readDefinitions } from './definitions/read-definitions.js';
 import { BrokerEvents, type BrokerEventMap } from './events.js';
 import { Faults } from './faults/faults.js';
 import { RuleBook } from './faults/rule-book.js';
@@ -16,7 +17,7 @@ import { Inspection } from './inspection.js';
 import { resolveOptions, type BrokerOptions, type ResolvedOptions } from './options.js';
 import type { BrokerContext } from './serve/broker-context.js';
 import { ConnectionSession, type Arrival } from './serve/connection-session.js';
-import { User } from './serve/users.js';
+import { User, type UserOptions } from './serve/users.js';
 import { behaviourOf } from './store/behaviour.js';
 import { MemoryLedger } from './store/memory-ledger.js';
 import { assertPolicy, type PolicyOptions } from './store/policy-rules.js';
@@ -42,17 +43,17 @@ export class EmbeddedBroker {
    * when an option is wrong, and with DefinitionsError when the definitions are.
    */
   static async start(options: BrokerOptions = {}): Promise<EmbeddedBroker> {
-    const broker = new EmbeddedBroker(resolveOptions(options));
+    const resolved = resolveOptions(options);
+    const broker = new EmbeddedBroker(resolved, await loadDefinitions(resolved.definitions));
     await broker.#listen();
     return broker;
   }
 
-  private constructor(options: ResolvedOptions) {
+  private constructor(options: ResolvedOptions, definitions: GivenDefinitions) {
     this.#options = options;
     const behaviour = behaviourOf(options.emulate);
     const events = new BrokerEvents();
     const clock = new BrokerClock();
-    const definitions = readDefinitions(options.definitions);
     const guest = { name: 'guest', password: 'guest' };
     const users = [guest, ...definitions.users, ...options.users].map((user) => new User(user));
     const memory = new MemoryLedger(options.memoryLimit, () => {
@@ -74,7 +75,7 @@ export class EmbeddedBroker {
     for (const [index, { name, ...policy }] of options.policies.entries()) {
       this.#setPolicy(name, policy, `policies[${String(index)}].`);
     }
-    applyDefinitions(definitions, this.#virtualHosts);
+    definitions.apply(this.#virtualHosts);
     const connections = (): Iterable<ConnectionSession> => this.#connections;
     this.faults = new Faults(faults, connections);
     this.inspect = new Inspection(this.#context, connections);
@@ -252,4 +253,26 @@ export class EmbeddedBroker {
       });
     });
   }
+}
+
+interface GivenDefinitions {
+  readonly users: readonly UserOptions[];
+  readonly virtualHosts: readonly string[];
+  apply(virtualHosts: ReadonlyMap<string, VirtualHost>): void;
+}
+
+/** What reads them is loaded only where there are any. */
+async function loadDefinitions(definitions: unknown): Promise<GivenDefinitions> {
+  if (definitions === undefined) return { users: [], virtualHosts: [], apply: () => undefined };
+  const [{ readDefinitions }, { applyDefinitions }] = await Promise.all([
+    import('./definitions/read-definitions.js'),
+    import('./definitions/apply-definitions.js'),
+  ]);
+  const read = readDefinitions(definitions);
+  return {
+    ...read,
+    apply: (virtualHosts) => {
+      applyDefinitions(read, virtualHosts);
+    },
+  };
 }

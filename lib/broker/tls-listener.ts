@@ -5,7 +5,7 @@
  */
 import type { Server, Socket } from 'node:net';
 import { createServer, type TlsOptions, type TLSSocket } from 'node:tls';
-import { streamTransport } from '../amqp/transport/index.js';
+import { streamTransport } from '../amqp/transport/stream.js';
 import type { ExternalLogin } from './serve/authentication.js';
 import { certificateName, type CertificateLogin } from './serve/certificate-name.js';
 import type { Arrival } from './serve/connection-session.js';

@@ -6,7 +6,6 @@
  *
  * Must not know methods on their way in; the handlers beside this file do.
  */
-import { randomBytes } from 'node:crypto';
 import {
   writeContent,
   writeMethod,
@@ -22,6 +21,7 @@ import type { VirtualHost } from '../store/virtual-host.js';
 import { ConfirmWriter } from './confirm-writer.js';
 import type { ConnectionPort } from './connection-port.js';
 import type { Consumer, DeliveryPort } from './consumer.js';
+import { nodeCrypto } from './node-crypto.js';
 import { inOrderOfReturn, portionsOf, type Portion, type Settlement, type UnackedDelivery } from './unacked.js';
 
 /** What a transaction does when it is committed: publishes come before settlements, as on RabbitMQ. */
@@ -308,5 +308,5 @@ export class ChannelSession implements DeliveryPort {
 
 /** A name that the broker makes up, as `amq.gen-JzTY20BRgKO-HjmUJj0wLg`. */
 export function generatedName(prefix: string): string {
-  return `${prefix}${randomBytes(16).toString('base64url')}`;
+  return `${prefix}${nodeCrypto().randomBytes(16).toString('base64url')}`;
 }

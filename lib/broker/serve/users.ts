@@ -3,9 +3,9 @@
  *
  * Pure; knows RabbitMQ's three permissions and the words it refuses with.
  */
-import { createHash } from 'node:crypto';
 import { channelRefusal } from '../store/reply-error.js';
 import type { VirtualHost } from '../store/virtual-host.js';
+import { nodeCrypto } from './node-crypto.js';
 
 /** Regular expressions over names of queues and exchanges, as `rabbitmqctl set_permissions` takes them. */
 export interface Permissions {
@@ -85,7 +85,8 @@ function passwordCheck({ password: known, passwordHash }: UserOptions): (passwor
   if (!passwordHash) return () => false;
   const bytes = Buffer.from(passwordHash.hash, 'base64');
   const [salt, hash] = [bytes.subarray(0, 4), bytes.subarray(4)];
-  return (password) => createHash(passwordHash.algorithm).update(salt).update(password).digest().equals(hash);
+  return (password) =>
+    nodeCrypto().createHash(passwordHash.algorithm).update(salt).update(password).digest().equals(hash);
 }
 
 function compiled(granted: Permissions): Record<PermissionName, RegExp> {
