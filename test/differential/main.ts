@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util';
 import { connectTcp, type Transport } from '../../lib/amqp/transport/index.js';
 import { EmbeddedBroker, type EmulatedVersion } from '../../lib/broker/index.js';
 import { askVersion, startRabbitmqNode } from '../../scripts/rabbitmq-node.mjs';
-import { sequences } from './generate.js';
+import { sequences } from './generate/sequences.js';
 import { runSequence } from './run-sequence.js';
 import { shrink } from './shrink.js';
 import { firstDifference, streamLines, transcriptLines, type Step, type Transcript } from './steps.js';

@@ -14,6 +14,9 @@
  */
 import { repliesTo, type BasicProperties, type MethodInputs, type MethodName } from '../../lib/amqp/protocol/index.js';
 import type { Transport } from '../../lib/amqp/transport/index.js';
+import { SequenceNames } from './names.js';
+import { Probe, probeChannel } from './probe.js';
+import { channelOf, connectionOf, newSlot, slotsOf, type SlotState } from './slots.js';
 import { areSame, type Slot, type Step, type StepRecord, type Transcript } from './steps.js';
 import { Wire, type WireEvent } from './wire.js';
 
@@ -32,29 +35,6 @@ export interface RunOptions {
   readonly isWhole?: boolean;
 }
 
-interface Outstanding {
-  readonly step: number;
-  readonly stream: string;
-  readonly tag: number;
-}
-
-interface SlotState {
-  isOpen: boolean;
-  awaiting: readonly MethodName[];
-  syncs: number;
-  published: number;
-  unconfirmed: Set<number>;
-  isConfirming: boolean;
-  isTransactional: boolean;
-  outstanding: Outstanding[];
-  settledInTransaction: Outstanding[];
-  consumers: Map<string, { readonly queue: string; readonly noAck: boolean }>;
-  isLimitedAsWhole: boolean;
-  /** The basic.get under way is one in no-ack mode. */
-  isGetNoAck: boolean;
-}
-
-const probeChannel = 9;
 const answerLimit = 20_000;
 
 export async function runSequence(steps: readonly Step[], options: RunOptions): Promise<Transcript> {
@@ -70,17 +50,20 @@ class SequenceRun {
   readonly #options: RunOptions;
   readonly #wires: (Wire | undefined)[] = [undefined, undefined];
   readonly #slots: SlotState[] = [0, 1, 2, 3].map(() => newSlot());
-  readonly #probeReplies: WireEvent[][] = [[], []];
-  readonly #isProbeOpen = [false, false];
+  readonly #probe = new Probe(
+    (connection) => this.#wire(connection),
+    (condition) => this.#until(condition, answerLimit),
+  );
   readonly #queues = new Set<string>();
   readonly #exchanges = new Set<string>();
-  readonly #generated = new Map<string, string>();
+  readonly #names: SequenceNames;
   readonly #transcript: StepRecord[] = [];
   #streams: StepRecord['streams'] = {};
   #waiting: (() => void)[] = [];
 
   constructor(options: RunOptions) {
     this.#options = options;
+    this.#names = new SequenceNames(options.prefix);
   }
 
   async run(steps: readonly Step[]): Promise<Transcript> {
@@ -118,12 +101,16 @@ class SequenceRun {
     if (!this.#options.guide) return;
     // A connection of its own deletes what the others left: what was exclusive to them is gone already.
     this.#wires[0] = undefined;
-    this.#isProbeOpen[0] = false;
+    this.#probe.reset(0);
     for (const name of this.#queues) {
-      await this.#probe(0, 'queue.delete', { queue: this.#real(name) as string, ifUnused: false, ifEmpty: false });
+      await this.#probe.ask(0, 'queue.delete', {
+        queue: this.#names.real(name) as string,
+        ifUnused: false,
+        ifEmpty: false,
+      });
     }
     for (const name of this.#exchanges) {
-      await this.#probe(0, 'exchange.delete', { exchange: this.#real(name) as string, ifUnused: false });
+      await this.#probe.ask(0, 'exchange.delete', { exchange: this.#names.real(name) as string, ifUnused: false });
     }
     const wire = this.#wires[0] as Wire | undefined;
     wire?.send(0, 'connection.close', { replyCode: 200, replyText: 'done', classId: 0, methodId: 0 });
@@ -171,7 +158,7 @@ class SequenceRun {
     } else if ('publish' in step) {
       await this.#publish(step);
     } else {
-      await this.#perform(step.on, step.call, this.#real(step.fields) as Record<string, unknown>);
+      await this.#perform(step.on, step.call, this.#names.real(step.fields) as Record<string, unknown>);
     }
   }
 
@@ -211,9 +198,9 @@ class SequenceRun {
     const index = this.#transcript.length - 1;
     const body = Buffer.from(`m${index}`.padEnd(step.size ?? 0, '.'));
     if (slot.isConfirming) slot.unconfirmed.add(++slot.published);
-    const fields = this.#real(step.publish) as MethodInputs['basic.publish'];
+    const fields = this.#names.real(step.publish) as MethodInputs['basic.publish'];
     const wire = await this.#wire(connectionOf(step.on));
-    wire.publish(channelOf(step.on), fields, this.#real(step.properties ?? {}) as BasicProperties, body);
+    wire.publish(channelOf(step.on), fields, this.#names.real(step.properties ?? {}) as BasicProperties, body);
     await this.#sync(step.on);
   }
 
@@ -245,7 +232,7 @@ class SequenceRun {
 
   /** Names of the sequence's own are looked at, and deleted, in the end. */
   #remember(names: Set<string>, name: unknown): void {
-    if (typeof name === 'string' && name.startsWith(this.#options.prefix)) names.add(this.#shown(name));
+    if (typeof name === 'string' && name.startsWith(this.#options.prefix)) names.add(this.#names.shown(name));
   }
 
   // --- what is left at the end ---------------------------------------------------------------------
@@ -268,14 +255,14 @@ class SequenceRun {
     const texts: string[] = [];
     for (const connection of [0, 1] as const) {
       if (connection === 1 && !this.#wires[1]) continue;
-      const reply = await this.#probe(connection, 'queue.declare', {
-        queue: this.#real(name) as string,
+      const reply = await this.#probe.ask(connection, 'queue.declare', {
+        queue: this.#names.real(name) as string,
         passive: true,
       });
       const { messageCount, consumerCount, replyText } = reply.fields;
       if (reply.name === 'queue.declare-ok')
         return `${String(messageCount)} messages, ${String(consumerCount)} consumers`;
-      texts.push(this.#shown(String(replyText)));
+      texts.push(this.#names.shown(String(replyText)));
     }
     return texts.join(' / ');
   }
@@ -286,35 +273,15 @@ class SequenceRun {
     for (const connection of [0, 1] as const) {
       if (connection === 1 && !this.#wires[1]) return;
       for (;;) {
-        const reply = await this.#probe(connection, 'basic.get', { queue: this.#real(name) as string, noAck: true });
+        const reply = await this.#probe.ask(connection, 'basic.get', {
+          queue: this.#names.real(name) as string,
+          noAck: true,
+        });
         if (reply.name === 'channel.close') break;
         if (reply.name !== 'basic.get-ok' || texts.length > 60) return;
         texts.push(this.#contentText(reply));
       }
     }
-  }
-
-  async #probe<Name extends MethodName>(connection: 0 | 1, name: Name, fields: MethodInputs[Name]): Promise<WireEvent> {
-    const wire = await this.#wire(connection);
-    const replies = this.#probeReplies[connection] ?? [];
-    const next = async (): Promise<WireEvent> => {
-      await this.#until(() => replies.length > 0 || wire.isClosed, answerLimit);
-      const reply = replies.shift();
-      if (!reply) throw new Error(`no answer to ${name}`);
-      return reply;
-    };
-    if (!this.#isProbeOpen[connection]) {
-      wire.send(probeChannel, 'channel.open', {});
-      await next();
-      this.#isProbeOpen[connection] = true;
-    }
-    wire.send(probeChannel, name, fields);
-    const reply = await next();
-    if (reply.name === 'channel.close') {
-      wire.send(probeChannel, 'channel.close-ok', {});
-      this.#isProbeOpen[connection] = false;
-    }
-    return reply;
   }
 
   // --- talking -------------------------------------------------------------------------------------
@@ -330,7 +297,7 @@ class SequenceRun {
     if (open && !open.isClosed) return open;
     const wire = await Wire.open(await this.#options.connect());
     this.#wires[connection] = wire;
-    this.#isProbeOpen[connection] = false;
+    this.#probe.reset(connection);
     wire.listen(
       (event) => {
         this.#onEvent(connection, wire, event);
@@ -408,7 +375,7 @@ class SequenceRun {
       return;
     }
     if (channel === probeChannel) {
-      this.#probeReplies[connection]?.push(event);
+      this.#probe.hear(connection, event);
       return;
     }
     const index = (connection * 2 + channel - 1) as Slot;
@@ -433,7 +400,7 @@ class SequenceRun {
         return;
       case 'basic.deliver': {
         const consumerTag = String(fields['consumerTag']);
-        const from = `${stream} to ${this.#shown(consumerTag)}`;
+        const from = `${stream} to ${this.#names.shown(consumerTag)}`;
         if (slot.consumers.get(consumerTag)?.noAck !== true) this.#hold(slot, from, fields);
         this.#note(from, this.#contentText(event));
         return;
@@ -443,7 +410,7 @@ class SequenceRun {
         this.#note(stream, `basic.get-ok ${this.#contentText(event)}, ${String(fields['messageCount'])} left`);
         return;
       case 'basic.return':
-        this.#note(stream, `basic.return ${this.#fieldsText(fields)} ${this.#shown(event.content ?? '')}`);
+        this.#note(stream, `basic.return ${this.#fieldsText(fields)} ${this.#names.shown(event.content ?? '')}`);
         return;
       case 'basic.ack':
       case 'basic.nack':
@@ -489,65 +456,24 @@ class SequenceRun {
 
   #contentText({ fields, content = '' }: WireEvent): string {
     const redelivered = fields['redelivered'] === true ? ' again' : '';
-    return this.#shown(`'${String(fields['exchange'])}' '${String(fields['routingKey'])}'${redelivered} ${content}`);
+    return this.#names.shown(
+      `'${String(fields['exchange'])}' '${String(fields['routingKey'])}'${redelivered} ${content}`,
+    );
   }
 
   #fieldsText(fields: Readonly<Record<string, unknown>>): string {
     const { replyCode, replyText, classId, methodId } = fields;
     if (replyCode !== undefined && classId !== undefined) {
-      return this.#shown(`${String(replyText)} (${[replyCode, classId, methodId].join(' ')})`);
+      return this.#names.shown(`${String(replyText)} (${[replyCode, classId, methodId].join(' ')})`);
     }
-    return this.#shown(
+    return this.#names.shown(
       Object.entries(fields)
         .map(([name, value]) => `${name}=${String(value)}`)
         .join(' '),
     );
   }
-
-  /** As the sequence calls it. */
-  #shown(text: string): string {
-    return text
-      .replaceAll(this.#options.prefix, '~')
-      .replaceAll(/amq\.(gen|ctag|rabbitmq\.reply-to\.)[-\w.=+/]+/g, (name) => {
-        const shown = this.#generated.get(name) ?? `<generated ${this.#generated.size + 1}>`;
-        this.#generated.set(name, shown);
-        return shown;
-      });
-  }
-
-  /** As the broker calls it. */
-  #real(value: unknown): unknown {
-    if (typeof value === 'string') return value.startsWith('~') ? this.#options.prefix + value.slice(1) : value;
-    if (Array.isArray(value)) return value.map((item) => this.#real(item));
-    if (typeof value !== 'object' || value === null || isInstance(value)) return value;
-    return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, this.#real(item)]));
-  }
 }
 
-function newSlot(): SlotState {
-  return {
-    isOpen: false,
-    awaiting: [],
-    syncs: 0,
-    published: 0,
-    unconfirmed: new Set(),
-    isConfirming: false,
-    isTransactional: false,
-    outstanding: [],
-    settledInTransaction: [],
-    consumers: new Map(),
-    isLimitedAsWhole: false,
-    isGetNoAck: false,
-  };
-}
-
-/** A Date, a TypedField, bytes: not a table. */
-const isInstance = (value: object): boolean =>
-  ![Object.prototype, null].includes(Object.getPrototypeOf(value) as object);
-
-const connectionOf = (slot: Slot): 0 | 1 => (slot < 2 ? 0 : 1);
-const channelOf = (slot: Slot): number => (slot % 2) + 1;
-const slotsOf = (connection: 0 | 1): readonly Slot[] => (connection === 0 ? [0, 1] : [2, 3]);
 const compare = (left: string, right: string): number => (left < right ? -1 : left > right ? 1 : 0);
 
 function hasAsMuch(actual: StepRecord, expected: StepRecord): boolean {

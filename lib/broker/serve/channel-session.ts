@@ -268,8 +268,9 @@ export class ChannelSession implements DeliveryPort {
       this.restoreUnacked(this.transaction.settlements);
     }
     this.transaction = undefined;
-    // RabbitMQ tells the classic queues that the channel consumes one after the other, the youngest first. What comes
-    // back to one may go on to another, which does not know yet, and delivers it here.
+    // RabbitMQ tells the classic queues that the channel consumes one after the other, in an order that it leaves to
+    // chance (that of their process ids); here the youngest comes first. What comes back to one may go on to another,
+    // which does not know yet, and delivers it here.
     for (const queue of this.#consumedQueues('classic')) this.#leave(queue);
     this.#canTake = false;
     for (const queue of this.#consumedQueues('quorum')) this.#leave(queue);

@@ -422,39 +422,6 @@ export const cases: readonly FidelityCase[] = [
     when: [call('channel.flow', { active: false })],
   },
   {
-    name: 'a channel that ends tells its queues one after the other, the youngest first',
-    given: [
-      declare('~d'),
-      declare('~q', { 'x-max-length': 0, 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': '~d' }),
-      consume('~d', 'd'),
-      consume('~q', 'q'),
-      publish('~q'),
-    ],
-    when: [call('channel.close', { replyCode: 200, replyText: '', classId: 0, methodId: 0 })],
-  },
-  {
-    name: 'a channel that ends tells the older queue last',
-    given: [
-      declare('~q', { 'x-max-length': 0, 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': '~d' }),
-      declare('~d'),
-      consume('~d', 'd'),
-      consume('~q', 'q'),
-      publish('~q'),
-    ],
-    when: [call('channel.close', { replyCode: 200, replyText: '', classId: 0, methodId: 0 })],
-  },
-  {
-    name: 'a channel with an error delivers what its queues give it until all know',
-    given: [
-      declare('~d'),
-      declare('~q', { 'x-max-length': 0, 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': '~d' }),
-      consume('~d', 'd'),
-      consume('~q', 'q'),
-      publish('~q'),
-    ],
-    when: [call('basic.ack', { deliveryTag: 99 })],
-  },
-  {
     name: 'consumers of a quorum queue that took their last come back in the order in which they can again',
     given: [
       declare('~q', { 'x-queue-type': 'quorum' }),

@@ -528,60 +528,6 @@ export const expectations: Readonly<Record<string, Expectation>> = {
       "3 ~q: '' '~q' again m2",
     ],
   },
-  'a channel that ends tells its queues one after the other, the youngest first': {
-    '3.10': [
-      "0 channel 0 to d: '' '~d' {headers:{x-death:[{count:l1,exchange:'',queue:'~q',reason:'maxlen',routing-keys:['~q'],time:T}],x-first-death-exchange:'',x-first-death-queue:'~q',x-first-death-reason:'maxlen'}} m4",
-      '1 ~d: 1 messages, 0 consumers',
-      '1 ~q: 0 messages, 0 consumers',
-      '2 ~d: 1 messages, 0 consumers',
-      '2 ~q: 0 messages, 0 consumers',
-      "3 ~d: '' '~d' again {headers:{x-death:[{count:l1,exchange:'',queue:'~q',reason:'maxlen',routing-keys:['~q'],time:T}],x-first-death-exchange:'',x-first-death-queue:'~q',x-first-death-reason:'maxlen'}} m4",
-    ],
-    '4.3': [
-      "0 channel 0 to d: '' '~d' {headers:{x-death:[{count:l1,exchange:'',queue:'~q',reason:'maxlen',routing-keys:['~q'],time:T}],x-first-death-exchange:'',x-first-death-queue:'~q',x-first-death-reason:'maxlen',x-last-death-exchange:'',x-last-death-queue:'~q',x-last-death-reason:'maxlen'}} m4",
-      '1 ~d: 1 messages, 0 consumers',
-      '1 ~q: 0 messages, 0 consumers',
-      '2 ~d: 1 messages, 0 consumers',
-      '2 ~q: 0 messages, 0 consumers',
-      "3 ~d: '' '~d' again {headers:{x-death:[{count:l1,exchange:'',queue:'~q',reason:'maxlen',routing-keys:['~q'],time:T}],x-first-death-exchange:'',x-first-death-queue:'~q',x-first-death-reason:'maxlen',x-last-death-exchange:'',x-last-death-queue:'~q',x-last-death-reason:'maxlen'}} m4",
-    ],
-  },
-  'a channel that ends tells the older queue last': {
-    '3.10': [
-      '1 ~d: 1 messages, 0 consumers',
-      '1 ~q: 0 messages, 0 consumers',
-      '2 ~d: 1 messages, 0 consumers',
-      '2 ~q: 0 messages, 0 consumers',
-      "4 ~d: '' '~d' {headers:{x-death:[{count:l1,exchange:'',queue:'~q',reason:'maxlen',routing-keys:['~q'],time:T}],x-first-death-exchange:'',x-first-death-queue:'~q',x-first-death-reason:'maxlen'}} m4",
-    ],
-    '4.3': [
-      '1 ~d: 1 messages, 0 consumers',
-      '1 ~q: 0 messages, 0 consumers',
-      '2 ~d: 1 messages, 0 consumers',
-      '2 ~q: 0 messages, 0 consumers',
-      "4 ~d: '' '~d' again {headers:{x-death:[{count:l1,exchange:'',queue:'~q',reason:'maxlen',routing-keys:['~q'],time:T}],x-first-death-exchange:'',x-first-death-queue:'~q',x-first-death-reason:'maxlen',x-last-death-exchange:'',x-last-death-queue:'~q',x-last-death-reason:'maxlen'}} m4",
-    ],
-  },
-  'a channel with an error delivers what its queues give it until all know': {
-    '3.10': [
-      '0 channel 0: channel.close PRECONDITION_FAILED - unknown delivery tag 99 (406 60 80)',
-      "0 channel 0 to d: '' '~d' {headers:{x-death:[{count:l1,exchange:'',queue:'~q',reason:'maxlen',routing-keys:['~q'],time:T}],x-first-death-exchange:'',x-first-death-queue:'~q',x-first-death-reason:'maxlen'}} m4",
-      '1 ~d: 1 messages, 0 consumers',
-      '1 ~q: 0 messages, 0 consumers',
-      '2 ~d: 1 messages, 0 consumers',
-      '2 ~q: 0 messages, 0 consumers',
-      "3 ~d: '' '~d' again {headers:{x-death:[{count:l1,exchange:'',queue:'~q',reason:'maxlen',routing-keys:['~q'],time:T}],x-first-death-exchange:'',x-first-death-queue:'~q',x-first-death-reason:'maxlen'}} m4",
-    ],
-    '4.3': [
-      '0 channel 0: channel.close PRECONDITION_FAILED - unknown delivery tag 99 (406 60 80)',
-      "0 channel 0 to d: '' '~d' {headers:{x-death:[{count:l1,exchange:'',queue:'~q',reason:'maxlen',routing-keys:['~q'],time:T}],x-first-death-exchange:'',x-first-death-queue:'~q',x-first-death-reason:'maxlen',x-last-death-exchange:'',x-last-death-queue:'~q',x-last-death-reason:'maxlen'}} m4",
-      '1 ~d: 1 messages, 0 consumers',
-      '1 ~q: 0 messages, 0 consumers',
-      '2 ~d: 1 messages, 0 consumers',
-      '2 ~q: 0 messages, 0 consumers',
-      "3 ~d: '' '~d' again {headers:{x-death:[{count:l1,exchange:'',queue:'~q',reason:'maxlen',routing-keys:['~q'],time:T}],x-first-death-exchange:'',x-first-death-queue:'~q',x-first-death-reason:'maxlen',x-last-death-exchange:'',x-last-death-queue:'~q',x-last-death-reason:'maxlen'}} m4",
-    ],
-  },
   'consumers of a quorum queue that took their last come back in the order in which they can again': {
     '3.10': [
       "0 channel 0 to b: '' '~q' m8",
