@@ -6,12 +6,16 @@ import { UsageError, withoutPasswords } from './options.mjs';
 const usage = `Usage: npm run bench -- COMMAND [options]
 
   scenarios   leveret beside its peers and the floor, clients and NestJS
+  latency     from publish to delivery, by a schedule, beside the peers
+  growth      how the cost grows with bodies, windows, channels, connections, headers, handlers
   broker      the embedded broker: its start, its memory, its rates beside other brokers
 
 Each lists its options with --help.`;
 
 const commands = {
   scenarios: './scenarios/main.mjs',
+  latency: './latency/main.mjs',
+  growth: './growth/main.mjs',
   broker: './embedded/main.mjs',
 };
 
