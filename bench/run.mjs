@@ -8,6 +8,7 @@ const usage = `Usage: npm run bench -- COMMAND [options]
   scenarios   leveret beside its peers and the floor, clients and NestJS
   latency     from publish to delivery, by a schedule, beside the peers
   growth      how the cost grows with bodies, windows, channels, connections, headers, handlers
+  memory      what an idle connection, a channel, ... holds; a heap that stays flat; bounds
   broker      the embedded broker: its start, its memory, its rates beside other brokers
 
 Each lists its options with --help.`;
@@ -16,6 +17,7 @@ const commands = {
   scenarios: './scenarios/main.mjs',
   latency: './latency/main.mjs',
   growth: './growth/main.mjs',
+  memory: './memory/main.mjs',
   broker: './embedded/main.mjs',
 };
 

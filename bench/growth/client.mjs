@@ -5,7 +5,7 @@ import { sessionOver } from '../clients/leveret.mjs';
 import { slidingWindow } from '../flow.mjs';
 
 /** As many are opened at a time. */
-const opening = 50;
+const opening = 10;
 
 export async function connect(url) {
   const connection = await connectToBroker(url);

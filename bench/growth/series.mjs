@@ -73,7 +73,7 @@ export const series = [
     methods: ['channels'],
     client,
     messagesAt: () => 20_000,
-    prepare: async (broker, queue, count, messages) => published(queue, messages, { count }, { count: 10 }),
+    prepare: async (broker, queue, count, messages) => published(queue, messages, { count }, { count: 100 }),
   },
   {
     name: 'connections',
@@ -85,7 +85,7 @@ export const series = [
     methods: ['connections'],
     client,
     messagesAt: () => 10_000,
-    prepare: async (broker, queue, count, messages) => published(queue, messages, { count }, { count: 10 }),
+    prepare: async (broker, queue, count, messages) => published(queue, messages, { count }, { count: 100 }),
   },
   {
     name: 'headers',
@@ -114,7 +114,7 @@ export const series = [
     client,
     messagesAt: () => 10_000,
     prepare: async (broker, queue, count, messages) =>
-      published(queue, messages, { count }, { count: 10, queue: `${queue}.warm-up` }),
+      published(queue, messages, { count }, { count: 100, queue: `${queue}.warm-up` }),
   },
   {
     name: 'handlers',
@@ -128,7 +128,7 @@ export const series = [
     messagesAt: () => 10_000,
     async prepare(broker, queue, count, messages) {
       await broker.declareQueue(queue);
-      const { jobs } = published(queue, messages, { count }, { count: 10 });
+      const { jobs } = published(queue, messages, { count }, { count: 100 });
       return { jobs, queues: [queue] };
     },
   },

@@ -2,8 +2,8 @@
 import { short, whole } from '../figures.mjs';
 import { textTable } from './tables.mjs';
 
-/** A step is worse than linear when the cost grows by more than this times what it is the cost of: the rest is noise. */
-export const tolerance = 1.3;
+/** A step is worse than linear when the cost grows by more than this times what linear would be: the rest is noise. */
+export const tolerance = 1.5;
 
 /**
  * Of each step from one point to the next: the growth of the cost divided by what linear would allow. 1 is linear, less is
