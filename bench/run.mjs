@@ -5,19 +5,23 @@ import { UsageError, withoutPasswords } from './options.mjs';
 
 const usage = `Usage: npm run bench -- COMMAND [options]
 
+  all         everything below, and then the report: what docs/performance.md shows
   scenarios   leveret beside its peers and the floor, clients and NestJS
   latency     from publish to delivery, by a schedule, beside the peers
   growth      how the cost grows with bodies, windows, channels, connections, headers, handlers
   memory      what an idle connection, a channel, ... holds; a heap that stays flat; bounds
+  report      tables and charts out of a file of results, into docs/performance.md
   broker      the embedded broker: its start, its memory, its rates beside other brokers
 
 Each lists its options with --help.`;
 
 const commands = {
+  all: './all.mjs',
   scenarios: './scenarios/main.mjs',
   latency: './latency/main.mjs',
   growth: './growth/main.mjs',
   memory: './memory/main.mjs',
+  report: './report/main.mjs',
   broker: './embedded/main.mjs',
 };
 
