@@ -20,24 +20,24 @@ export const commonUsage = `  --url [NAME=]URL     a broker, also several, by co
                        of our own, where one is installed; else the embedded broker)
   --embedded           the embedded broker, in a process of its own (also)
   --rounds N           measurements of each, interleaved
-  --quick              fewer and shorter measurements, to see that it works
+  --quick              one round, and shorter: to see that it works
   --json FILE          what was measured, added to what FILE has already (default: bench/results/latest.json)
   --help`;
 
 /**
  * @param {string[]} args
  * @param {Record<string, object>} more options of the command, as `parseArgs` takes them
- * @param {{ rounds: number, quickRounds?: number }} defaults
+ * @param {{ rounds: number }} defaults `--quick`: one
  * @param {NodeJS.ProcessEnv} environment
  * @throws {UsageError}
  */
-export function readOptions(args, more, { rounds, quickRounds = 1 }, environment) {
+export function readOptions(args, more, { rounds }, environment) {
   const { values, positionals } = parse(args, { ...common, ...more });
   if (positionals.length > 0) throw new UsageError(`'${withoutCredentials(positionals[0])}' is not an option`);
   return {
     ...values,
     brokers: brokersOf(values.url ?? (environment.AMQP_URL ? [environment.AMQP_URL] : [])),
-    rounds: positiveInteger('--rounds', values.rounds ?? String(values.quick ? quickRounds : rounds)),
+    rounds: positiveInteger('--rounds', values.rounds ?? String(values.quick ? 1 : rounds)),
     json: values.json ?? defaultResults,
   };
 }

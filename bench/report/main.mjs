@@ -1,11 +1,13 @@
 // npm run bench -- report FILE...: tables and charts out of files of results, into docs/performance.md and docs/images.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UsageError, parse } from '../options.mjs';
 import { installDependencies } from '../prerequisites.mjs';
 import { readResults } from '../results.mjs';
 
+/** What a document begins with that is not there yet. */
+const beginning = new URL('./performance.md', import.meta.url);
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
 export const usage = `Usage: npm run bench -- report [FILE...]
@@ -33,7 +35,7 @@ export async function run({ files, document }) {
   if (sections.length === 0) throw new UsageError(`nothing that is reported stands in ${files.join(', ')}`);
   const images = path.join(path.dirname(document), 'images');
   mkdirSync(images, { recursive: true });
-  let text = readFileSync(document, 'utf8');
+  let text = readFileSync(existsSync(document) ? document : beginning, 'utf8');
   for (const { name, markdown, charts } of sections) {
     text = replaced(text, name, markdown);
     for (const { file, svg } of charts) writeFileSync(path.join(images, file), svg);

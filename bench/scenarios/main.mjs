@@ -32,7 +32,7 @@ const specification = { only: text, suites: text, clients: text, messages: text,
 
 /** @throws {UsageError} */
 export function read(args, environment) {
-  const options = readOptions(args, specification, { rounds: 5, quickRounds: 2 }, environment);
+  const options = readOptions(args, specification, { rounds: 5 }, environment);
   const size = positiveInteger('--size', options.size);
   const asked = {
     scenarios: choose('scenario', listOf(options.only), scenarioNames),
