@@ -3,10 +3,10 @@
 // Exit code: 0, 1 when a measurement failed, 2 when an option is wrong or a broker cannot be reached.
 import { UsageError, withoutPasswords } from './options.mjs';
 
-const usage = `Usage: npm run bench -- COMMAND [options]
+const usage = `Usage: npm run bench -- [COMMAND] [options]
 
   all         everything below, and then the report: what docs/performance.md shows
-  scenarios   leveret beside its peers and the floor, clients and NestJS
+  scenarios   leveret beside its peers and the floor, clients and NestJS; meant where there is no command
   latency     from publish to delivery, by a schedule, beside the peers
   growth      how the cost grows with bodies, windows, channels, connections, headers, handlers
   memory      what an idle connection, a channel, ... holds; a heap that stays flat; bounds
@@ -28,10 +28,12 @@ const commands = {
 // What was started is ended by handlers of `exit`.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
 
-const [word, ...args] = process.argv.slice(2);
+const given = process.argv.slice(2);
+const [word, ...args] =
+  given.length === 0 || (given[0].startsWith('--') && given[0] !== '--help') ? ['scenarios', ...given] : given;
 let urls = [];
 try {
-  if (word === undefined || word === '--help') console.log(usage);
+  if (word === '--help') console.log(usage);
   else if (!Object.hasOwn(commands, word)) {
     throw new UsageError(`the first word is one of ${Object.keys(commands).join(', ')}, not '${word}'`);
   } else {

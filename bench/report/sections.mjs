@@ -7,6 +7,7 @@ import { latencyTables, percentiles } from './latency.mjs';
 import { heapGrowth, memoryTable, memoryVerdicts } from './memory.mjs';
 import { compare, groups, ratio, rowsOf, times } from './scenarios.mjs';
 import { markdownTable } from './tables.mjs';
+import { targetOf } from './targets.mjs';
 
 const unique = (list) => [...new Set(list)];
 const at = ({ date, node, cpu, cores, load }) =>
@@ -40,6 +41,7 @@ function summarySection(part) {
     'CPU',
     'p50',
     'CPU of the floor’s',
+    'wanted',
   ];
   const tables = unique(part.results.map(({ broker }) => broker)).map((broker) => {
     const rows = groups(part)
@@ -57,6 +59,7 @@ function summarySection(part) {
           times(ratio(our, cheapest, 'cpuMicrosecondsPerMessage')),
           times(ratio(our, soonest, 'p50')),
           times(ratio(our, floor, 'cpuMicrosecondsPerMessage')),
+          targetOf(group),
         ];
       });
     return `${broker}:\n\n${markdownTable(head, rows)}`;
