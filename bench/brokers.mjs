@@ -53,5 +53,6 @@ async function open({ name, url, isEmbedded = false }) {
   const broker = await openBroker(url).catch((error) => {
     throw new UsageError(`cannot use the broker at ${withoutCredentials(url)}: ${firstLine(error)}`);
   });
-  return { name: name ?? `${broker.product} ${broker.version}`, url, isEmbedded, broker };
+  const product = `${broker.product} ${broker.version}`;
+  return { name: isEmbedded ? name : name === undefined ? product : `${name} (${product})`, url, isEmbedded, broker };
 }

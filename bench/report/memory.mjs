@@ -37,7 +37,7 @@ export function memoryVerdicts({ results }) {
     const { count, size, bytes } = results[name];
     say(
       bytes <= size + keptLimit,
-      `${whole(count)} ${name} of ${size} bytes hold ${whole(bytes)} bytes each, not the 64 KiB they came in`,
+      `${whole(count)} ${name} of ${size} bytes hold ${whole(bytes)} bytes each; up to ${whole(size + keptLimit)} are well, 65,536 is the chunk they came in`,
     );
   }
   const slow = results['slow consumer'];
