@@ -1,5 +1,6 @@
 // Which brokers are measured: those of `--url`, a RabbitMQ node of our own, the embedded broker. Each comes with the neutral
 // party that prepares its queues (broker.mjs).
+import { rmSync } from 'node:fs';
 import { isRabbitmqInstalled, startRabbitmqNode } from '../scripts/rabbitmq-node.mjs';
 import { startProgram } from './embedded/program.mjs';
 import { UsageError, withoutCredentials } from './options.mjs';
@@ -33,13 +34,20 @@ export async function withBrokers({ brokers, embedded }, work) {
 async function startNode(started) {
   console.error('bench: starting a RabbitMQ node of our own');
   const node = startRabbitmqNode();
-  const stopNow = () => node.stopNow();
+  let directory;
+  // Where a signal ends us.
+  const stopNow = () => {
+    node.stopNow();
+    if (directory !== undefined) rmSync(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+  };
   process.on('exit', stopNow);
   started.push(async () => {
     await node.stop();
     process.off('exit', stopNow);
   });
-  return { url: (await node.ready).url };
+  const ready = await node.ready;
+  ({ directory } = ready);
+  return { url: ready.url };
 }
 
 async function startEmbedded(started) {
