@@ -1,121 +1,75 @@
-// The command line of the benchmark: parsed, checked, and never repeated with a password in it.
+// The command line: parsed, checked, and never repeated with a password in it. Every command has these options; some more.
 import { parseArgs } from 'node:util';
-import { defaultSuites, suitesByWord } from './suites.mjs';
 
 /** The user can put this right: one line, exit code 2. */
 export class UsageError extends Error {}
 
-const defaultUrl = 'amqp://guest:guest@127.0.0.1:5672';
+const text = { type: 'string' };
+const flag = { type: 'boolean', default: false };
 
-export const usage = `Usage: npm run bench -- ${wordsOf(defaultSuites)} [options]
-       npm run bench -- ${[...suitesByWord.keys()].join('|')} ${wordsOf(suitesByWord.get('nest'))} [options]
-       npm run bench -- broker [options]     the embedded broker, beside others; its options: broker --help
-
-Measures leveret on one broker beside other AMQP clients, or (nest) beside what NestJS has for RabbitMQ otherwise.
-Without a mode: all.
-
-  --url URL          the broker (default: $AMQP_URL, else ${defaultUrl})
-  --messages N       messages of one measurement, after a warm-up (default ${defaultSuites[0].messages}; nest: ${suitesByWord.get('nest')[0].messages})
-  --rounds N         measurements of each client, interleaved (default 3)
-  --size BYTES       length of a body (default 256)
-  --clients A,B      only these: ${namesOf(defaultSuites)}
-                     nest: ${namesOf(suitesByWord.get('nest'))}
-  --json             print the results as JSON
-  --help`;
-
-const specification = {
-  url: { type: 'string' },
-  messages: { type: 'string' },
-  rounds: { type: 'string', default: '3' },
-  size: { type: 'string', default: '256' },
-  clients: { type: 'string' },
-  json: { type: 'boolean', default: false },
-  help: { type: 'boolean', default: false },
+export const common = {
+  url: { ...text, multiple: true },
+  embedded: flag,
+  json: text,
+  rounds: text,
+  quick: flag,
+  help: flag,
 };
+
+export const commonUsage = `  --url [NAME=]URL     a broker, also several, by commas or repeated (default: $AMQP_URL; else a RabbitMQ
+                       of our own, where one is installed; else the embedded broker)
+  --embedded           the embedded broker, in a process of its own (also)
+  --rounds N           measurements of each, interleaved
+  --quick              one round, and shorter: to see that it works
+  --json FILE          what was measured, added to what FILE has already (default: bench/results/latest.json)
+  --help`;
 
 /**
  * @param {string[]} args
+ * @param {Record<string, object>} more options of the command, as `parseArgs` takes them
+ * @param {{ rounds: number }} defaults `--quick`: one
  * @param {NodeJS.ProcessEnv} environment
  * @throws {UsageError}
  */
-export function readOptions(args, environment) {
-  const { values, positionals } = parse(args);
-  if (values.help) return { help: true };
-  const asked = suitesByWord.get(positionals[0]);
-  const suites = asked ?? defaultSuites;
-  const clients = choose(
-    'client',
-    listOf(values.clients),
-    unique(suites, ({ clients }) => clients.map(nameOf)),
-  );
-  const modes = choose('mode', asked ? positionals.slice(1) : positionals, unique(suites, modesOf));
+export function readOptions(args, more, { rounds }, environment) {
+  const { values, positionals } = parse(args, { ...common, ...more });
+  if (positionals.length > 0) throw new UsageError(`'${withoutCredentials(positionals[0])}' is not an option`);
   return {
-    help: false,
-    json: values.json,
-    url: brokerUrl(values.url ?? (environment.AMQP_URL || defaultUrl)),
-    messages: positiveInteger('--messages', values.messages ?? String(suites[0].messages)),
-    rounds: positiveInteger('--rounds', values.rounds),
-    size: sizeFor(suites, positiveInteger('--size', values.size)),
-    // Not every suite has each of the clients.
-    suites: suites
-      .map((suite) => ({
-        ...suite,
-        modeNames: modes,
-        clients: suite.clients.filter(({ name }) => clients.includes(name)),
-      }))
-      .filter((suite) => suite.clients.length > 0),
+    ...values,
+    brokers: brokersOf(values.url ?? (environment.AMQP_URL ? [environment.AMQP_URL] : [])),
+    rounds: positiveInteger('--rounds', values.rounds ?? String(values.quick ? 1 : rounds)),
+    json: values.json ?? defaultResults,
   };
 }
 
-function nameOf({ name }) {
-  return name;
-}
+const defaultResults = 'bench/results/latest.json';
 
-function modesOf({ modes }) {
-  return Object.keys(modes);
-}
-
-/** What `listOf` says of each suite, once each. */
-function unique(suites, listOf) {
-  return [...new Set(suites.flatMap(listOf))];
-}
-
-function wordsOf(suites) {
-  return unique(suites, modesOf)
-    .map((name) => `[${name}]`)
-    .join(' ');
-}
-
-function namesOf(suites) {
-  return unique(suites, ({ clients }) => clients.map(nameOf)).join(', ');
-}
-
-function parse(args) {
+export function parse(args, options) {
   try {
-    return parseArgs({ args, options: specification, allowPositionals: true });
+    return parseArgs({ args, options, allowPositionals: true });
   } catch (error) {
     throw new UsageError(`${error.message.split(/[.\n]/)[0]} (--help lists the options)`);
   }
 }
 
-const listOf = (value) => (value === undefined ? [] : value.split(',').map((part) => part.trim()));
+/** @returns {{ name?: string, url: string }[]} */
+function brokersOf(values) {
+  const parts = values.flatMap((value) => value.split(',')).filter((part) => part !== '');
+  return parts.map((part) => {
+    const named = /^([^=/:]+)=(.*)$/.exec(part);
+    return named === null ? { url: brokerUrl(part) } : { name: named[1], url: brokerUrl(named[2]) };
+  });
+}
 
-/** What was asked for, once each and in the order of `known`; everything when nothing was. */
-function choose(what, asked, known) {
+export const listOf = (value) => (value === undefined ? [] : value.split(',').map((part) => part.trim()));
+
+/** What was asked for, once each and in the order of `known`; nothing when nothing was. */
+export function choose(what, asked, known) {
   const unknown = asked.find((name) => !known.includes(name));
   if (unknown !== undefined) {
     throw new UsageError(`unknown ${what} '${withoutCredentials(unknown)}'; known: ${known.join(', ')}`);
   }
-  return known.filter((name) => asked.length === 0 || asked.includes(name));
-}
-
-function sizeFor(suites, size) {
-  try {
-    for (const { messageOf } of suites) messageOf(size);
-  } catch (error) {
-    throw new UsageError(`--size: ${error.message}`);
-  }
-  return size;
+  return known.filter((name) => asked.includes(name));
 }
 
 export function positiveInteger(option, value) {
@@ -138,10 +92,10 @@ export function withoutCredentials(text) {
   return text.replace(/\/\/[^/\s]*@/g, '//');
 }
 
-/** The text without this URL's password, wherever and however it stands there. */
-export function withoutPassword(text, url) {
-  const { password } = new URL(url);
-  const forms = new Set([password, decode(password)].filter((form) => form !== ''));
+/** The text without these URLs' passwords, wherever and however they stand there. */
+export function withoutPasswords(text, urls) {
+  const passwords = urls.map((url) => new URL(url).password).flatMap((password) => [password, decode(password)]);
+  const forms = new Set(passwords.filter((form) => form !== ''));
   return [...forms].reduce((rest, form) => rest.replaceAll(form, '***'), withoutCredentials(text));
 }
 

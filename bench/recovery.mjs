@@ -3,7 +3,7 @@
 // Exit code: 0, 1 when a measurement failed, 2 when an option is wrong or the broker cannot be reached.
 import os from 'node:os';
 import { parseArgs } from 'node:util';
-import { UsageError, withoutCredentials, withoutPassword } from './options.mjs';
+import { UsageError, withoutCredentials, withoutPasswords } from './options.mjs';
 import { buildLeveret, installDependencies } from './prerequisites.mjs';
 
 const defaultUrl = 'amqp://guest:guest@127.0.0.1:5672';
@@ -25,7 +25,7 @@ try {
   else await main(options);
 } catch (error) {
   const line = `bench:recovery: ${error.message}`;
-  console.error(url === undefined ? line : withoutPassword(line, url));
+  console.error(url === undefined ? line : withoutPasswords(line, [url]));
   process.exitCode = error instanceof UsageError ? 2 : 1;
 }
 process.exit();

@@ -2,8 +2,9 @@
 // publish: basicPublish without confirms; false means the buffer is full, and drained() waits for room.
 // confirm: the promise of publish() on a confirm channel.
 // consume: a callback consumer, ack() for each delivery.
+// request: a requester and a responder, each with a channel of its own on one connection.
 import { connect as connectToBroker } from '../../dist/esm/amqp/index.js';
-import { allDelivered, slidingWindow } from '../flow.mjs';
+import { Requests, allDelivered, replyQueue, slidingWindow } from '../flow.mjs';
 
 export async function connect(url) {
   return sessionOver(await connectToBroker(url));
@@ -40,6 +41,35 @@ export function sessionOver(connection) {
         ),
       );
       await channel.queueDeclare(queue, { passive: true });
+    },
+
+    async request({ queue, prefetch, body, properties, ...job }) {
+      const [requester, responder] = [await connection.openChannel(), await connection.openChannel({ prefetch })];
+      await responder.basicConsume(queue, (request) => {
+        const { replyTo, correlationId } = request.properties;
+        responder.basicPublish('', replyTo, request.body, { correlationId });
+        request.ack();
+      });
+      const requests = new Requests(job);
+      await requester.basicConsume(replyQueue, (reply) => requests.answered(reply.properties.correlationId), {
+        noAck: true,
+      });
+      const figures = await requests.run((correlationId) => {
+        requester.basicPublish('', queue, body, { ...properties, replyTo: replyQueue, correlationId });
+      });
+      await responder.close();
+      await requester.close();
+      return figures;
+    },
+
+    async listen(queue, onBody) {
+      const channel = await connection.openChannel();
+      await channel.basicConsume(queue, ({ body }) => onBody(body), { noAck: true });
+    },
+
+    async sender(queue, properties) {
+      const channel = await connection.openChannel();
+      return (body) => channel.basicPublish('', queue, body, properties);
     },
 
     close: () => connection.close(),

@@ -13,6 +13,9 @@ export async function startProgram() {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const ended = once(child, 'exit');
+  // Whatever ends us ends it.
+  const kill = () => child.kill('SIGKILL');
+  process.on('exit', kill);
   const url = await Promise.race([
     once(createInterface(child.stdout), 'line').then(([line]) => line),
     ended.then(([code]) => Promise.reject(new Error(`the broker's program ended with code ${code}`))),
@@ -22,6 +25,7 @@ export async function startProgram() {
     url,
     milliseconds,
     async stop() {
+      process.off('exit', kill);
       child.kill('SIGTERM');
       await ended;
     },

@@ -1,7 +1,7 @@
 // What the contenders share: the loops that each runs through, applications that fail loudly, and decorators without
 // TypeScript.
 import { setImmediate, setTimeout } from 'node:timers/promises';
-import { slidingWindow } from '../flow.mjs';
+import { Latencies, slidingWindow } from '../flow.mjs';
 
 /**
  * The session of a contender (see ../clients/index.mjs). A contender starts applications, one in each process:
@@ -50,16 +50,20 @@ export function sessionOf(contender) {
         return { id: one.id, isAccepted: true };
       };
       const { request, ask } = await start('requester', { queue, prefetch, onOrder });
-      await slidingWindow(messages, inFlight, (done, failed) =>
+      const latencies = new Latencies(messages);
+      await slidingWindow(messages, inFlight, (done, failed) => {
+        const begin = performance.now();
         request(order)
           .then((reply) => {
+            latencies.add(performance.now() - begin);
             if (reply?.id !== order.id || reply.isAccepted !== true) throw new Error('a reply is not the handler’s');
             done();
           })
-          .catch(failed),
-      );
+          .catch(failed);
+      });
       await all;
       if (isLast) await settled(ask);
+      return latencies.percentiles();
     },
 
     async close() {

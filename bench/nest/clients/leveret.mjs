@@ -3,7 +3,7 @@
 // consume: @Consume, acknowledged once the handler returned.
 // request: AmqpClient.request(), whose other side is AmqpServer (the module has no requests of its own).
 import { applicationOptions, decorate, sessionOf } from '../support.mjs';
-import { pattern } from '../modes.mjs';
+import { pattern } from '../scenarios.mjs';
 import { serve } from './leveret-transport.mjs';
 
 export async function connect(url, load) {

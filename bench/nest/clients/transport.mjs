@@ -3,7 +3,7 @@
 //   client(queue), server(queue, prefetch)   what ClientsModule.register and createMicroservice are given
 //   acknowledge(context)                     called by each handler
 //   ask(context, queue)                      a passive declare on the channel of the context
-import { pattern } from '../modes.mjs';
+import { pattern } from '../scenarios.mjs';
 import { applicationOptions, decorate } from '../support.mjs';
 
 export async function transportApplications(load, { client, server, acknowledge, ask }) {

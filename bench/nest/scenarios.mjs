@@ -1,13 +1,13 @@
-// What is measured of the NestJS side; ../modes.mjs says what a mode is.
+// What is measured of the NestJS side; ../scenarios/clients.mjs says what a scenario is.
 //
 // Every contender gets its messages in the form that it reads: Nest's packet `{ pattern, data }`, or the order alone as
 // JSON. All messages are transient and go through one durable classic queue, which the runner declares: no contender
 // declares anything.
-import { warmUpOf } from '../modes.mjs';
+import { warmUpOf } from '../scenarios/clients.mjs';
 
 const prefetch = 100;
 const publishesInFlight = 100;
-const requestsInFlight = 50;
+const requestsInFlight = 64;
 
 /** The pattern of the events that are consumed. */
 export const pattern = 'order.created';
@@ -21,7 +21,7 @@ export function messageOf(size) {
 }
 
 async function preparePublish(broker, { messages, queue }) {
-  const warmUp = warmUpOf(messages);
+  const warmUp = warmUpOf(messages, 10_000);
   await broker.declareQueue(queue);
   return {
     jobs: {
@@ -33,8 +33,8 @@ async function preparePublish(broker, { messages, queue }) {
   };
 }
 
-async function prepareConsume(broker, { messages, queue, message: { order }, client }) {
-  const warmUp = warmUpOf(messages);
+async function prepareEvents(broker, { messages, queue, message: { order }, client }) {
+  const warmUp = warmUpOf(messages, 10_000);
   await broker.declareQueue(queue);
   const body = Buffer.from(JSON.stringify(client.readsPackets ? { pattern, data: order } : order));
   await broker.fillQueue(queue, warmUp + messages, body, { contentType: 'application/json' });
@@ -46,11 +46,14 @@ async function prepareConsume(broker, { messages, queue, message: { order }, cli
   };
 }
 
-async function prepareRequest(broker, { messages, queue }) {
+async function prepareRequests(broker, { messages, queue }) {
   await broker.declareQueue(queue);
   const common = { inFlight: requestsInFlight, prefetch, queue };
   return {
-    jobs: { warmUp: { messages: warmUpOf(messages), ...common }, measured: { messages, isLast: true, ...common } },
+    jobs: {
+      warmUp: { messages: warmUpOf(messages, 4_000), ...common },
+      measured: { messages, isLast: true, ...common },
+    },
     verify: () => expectCount(broker, queue, 0),
     queues: [queue],
   };
@@ -61,11 +64,24 @@ async function expectCount(broker, queue, expected) {
   if (count !== expected) throw new Error(`${count} messages are in the queue, and should be ${expected}`);
 }
 
-export const modes = {
-  publish: { title: `publish: events, confirmed, ${publishesInFlight} in flight`, prepare: preparePublish },
-  consume: { title: `consume: events, prefetch ${prefetch}, acknowledged after each handler`, prepare: prepareConsume },
-  request: {
-    title: `request: round trips, ${requestsInFlight} in flight, client and server in one process`,
-    prepare: prepareRequest,
+export const scenarios = {
+  'nest-publish': {
+    title: `nest-publish: events, confirmed, ${publishesInFlight} in flight`,
+    messages: 20_000,
+    methods: ['publish'],
+    prepare: preparePublish,
+  },
+  'nest-event': {
+    title: `nest-event: a handler of events, prefetch ${prefetch}, acknowledged after each`,
+    messages: 20_000,
+    methods: ['consume'],
+    prepare: prepareEvents,
+  },
+  'nest-request': {
+    title: `nest-request: round trips, ${requestsInFlight} in flight, client and handler in one process`,
+    messages: 8_000,
+    methods: ['request'],
+    latency: true,
+    prepare: prepareRequests,
   },
 };
