@@ -10,6 +10,8 @@ import { ArgumentError } from '../errors.js';
 import type { Domain } from './spec.js';
 
 const slabSize = 64 * 1024;
+/** What a writer begins with: many connections hardly write. */
+const firstSlabSize = 2 * 1024;
 /** Strings up to this length are copied by a loop, which is faster than a call into C++. */
 const shortLoop = 32;
 
@@ -27,7 +29,7 @@ export class ByteWriter {
   #chunkBytes = 0;
 
   /** `size` in bytes: what is set aside for the start. */
-  constructor(size = slabSize) {
+  constructor(size = firstSlabSize) {
     this.#buffer = Buffer.allocUnsafeSlow(size);
   }
 
