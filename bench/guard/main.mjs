@@ -55,7 +55,9 @@ async function main({ update }) {
       const rounds = new Rounds();
       // What seems dearer is measured again: a busy machine can make it so, never cheaper.
       const isEnough = () =>
-        update ? rounds.count === most : rounds.count >= 2 && judge(name, rounds.best(), baseline[name], isBusy).length === 0;
+        update
+          ? rounds.count === most
+          : rounds.count >= 2 && judge(name, rounds.best(), baseline[name], isBusy).length === 0;
       do {
         for (const client of [ours, floor]) rounds.add(client, await measure(client, scenario, broker));
       } while (!isEnough() && rounds.count < most && (update || performance.now() < deadline));

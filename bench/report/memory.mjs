@@ -3,8 +3,10 @@ import { median, whole } from '../figures.mjs';
 import { textTable } from './tables.mjs';
 
 const mebibyte = 1_048_576;
-/** What a kept body or delivery may hold beside its size: 64 KiB would say that it holds the chunk it came in. */
-/** Small buffers come out of Node's pool of 8 KiB, which the last that is kept keeps. */
+/**
+ * What a kept body or delivery may hold beside its size: 64 KiB would say that it holds the chunk it came in. Small buffers come
+ * out of Node's pool of 8 KiB, which the last that is kept keeps.
+ */
 const keptLimit = 12 * 1024;
 /** What a process may hold beside what is bounded. */
 const slack = 2 * mebibyte;
