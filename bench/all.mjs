@@ -8,10 +8,11 @@ import { buildLeveret, installDependencies } from './prerequisites.mjs';
 import * as report from './report/main.mjs';
 import { writePart } from './results.mjs';
 import * as scenarios from './scenarios/main.mjs';
+import * as worth from './worth/main.mjs';
 
 export const usage = `Usage: npm run bench -- all [options]
 
-Scenarios, latency, growth and memory, then docs/performance.md out of them. On a quiet machine with two cores and one broker
+Scenarios, latency, growth, worth and memory, then docs/performance.md out of them. On a quiet machine with two cores and one broker
 it takes about 20 minutes (--quick: 4); each further broker, on which only the scenarios of the clients are measured, adds 4.
 
   --no-report          leaves the documents as they are
@@ -28,6 +29,7 @@ export function read(args, environment) {
     scenarios: scenarios.read(given, environment),
     latency: latency.read(given, environment),
     growth: growth.read(given, environment),
+    worth: worth.read(given, environment),
     // On a broker of its own, and once.
     memory: memory.read(common.quick ? ['--quick'] : [], environment),
   };
@@ -45,6 +47,7 @@ export async function run(options) {
     write('scenarios', await scenarios.measure(options.scenarios, brokers));
     write('latency', await latency.measure(options.latency, brokers));
     write('growth', await growth.measure(options.growth, brokers));
+    write('worth', await worth.measure(options.worth, brokers));
   });
   write('memory', await memory.measure(options.memory));
   if (options.isReported) await report.run(report.read([options.json]));

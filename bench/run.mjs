@@ -9,6 +9,7 @@ const usage = `Usage: npm run bench -- [COMMAND] [options]
   scenarios   leveret beside its peers and the floor, clients and NestJS; meant where there is no command
   latency     from publish to delivery, by a schedule, beside the peers
   growth      how the cost grows with bodies, windows, channels, connections, headers, handlers
+  worth       what each thing that makes the client fast is worth, by turning it off
   memory      what an idle connection, a channel, ... holds; a heap that stays flat; bounds
   report      tables and charts out of a file of results, into docs/performance.md
   broker      the embedded broker: its start, its memory, its rates beside other brokers
@@ -20,6 +21,7 @@ const commands = {
   scenarios: './scenarios/main.mjs',
   latency: './latency/main.mjs',
   growth: './growth/main.mjs',
+  worth: './worth/main.mjs',
   memory: './memory/main.mjs',
   report: './report/main.mjs',
   broker: './embedded/main.mjs',

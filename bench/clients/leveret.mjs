@@ -3,8 +3,11 @@
 // confirm: the promise of publish() on a confirm channel.
 // consume: a callback consumer, ack() for each delivery.
 // request: a requester and a responder, each with a channel of its own on one connection.
-import { connect as connectToBroker } from '../../dist/esm/amqp/index.js';
 import { Requests, allDelivered, replyQueue, slidingWindow } from '../flow.mjs';
+
+/** Another build where one is compared with ours: `worth/` says it. */
+const build = process.env.LEVERET_BENCH_BUILD ?? new URL('../../dist/esm/', import.meta.url).href;
+const { connect: connectToBroker } = await import(new URL('amqp/index.js', build).href);
 
 export async function connect(url) {
   return sessionOver(await connectToBroker(url));

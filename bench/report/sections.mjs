@@ -8,6 +8,7 @@ import { heapGrowth, memoryTable, memoryVerdicts } from './memory.mjs';
 import { compare, groups, ratio, rowsOf, times } from './scenarios.mjs';
 import { markdownTable } from './tables.mjs';
 import { targetOf } from './targets.mjs';
+import { worthTable } from './worth.mjs';
 
 const unique = (list) => [...new Set(list)];
 const at = ({ date, node, cpu, cores, load }) =>
@@ -20,6 +21,7 @@ export function sectionsOf(results) {
     ...(results.scenarios ? [summarySection(results.scenarios), scenarioSection(results.scenarios)] : []),
     ...(results.latency ? [latencySection(results.latency)] : []),
     ...(results.growth ? [growthSection(results.growth)] : []),
+    ...(results.worth ? [worthSection(results.worth)] : []),
     ...(results.memory ? [memorySection(results.memory)] : []),
   ];
 }
@@ -137,6 +139,12 @@ function growthSection(part) {
   });
   const about = `${at(part)} ${part.broker}, medians of ${part.rounds} rounds, ${ours} alone.`;
   return { name: 'growth', markdown: [about, ...parts].join('\n\n'), charts };
+}
+
+function worthSection(part) {
+  const { head, rows } = worthTable(part);
+  const about = `${at(part)} ${part.broker}, medians of ${part.rounds} rounds: messages a second @ CPU microseconds a message.`;
+  return { name: 'worth', markdown: `${about}\n\n${markdownTable(head, rows)}`, charts: [] };
 }
 
 function memorySection(part) {
