@@ -98,6 +98,20 @@ describe('time travel', () => {
     expect(await app.settled('patient')).toEqual([{ outcome: 'park', attempts: 6 }]);
   });
 
+  test('fake timers that begin in another year, after a message failed, do not keep it from its retries', async () => {
+    const app = await start({}, PatientModule);
+    const patient = app.get(Patient);
+    patient.work = () => Promise.reject(new Error('not today'));
+    await app.publish('', 'patient', { id: 1 });
+    await app.idle();
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'], now: new Date('2020-01-01') });
+    await app.advance(1_000);
+    expect(patient.runs).toHaveLength(2);
+    jest.setSystemTime(0);
+    await app.advance(2_000 + 4_000);
+    expect(patient.runs).toHaveLength(4);
+  });
+
   test.each([-1, NaN, '5' as unknown as number])('does not move by %p', async (milliseconds) => {
     const app = await start();
     expect(await rejection(app.advance(milliseconds))).toBeInstanceOf(ArgumentError);
