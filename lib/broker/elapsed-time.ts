@@ -3,7 +3,7 @@
  * and by the fake one where a test runner has put its own timers in place of Node's.
  */
 
-/* eslint-disable @typescript-eslint/unbound-method -- of the fake ones, which need no `this`, and to tell these from them */
+/* eslint-disable @typescript-eslint/unbound-method -- to tell fake ones from those of Node; called with their `this` */
 
 const realTimeout = setTimeout;
 const realNow = performance.now.bind(performance);
@@ -13,13 +13,15 @@ const realDateNow = Date.now;
 /** Time that does not pass, but in timers that happen. */
 const standingNow = (): number => 0;
 
+type Source = (this: typeof performance) => number;
+
 export class ElapsedTime {
-  #source: () => number;
+  #source: Source;
   #last: number;
 
   constructor() {
     this.#source = currentSource();
-    this.#last = this.#source();
+    this.#last = this.#source.call(performance);
   }
 
   /** Milliseconds since the last call, never less than 0; none where another clock was put in place meanwhile. */
@@ -28,7 +30,7 @@ export class ElapsedTime {
     const isAnother = source !== this.#source;
     const before = this.#last;
     this.#source = source;
-    this.#last = source();
+    this.#last = source.call(performance);
     return isAnother ? 0 : Math.max(0, this.#last - before);
   }
 }
@@ -37,7 +39,7 @@ export class ElapsedTime {
  * What timers go by. Fake ones move `performance` or `Date`, or both, or neither: the first of them that is no more what it
  * was when this file was loaded.
  */
-function currentSource(): () => number {
+function currentSource(): Source {
   if (setTimeout === realTimeout) return realNow;
   if (performance.now !== realPerformanceNow) return performance.now;
   return Date.now === realDateNow ? standingNow : Date.now;

@@ -10,6 +10,7 @@ import { AmqpServer } from '../nest/index.js';
 import { overrideKey, type ConnectionOverride } from '../nest/module/connection-override.js';
 import { firstToOpen, setModuleDistance } from '../nest/module/module-order.js';
 import { AmqpTesting } from './amqp-testing.js';
+import { assertBytesFlow } from './real-time.js';
 import { Redirection } from './redirect.js';
 
 export interface AmqpTestingOptions {
@@ -40,6 +41,7 @@ class TestBroker implements ConnectionOverride, OnModuleInit, OnApplicationShutd
 
   /** The connections of AmqpModule ask for it, before the first is opened. */
   [overrideKey](): void {
+    assertBytesFlow();
     if (this.#isOneOfSeveral) throw new WrongStateError('AmqpTestingModule is imported twice, with options of its own');
     this.#redirection.lead(this.#modules, this.#servers);
     this.testing.useVirtualHost(this.#redirection.virtualHost);

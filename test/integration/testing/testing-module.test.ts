@@ -50,6 +50,16 @@ describe('AmqpTestingModule', () => {
     expect(amqp.virtualHost).toBe('shop');
   });
 
+  test('a publish before init is refused, and one after it goes to the virtual host of the application', async () => {
+    const moduleRef = await Test.createTestingModule({ imports: [ShopModule, AmqpTestingModule] }).compile();
+    open.push(moduleRef);
+    const amqp = moduleRef.get(AmqpTesting);
+    expect((await rejection(amqp.publish('shop', 'order.created', {}))).message).toBe('there is no exchange "shop"');
+    await moduleRef.init();
+    await amqp.publish('shop', 'order.created', { id: 'a', amount: 1 });
+    expect(await amqp.settled('orders')).toHaveLength(1);
+  });
+
   test('is first in `imports` or last, by itself or by forRoot, and other modules may use it', async () => {
     @Module({ imports: [AmqpTestingModule, ShopModule] })
     class Around {}
