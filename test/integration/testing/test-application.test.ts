@@ -6,7 +6,7 @@ import { Module, ValidationPipe } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { IsInt } from 'class-validator';
 import { Consume, AmqpServer, type AmqpClient } from 'leveret';
-import { ChannelClosedByBrokerError, UnroutableError, WrongStateError } from 'leveret/amqp';
+import { ArgumentError, ChannelClosedByBrokerError, UnroutableError, WrongStateError } from 'leveret/amqp';
 import { testApplication } from 'leveret/testing';
 import { nestMajor, programOptions } from '../../support/nest-version.js';
 import { rejection, until } from '../../support/waiting.js';
@@ -286,6 +286,25 @@ describe('an application module on a private broker', () => {
     expect(orders.seen).toHaveLength(1);
     expect(app.broker.inspect.connections()).toEqual([]);
     await expect(app.publish('shop', 'order.created', {})).rejects.toThrow('closed');
+  });
+
+  test('closing ends faults first, and waits no longer for a handler than it may', async () => {
+    const app = await start({ strategies: [{ queue: 'stock' }], drainTimeout: 30 });
+    app.get(Orders).work = () => new Promise(() => undefined);
+    const reads = jest.spyOn(app.get(Stock), 'onChange').mockReturnValue(new Promise(() => undefined) as never);
+    await app.publish('shop', 'order.created', { id: 'a', amount: 1 });
+    await app.publish('', 'stock', { pattern: 'stock.changed', data: { sku: 'hay' } });
+    const unacked = (queue: string): boolean => app.broker.inspect.queue(queue, 'shop')?.unackedCount === 1;
+    await until('both handlers run', () => unacked('orders') && unacked('stock'));
+    app.broker.faults.on().silence('both');
+    const began = performance.now();
+    await app.close();
+    expect(performance.now() - began).toBeLessThan(1_500);
+    reads.mockRestore();
+  });
+
+  test.each([-1, '5' as unknown as number])('has no drainTimeout of %p', async (drainTimeout) => {
+    expect(await rejection(start({ drainTimeout }))).toBeInstanceOf(ArgumentError);
   });
 
   test('a process whose application is closed ends by itself', async () => {

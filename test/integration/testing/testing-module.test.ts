@@ -60,6 +60,20 @@ describe('AmqpTestingModule', () => {
     expect(await amqp.settled('orders')).toHaveLength(1);
   });
 
+  test('closing ends faults first, and waits no longer for a handler than it may', async () => {
+    const nest = await initialised(
+      Test.createTestingModule({ imports: [AmqpTestingModule.forRoot({ drainTimeout: 30 }), ShopModule] }),
+    );
+    const amqp = nest.get(AmqpTesting);
+    nest.get(Orders).work = () => new Promise(() => undefined);
+    await amqp.publish('shop', 'order.created', { id: 'a', amount: 1 });
+    await until('the handler runs', () => amqp.broker.inspect.queue('orders', 'shop')?.unackedCount === 1);
+    amqp.broker.faults.on().silence('both');
+    const began = performance.now();
+    await nest.close();
+    expect(performance.now() - began).toBeLessThan(1_500);
+  });
+
   test('is first in `imports` or last, by itself or by forRoot, and other modules may use it', async () => {
     @Module({ imports: [AmqpTestingModule, ShopModule] })
     class Around {}
