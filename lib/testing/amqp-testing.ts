@@ -42,7 +42,7 @@ export interface IdleOptions {
 export interface AdvanceOptions {
   /**
    * Milliseconds, of real time, that a handler has for a message before what is due next. One that takes longer is left at
-   * work. Default 1 000.
+   * work, and so is a message that is requeued again and again for as long. Default 1 000.
    */
   patience?: number | undefined;
 }
@@ -72,7 +72,7 @@ export class AmqpTesting {
     this.#waiting = new WaitingMessages(
       broker,
       () => this.virtualHost,
-      () => this.#journal.length + this.#handled.length,
+      (isLeft) => this.#journal.length + this.#handled.count(isLeft),
     );
   }
 
