@@ -1,10 +1,12 @@
 /**
  * The time of a broker: what in it waits for a while (expiry, unused queues, confirms that are held back) waits by this clock,
- * which goes as the machine's does, and can be moved on by a test.
+ * which goes as timers do, whatever the date of the machine, and can be moved on by a test.
  *
  * Sockets do not: heartbeats and the time for a handshake are about a peer, who has a clock of its own.
  */
 import { ArgumentError, WrongStateError } from '../amqp/errors.js';
+import { ElapsedTime } from './elapsed-time.js';
+import { shownArgument } from './shown-argument.js';
 
 /** Something that happens later. */
 export interface ClockTimer {
@@ -18,16 +20,19 @@ export interface ClockTimer {
 const longestTimer = 0x7fff_ffff;
 
 export class BrokerClock {
-  /** By how much it was moved on, in milliseconds. */
-  #offset = 0;
+  readonly #elapsed = new ElapsedTime();
+  /** What it showed when it was last looked at: the date of the machine at its start, and all that has passed since. */
+  #time = Date.now();
   /** The time while it is moved: what happens on the way takes none. */
   #moment: number | undefined;
   /** In the order in which they were set. */
   readonly #timers = new Set<PendingTimer>();
 
-  /** Milliseconds since 1970. */
+  /** Whole milliseconds since 1970. */
   now(): number {
-    return this.#moment ?? Date.now() + this.#offset;
+    if (this.#moment !== undefined) return this.#moment;
+    this.#time += this.#elapsed.take();
+    return Math.floor(this.#time);
   }
 
   /** Calls `action` after so many milliseconds. */
@@ -37,7 +42,10 @@ export class BrokerClock {
 
   /** Calls `action` at that time, in milliseconds since 1970. */
   at(time: number, action: () => void): ClockTimer {
-    const timer = new PendingTimer(time, action, this.#timers);
+    const timer = new PendingTimer(time, action, this.#timers, () => {
+      // It is as late as that now, whatever else says how late it is: fake timers need not move any other clock.
+      if (this.now() < time) this.#time = time;
+    });
     this.#timers.add(timer);
     timer.wait(this.now());
     return timer;
@@ -56,7 +64,7 @@ export class BrokerClock {
    */
   advance(milliseconds: number): void {
     if (!Number.isFinite(milliseconds) || milliseconds < 0) {
-      throw new ArgumentError('milliseconds', `must be a number from 0 on, not ${String(milliseconds)}`);
+      throw new ArgumentError('milliseconds', `must be a number from 0 on, not ${shownArgument(milliseconds)}`);
     }
     if (this.#moment !== undefined) throw new WrongStateError('advance: time is being moved already');
     const end = this.now() + milliseconds;
@@ -69,7 +77,9 @@ export class BrokerClock {
       }
     } finally {
       this.#moment = undefined;
-      this.#offset = end - Date.now();
+      // What it took to get there is not of it.
+      this.#elapsed.take();
+      this.#time = end;
       for (const timer of this.#timers) timer.wait(this.now());
     }
   }
@@ -91,12 +101,15 @@ class PendingTimer implements ClockTimer {
   readonly due: number;
   readonly #action: () => void;
   readonly #all: Set<PendingTimer>;
+  readonly #onTime: () => void;
   #timeout: NodeJS.Timeout | undefined;
 
-  constructor(due: number, action: () => void, all: Set<PendingTimer>) {
+  /** `onTime`: called before the action where Node's own timer brings it. */
+  constructor(due: number, action: () => void, all: Set<PendingTimer>, onTime: () => void) {
     this.due = due;
     this.#action = action;
     this.#all = all;
+    this.#onTime = onTime;
   }
 
   /** Waits anew, by Node's own timer, which cannot wait for more than 24 days. */
@@ -105,8 +118,12 @@ class PendingTimer implements ClockTimer {
     const left = Math.max(0, this.due - now);
     this.#timeout = setTimeout(
       () => {
-        if (left > longestTimer) this.wait(now + longestTimer);
-        else this.happen();
+        if (left > longestTimer) {
+          this.wait(now + longestTimer);
+          return;
+        }
+        this.#onTime();
+        this.happen();
       },
       Math.min(left, longestTimer),
     );

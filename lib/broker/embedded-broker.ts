@@ -112,8 +112,8 @@ export class EmbeddedBroker {
   memory({ spared = false }: { spared?: boolean | undefined } = {}): TransportFactory {
     return async (_endpoint, signal) => {
       await Promise.resolve();
-      if (signal.aborted) throw new ConnectionRefusedError('aborted', { cause: signal.reason });
       if (this.#stopping) throw new ConnectionRefusedError('the embedded broker is stopped');
+      if (signal.aborted) throw new ConnectionRefusedError('aborted', { cause: signal.reason });
       const [clientSide, brokerSide] = memoryPair('memory');
       const arrival = { transport: brokerSide };
       if (spared) this.#accept(arrival, this.#spared, { ...this.#context, faults: new RuleBook() });
@@ -216,6 +216,7 @@ export class EmbeddedBroker {
     this.faults.dropAll();
     for (const connection of [...this.#spared]) connection.destroy();
     for (const virtualHost of this.#virtualHosts.values()) virtualHost.close();
+    this.#virtualHosts.clear();
     this.#context.clock.stop();
     await closed;
   }

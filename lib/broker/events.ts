@@ -70,14 +70,18 @@ export interface BrokerEventMap {
 }
 
 export class BrokerEvents extends EventEmitter<BrokerEventMap> {
-  /** Tells observers, if there are any; `event` is made only then. */
+  /** Tells observers, if there are any, all of them whatever one throws; `event` is made only then. */
   tell<Name extends keyof BrokerEventMap>(name: Name, event: () => BrokerEventMap[Name][0]): void {
-    if (this.listenerCount(name) === 0) return;
-    try {
-      // The map's tuples have one element each, which the generic signature cannot see.
-      (this as EventEmitter).emit(name, event());
-    } catch (error) {
-      warn(error, 'LeveretBrokerObserver');
+    // Those that hear it once take themselves off when they are called, and are called wrapped for that.
+    const listeners = this.rawListeners(name);
+    if (listeners.length === 0) return;
+    const told = event();
+    for (const listener of listeners as ((event: BrokerEventMap[Name][0]) => void)[]) {
+      try {
+        listener.call(this, told);
+      } catch (error) {
+        warn(error, 'LeveretBrokerObserver');
+      }
     }
   }
 }

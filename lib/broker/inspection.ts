@@ -77,9 +77,14 @@ export class Inspection {
     return queue && queueInfo(queue);
   }
 
-  /** The messages of a queue that are ready, the next one first; they stay where they are. */
+  /** Copies of the messages of a queue that are ready, the next one first; they stay where they are. */
   messages(queue: string, virtualHost = '/'): Message[] {
-    return [...(this.#host(virtualHost)?.findQueue(queue)?.readyMessages ?? [])].map(({ message }) => message);
+    const ready = [...(this.#host(virtualHost)?.findQueue(queue)?.readyMessages ?? [])];
+    return ready.map(({ message }) => ({
+      ...message,
+      encodedProperties: Buffer.from(message.encodedProperties),
+      body: Buffer.from(message.body),
+    }));
   }
 
   /** Without the default exchange. */

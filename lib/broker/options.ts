@@ -5,6 +5,7 @@ import { emulatedVersions, type EmulatedVersion } from './store/behaviour.js';
 import type { PolicyOptions } from './store/policy-rules.js';
 import { certificateLogins, type CertificateLogin } from './serve/certificate-name.js';
 import type { Permissions, UserOptions } from './serve/users.js';
+import { shownArgument } from './shown-argument.js';
 
 export interface BrokerOptions {
   /** TCP port; 0 takes any free one. Without it the broker is in memory only: use `broker.memory()`. */
@@ -73,7 +74,7 @@ export interface ResolvedOptions {
 export function resolveOptions(options: BrokerOptions): ResolvedOptions {
   const { port, emulate = '4.3', certificateLogin = 'distinguished_name' } = options;
   if (!emulatedVersions.includes(emulate)) {
-    throw new ArgumentError('emulate', `must be one of ${emulatedVersions.join(', ')}, not ${emulate as string}`);
+    throw new ArgumentError('emulate', `must be one of ${emulatedVersions.join(', ')}, not ${shownArgument(emulate)}`);
   }
   if (!certificateLogins.includes(certificateLogin)) {
     throw new ArgumentError('certificateLogin', `must be one of ${certificateLogins.join(', ')}`);
@@ -98,7 +99,7 @@ export function resolveOptions(options: BrokerOptions): ResolvedOptions {
 
 function integer(name: string, value: number, most: number): number {
   if (Number.isInteger(value) && value >= 0 && value <= most) return value;
-  throw new ArgumentError(name, `must be an integer from 0 to ${String(most)}, not ${String(value)}`);
+  throw new ArgumentError(name, `must be an integer from 0 to ${String(most)}, not ${shownArgument(value)}`);
 }
 
 function isList(value: unknown): boolean {
@@ -160,5 +161,5 @@ function checkedPolicies(policies: ResolvedOptions['policies']): ResolvedOptions
 
 function memoryLimit(value: number): number {
   if (typeof value === 'number' && value > 0) return value;
-  throw new ArgumentError('memoryLimit', `must be a number of bytes above 0, or Infinity, not ${String(value)}`);
+  throw new ArgumentError('memoryLimit', `must be a number of bytes above 0, or Infinity, not ${shownArgument(value)}`);
 }

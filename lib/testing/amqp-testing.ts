@@ -3,16 +3,9 @@
  * looks at what it declared. `testApplication` gives one, and AmqpTestingModule provides one.
  */
 import { randomUUID } from 'node:crypto';
-import {
-  ArgumentError,
-  connect,
-  TimeoutError,
-  WrongStateError,
-  type Channel,
-  type Connection,
-  type PublishProperties,
-} from '../amqp/index.js';
+import { ArgumentError, TimeoutError, WrongStateError, type PublishProperties } from '../amqp/index.js';
 import type { EmbeddedBroker } from '../broker/index.js';
+import { shownArgument } from '../broker/shown-argument.js';
 import { meet } from './expectation.js';
 import {
   consumedExpectation,
@@ -25,6 +18,7 @@ import {
 import { HandledMessages, type ConsumedMessage } from './handled-messages.js';
 import { Journal, type EndedMessage, type PublishedMessage, type SettledMessage } from './journal.js';
 import { assertBytesFlow, now, pause } from './real-time.js';
+import { refusalOf, TestPublisher } from './test-publisher.js';
 import { topologySnapshot, type TopologyOptions, type TopologySnapshot } from './topology-snapshot.js';
 import { toldOf, WaitingMessages } from './waiting-messages.js';
 
@@ -48,7 +42,7 @@ export interface IdleOptions {
 export interface AdvanceOptions {
   /**
    * Milliseconds, of real time, that a handler has for a message before what is due next. One that takes longer is left at
-   * work. Default 1 000.
+   * work, and so is a message that is requeued again and again for as long. Default 1 000.
    */
   patience?: number | undefined;
 }
@@ -66,18 +60,19 @@ export class AmqpTesting {
   readonly #journal: Journal;
   readonly #handled: HandledMessages;
   readonly #waiting: WaitingMessages;
-  #publishing: Promise<{ connection: Connection; channel: Channel }> | undefined;
+  readonly #publisher: TestPublisher;
   #ending: Promise<void> | undefined;
 
   /** @internal `sources`: whatever the application consumes by. */
   constructor(broker: EmbeddedBroker, virtualHost: string, sources: ReadonlySet<object>) {
     this.broker = broker;
+    this.#publisher = new TestPublisher(broker);
     this.#journal = new Journal(broker, virtualHost);
     this.#handled = new HandledMessages(sources);
     this.#waiting = new WaitingMessages(
       broker,
       () => this.virtualHost,
-      () => this.#journal.length + this.#handled.length,
+      (isLeft) => this.#journal.length + this.#handled.count(isLeft),
     );
   }
 
@@ -95,7 +90,8 @@ export class AmqpTesting {
 
   /**
    * Publishes as somebody else would: a value as JSON, bytes and strings as they are, over a connection that `broker.faults`
-   * leave alone. Resolves when the broker confirmed it; rejects with UnroutableError when no queue takes it.
+   * leave alone. Resolves when the broker confirmed it; rejects with UnroutableError when no queue takes it, WrongStateError
+   * where there is no such exchange, and ChannelClosedByBrokerError for what the broker refuses otherwise.
    */
   async publish(
     exchange: string,
@@ -106,15 +102,28 @@ export class AmqpTesting {
     assertBytesFlow();
     const { mandatory = true, messageId = randomUUID(), ...properties } = options;
     const isBody = typeof payload === 'string' || payload instanceof Uint8Array;
-    const { channel } = await this.#publisher();
+    this.#assertNotOver();
+    const channel = await this.#publisher.channel(this.virtualHost);
+    this.#assertExchange(exchange);
     this.#journal.ignore(messageId);
-    await channel.publish(
-      exchange,
-      routingKey,
-      isBody ? payload : JSON.stringify(payload),
-      { ...(isBody ? {} : { contentType: 'application/json' }), persistent: true, ...properties, messageId },
-      { mandatory },
-    );
+    try {
+      await channel.publish(
+        exchange,
+        routingKey,
+        isBody ? payload : JSON.stringify(payload),
+        { ...(isBody ? {} : { contentType: 'application/json' }), persistent: true, ...properties, messageId },
+        { mandatory },
+      );
+    } catch (error) {
+      throw refusalOf(error);
+    }
+  }
+
+  /** The broker would close the channel for it, under all that is being published. */
+  #assertExchange(exchange: string): void {
+    if (exchange === '' || this.broker.inspect.exchanges(this.virtualHost).some(({ name }) => name === exchange))
+      return;
+    throw new WrongStateError(`there is no exchange "${exchange}"`);
   }
 
   /** What the application published since it was made, to one exchange or to all. The test's own are left out. */
@@ -134,13 +143,14 @@ export class AmqpTesting {
    * Waits until the queue is empty, nothing delivered from it is unsettled, and nothing that failed waits to be tried
    * again, and answers how its messages ended, in that order, since the start or the last call. A message that was
    * requeued or is tried again has not ended; its deliveries count as attempts. Rejects with TimeoutError after `timeout`
-   * milliseconds, WrongStateError for a queue that is not there.
+   * milliseconds, WrongStateError for a queue that is not there, and for an application that is closed.
    */
   async settled(queue: string, options: SettledOptions = {}): Promise<SettledMessage[]> {
     assertBytesFlow();
     const { timeout = defaultTimeout, skipDelays = false } = options;
     const deadline = now() + timeout;
     for (;;) {
+      this.#assertNotOver();
       const info = this.broker.inspect.queue(queue, this.virtualHost);
       if (!info) throw new WrongStateError(`there is no queue "${queue}"`);
       const isAtRest = info.messageCount + info.unackedCount === 0;
@@ -158,7 +168,7 @@ export class AmqpTesting {
   // --- expectations -----------------------------------------------------------------------------
 
   /**
-   * Waits for a message that the application publishes, or published before. Resolves with all that are so; rejects with
+   * Waits for a message that the application publishes, or published before; once it is closed, not any more. Resolves with all that are so; rejects with
    * ExpectationError, which says what came instead, and with ArgumentError.
    */
   async expectPublished(expected: PublishedExpectation = {}): Promise<PublishedMessage[]> {
@@ -166,6 +176,7 @@ export class AmqpTesting {
     return await meet(
       publishedExpectation(expected, () => this.#journal.published(undefined)),
       this.#waiting,
+      () => this.isOver,
     );
   }
 
@@ -178,6 +189,7 @@ export class AmqpTesting {
     return await meet(
       consumedExpectation(expected, () => this.#handled.of(undefined)),
       this.#waiting,
+      () => this.isOver,
     );
   }
 
@@ -190,6 +202,7 @@ export class AmqpTesting {
     return await meet(
       settledExpectation(expected, () => this.#journal.ended()),
       this.#waiting,
+      () => this.isOver,
     );
   }
 
@@ -201,6 +214,7 @@ export class AmqpTesting {
    */
   async idle({ timeout = defaultTimeout }: IdleOptions = {}): Promise<void> {
     assertBytesFlow();
+    this.#assertNotOver();
     const deadline = now() + timeout;
     if (await this.#waiting.areQuiet(() => now() >= deadline)) return;
     throw new TimeoutError(`idle (${this.#waiting.told().join('; ')})`, timeout);
@@ -215,8 +229,9 @@ export class AmqpTesting {
    */
   async advance(milliseconds: number, { patience = defaultPatience }: AdvanceOptions = {}): Promise<void> {
     assertBytesFlow();
+    this.#assertNotOver();
     if (!Number.isFinite(milliseconds) || milliseconds < 0) {
-      throw new ArgumentError('milliseconds', `must be a number from 0 on, not ${String(milliseconds)}`);
+      throw new ArgumentError('milliseconds', `must be a number from 0 on, not ${shownArgument(milliseconds)}`);
     }
     const rest = async (): Promise<void> => {
       // A message that goes round and round would never let it rest.
@@ -255,24 +270,11 @@ export class AmqpTesting {
 
   async #end(): Promise<void> {
     this.#handled.stop();
-    const publishing = await this.#publishing?.catch(() => undefined);
-    await publishing?.connection.close();
+    await this.#publisher.close();
     await this.broker.stop();
   }
 
-  #publisher(): Promise<{ connection: Connection; channel: Channel }> {
-    if (this.isOver) return Promise.reject(new WrongStateError('the application is closed'));
-    this.#publishing ??= this.#openPublisher();
-    return this.#publishing;
-  }
-
-  async #openPublisher(): Promise<{ connection: Connection; channel: Channel }> {
-    const connection = await connect({
-      transport: this.broker.memory({ spared: true }),
-      virtualHost: this.virtualHost,
-      connectionName: 'leveret/testing',
-      recovery: false,
-    });
-    return { connection, channel: await connection.openChannel({ confirm: true }) };
+  #assertNotOver(): void {
+    if (this.isOver) throw new WrongStateError('the application is closed');
   }
 }

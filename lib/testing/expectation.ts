@@ -1,5 +1,6 @@
 /** Waits until messages came as expected, or says what came instead. */
 import { ArgumentError } from '../amqp/index.js';
+import { shownArgument } from '../broker/shown-argument.js';
 import { ExpectationError } from './errors.js';
 import { now, pause, turn } from './real-time.js';
 import type { WaitingMessages } from './waiting-messages.js';
@@ -35,14 +36,18 @@ const turnsToBroker = 4;
 /** Others that are told of. */
 const mostTold = 3;
 
-/** Resolves with those that were expected; rejects with ExpectationError. */
-export async function meet<Entry>(expectation: Expectation<Entry>, waiting: WaitingMessages): Promise<Entry[]> {
+/** Resolves with those that were expected; rejects with ExpectationError. `isClosed`: nothing more can come. */
+export async function meet<Entry>(
+  expectation: Expectation<Entry>,
+  waiting: WaitingMessages,
+  isClosed: () => boolean,
+): Promise<Entry[]> {
   const { limits, entries, differences } = expectation;
   const { count, within = defaultLimit } = limits;
   checkLimits(limits);
   const met = (): Entry[] => entries().filter((entry) => differences(entry).length === 0);
   const deadline = now() + within;
-  const isOver = (): boolean => now() >= deadline || (count !== undefined && met().length > count);
+  const isOver = (): boolean => now() >= deadline || isClosed() || (count !== undefined && met().length > count);
   if (count !== undefined) {
     while (met().length < count && !isOver()) await pause(lookInterval);
     // One more may be on its way.
@@ -54,19 +59,24 @@ export async function meet<Entry>(expectation: Expectation<Entry>, waiting: Wait
     for (let turns = 0; turns < turnsToBroker; turns += 1) await turn();
     if (met().length > 0) return met();
   }
-  throw new ExpectationError(failureText(expectation, met(), waiting));
+  throw new ExpectationError(failureText(expectation, met(), waiting, isClosed()));
 }
 
 function checkLimits({ count, within }: ExpectationLimits): void {
   if (count !== undefined && (!Number.isInteger(count) || count < 0)) {
-    throw new ArgumentError('count', `must be a whole number from 0 on, not ${String(count)}`);
+    throw new ArgumentError('count', `must be a whole number from 0 on, not ${shownArgument(count)}`);
   }
   if (within !== undefined && (!Number.isFinite(within) || within < 0)) {
-    throw new ArgumentError('within', `must be a number of milliseconds, not ${String(within)}`);
+    throw new ArgumentError('within', `must be a number of milliseconds, not ${shownArgument(within)}`);
   }
 }
 
-function failureText<Entry>(expectation: Expectation<Entry>, met: readonly Entry[], waiting: WaitingMessages): string {
+function failureText<Entry>(
+  expectation: Expectation<Entry>,
+  met: readonly Entry[],
+  waiting: WaitingMessages,
+  isClosed: boolean,
+): string {
   const { title, limits, entries, differences, told } = expectation;
   const { count, within = defaultLimit } = limits;
   const others = entries()
@@ -75,7 +85,7 @@ function failureText<Entry>(expectation: Expectation<Entry>, met: readonly Entry
     .sort((one, other) => one.differs.length - other.differs.length);
   const wanted = count === undefined ? 'a' : count === 0 ? 'no' : `exactly ${String(count)}:`;
   const lines = [
-    `expected ${wanted} ${title} within ${String(within)} ms; there ${numberWas(met.length)}, and ${others.length === 0 ? 'nothing else of the kind' : `${String(others.length)} that ${others.length === 1 ? 'differs' : 'differ'}`}`,
+    `expected ${wanted} ${title} ${isClosed ? 'before the application was closed' : `within ${String(within)} ms`}; there ${numberWas(met.length)}, and ${others.length === 0 ? 'nothing else of the kind' : `${String(others.length)} that ${others.length === 1 ? 'differs' : 'differ'}`}`,
   ];
   // Those that were expected are of interest where they are too many.
   if (count !== undefined && met.length > count)
@@ -92,6 +102,7 @@ function failureText<Entry>(expectation: Expectation<Entry>, met: readonly Entry
   if (others.length > 0 && (count === undefined || met.length < count)) {
     lines.push(...section('the nearest of the others', nearest, others.length));
   }
+  if (isClosed) return lines.join('\n');
   const left = waiting.told();
   lines.push(
     '',

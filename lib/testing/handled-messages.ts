@@ -47,9 +47,9 @@ export class HandledMessages {
     );
   }
 
-  /** How much was written down. */
-  get length(): number {
-    return this.#messages.length;
+  /** How much was written down, but of the queues that are left. */
+  count(isLeft: (queue: string) => boolean): number {
+    return this.#messages.filter(({ queue }) => !isLeft(queue)).length;
   }
 
   stop(): void {

@@ -6,6 +6,7 @@ import { WrongStateError } from '../amqp/index.js';
 
 const realTimeout = setTimeout;
 const realImmediate = setImmediate;
+const realMicrotask = queueMicrotask;
 const realNow = performance.now.bind(performance);
 
 /** Milliseconds on a clock that only goes forward. */
@@ -28,9 +29,10 @@ export function turn(): Promise<void> {
 
 /** Throws WrongStateError where fake timers hold up what carries bytes: everything would wait for ever. */
 export function assertBytesFlow(): void {
-  if (setImmediate === realImmediate) return;
+  if (setImmediate === realImmediate && queueMicrotask === realMicrotask) return;
+  const held = setImmediate === realImmediate ? 'queueMicrotask' : 'setImmediate';
   throw new WrongStateError(
-    'fake timers hold up setImmediate, and with it all connections: leave it alone, as with ' +
+    `fake timers hold up ${held}, and with it all connections: leave it alone, as with ` +
       "jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] }) or " +
       "vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date'] })",
   );

@@ -1,7 +1,13 @@
 /** Leads everything in a Nest container that would connect to RabbitMQ to a private broker instead. */
 import type { ModulesContainer } from '@nestjs/core';
-import type { ConnectionParameters, EndpointParameters, TransportFactory } from '../amqp/index.js';
+import {
+  ArgumentError,
+  type ConnectionParameters,
+  type EndpointParameters,
+  type TransportFactory,
+} from '../amqp/index.js';
 import type { EmbeddedBroker } from '../broker/index.js';
+import { shownArgument } from '../broker/shown-argument.js';
 import { AmqpClient, AmqpConnections, AmqpServer } from '../nest/index.js';
 
 /** Something that connects, and whose way to the broker can be changed until it does. */
@@ -10,19 +16,30 @@ interface Connector {
   readonly source: object;
   readonly parameters: ConnectionParameters;
   pointAt(parameters: ConnectionParameters): void;
+  /** Milliseconds that its handlers have at the end. `isDefault`: where its options do not say. */
+  limitDrain?(milliseconds: number, isDefault: boolean): void;
   /** Idempotent, never rejects. */
   close(): Promise<void>;
 }
+
+/** Milliseconds; less than the hooks of a test runner have (5 s in Jest). */
+const defaultDrainTimeout = 2_000;
 
 export class Redirection {
   /** What was led here. */
   readonly sources = new Set<object>();
   readonly #broker: EmbeddedBroker;
+  readonly #drainTimeout: number | undefined;
   readonly #connectors: Connector[] = [];
   #virtualHost: string | undefined;
 
-  constructor(broker: EmbeddedBroker) {
+  /** Throws ArgumentError for a `drainTimeout` that is no number of milliseconds. */
+  constructor(broker: EmbeddedBroker, drainTimeout?: number) {
+    if (drainTimeout !== undefined && (!Number.isFinite(drainTimeout) || drainTimeout < 0)) {
+      throw new ArgumentError('drainTimeout', `must be a number from 0 on, not ${shownArgument(drainTimeout)}`);
+    }
     this.#broker = broker;
+    this.#drainTimeout = drainTimeout;
   }
 
   /** That of the first connection. */
@@ -43,6 +60,7 @@ export class Redirection {
       const parameters = redirected(connector.parameters, this.#broker.memory(), this.#virtualHost);
       this.#broker.addVirtualHost(parameters.virtualHost);
       connector.pointAt(parameters);
+      connector.limitDrain?.(this.#drainTimeout ?? defaultDrainTimeout, this.#drainTimeout === undefined);
     }
   }
 
@@ -67,6 +85,9 @@ function findConnectors(modules: ModulesContainer, strategies: readonly AmqpServ
           pointAt: (parameters) => {
             instance.pointAt(parameters);
           },
+          limitDrain: (milliseconds, isDefault) => {
+            if (instance instanceof AmqpServer) instance.limitDrain(milliseconds, isDefault);
+          },
           close: () => instance.close(),
         },
       ];
@@ -77,6 +98,11 @@ function findConnectors(modules: ModulesContainer, strategies: readonly AmqpServ
         parameters: connection.options,
         pointAt: (parameters) => {
           connection.configure(parameters);
+        },
+        limitDrain: (milliseconds, isDefault) => {
+          const { options } = connection;
+          const own = isDefault ? options.defaults?.drainTimeout : undefined;
+          connection.configure({ ...options, defaults: { ...options.defaults, drainTimeout: own ?? milliseconds } });
         },
         close: () => connection.close(),
       }));

@@ -5,11 +5,13 @@
  */
 import type { INestApplication, NestApplicationOptions, Type } from '@nestjs/common';
 import { ModulesContainer, NestFactory, type AbstractHttpAdapter } from '@nestjs/core';
-import { WrongStateError } from '../amqp/index.js';
+import { ArgumentError, WrongStateError } from '../amqp/index.js';
 import { EmbeddedBroker, type BrokerOptions } from '../broker/index.js';
 import { AmqpServer, type AmqpServerOptions } from '../nest/index.js';
+import { shownArgument } from '../broker/shown-argument.js';
 import { AmqpTesting } from './amqp-testing.js';
 import { NoHttpAdapter } from './no-http.adapter.js';
+import { assertBytesFlow } from './real-time.js';
 import { Redirection } from './redirect.js';
 
 export interface TestApplicationOptions {
@@ -23,6 +25,11 @@ export interface TestApplicationOptions {
   http?: AbstractHttpAdapter | undefined;
   /** Nest's logger, which is one for the whole process. Default: errors only. */
   logger?: NestApplicationOptions['logger'];
+  /**
+   * Milliseconds, of time as the application's timers see it, that running handlers have when it closes. Default: what the
+   * module and the strategies say, 2 000 where they do not.
+   */
+  drainTimeout?: number | undefined;
   /** False: nothing is initialised, connected or consumed before `start()`. Default true. */
   start?: boolean | undefined;
 }
@@ -32,7 +39,8 @@ export type TestedModule = Type | Parameters<typeof NestFactory.create>[0] | INe
 
 /**
  * Makes an application of the module and starts it. Connections, clients and strategies found in it are pointed at a
- * private broker before they connect. Rejects with what kept it from starting, and leaves nothing open then.
+ * private broker before they connect. Rejects with what kept it from starting, and leaves nothing open then; with ArgumentError
+ * for what is no module, and with WrongStateError where fake timers hold up all connections.
  */
 export async function testApplication(
   module: TestedModule,
@@ -68,6 +76,8 @@ export class TestApplication extends AmqpTesting {
 
   /** @internal Use `testApplication`. */
   static async create(module: TestedModule, options: TestApplicationOptions): Promise<TestApplication> {
+    assertBytesFlow();
+    assertModule(module);
     const servers = (options.strategies ?? []).map((given) =>
       given instanceof AmqpServer ? given : new AmqpServer(given),
     );
@@ -76,7 +86,7 @@ export class TestApplication extends AmqpTesting {
     try {
       refuseTestingModule(nest);
       broker = await EmbeddedBroker.start(options.broker);
-      const redirection = new Redirection(broker);
+      const redirection = new Redirection(broker, options.drainTimeout);
       redirection.lead(nest.get(ModulesContainer), servers);
       return new TestApplication(nest, redirection, broker, servers, options.configure);
     } catch (error) {
@@ -95,6 +105,7 @@ export class TestApplication extends AmqpTesting {
   async #start(): Promise<void> {
     if (this.#closing) throw new WrongStateError('the application is closed');
     try {
+      assertBytesFlow();
       await this.#configure?.(this.nest);
       // Nest binds the handlers here and now, with the global pipes, filters and guards that there are by now.
       for (const strategy of this.#servers) this.nest.connectMicroservice({ strategy }, { inheritAppConfig: true });
@@ -111,7 +122,10 @@ export class TestApplication extends AmqpTesting {
     return this.nest.get<Instance>(token, { strict: false });
   }
 
-  /** Closes the application, which drains its handlers, and then its broker. Idempotent; leaves no open handle. */
+  /**
+   * Ends all faults, closes the application, which waits for its handlers (`drainTimeout`), and then its broker. Idempotent;
+   * leaves no open handle.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -122,6 +136,8 @@ export class TestApplication extends AmqpTesting {
   }
 
   async #close(): Promise<void> {
+    // An application cannot say goodbye to a broker that is silent.
+    this.broker.faults.clear();
     try {
       await this.nest.close();
     } finally {
@@ -137,6 +153,17 @@ async function applicationOf(module: TestedModule, options: TestApplicationOptio
     logger: options.logger ?? ['error', 'fatal'],
     abortOnError: false,
   });
+}
+
+function assertModule(module: unknown): void {
+  if (typeof module === 'object' && module !== null && 'createNestApplication' in module) {
+    throw new ArgumentError(
+      'module',
+      'is a TestingModule: give what its createNestApplication() makes, or import AmqpTestingModule',
+    );
+  }
+  if (typeof module === 'function' || (typeof module === 'object' && module !== null)) return;
+  throw new ArgumentError('module', `must be a module class or an application, not ${shownArgument(module)}`);
 }
 
 function isApplication(module: TestedModule): module is INestApplication {

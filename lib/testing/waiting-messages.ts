@@ -12,50 +12,78 @@ const mostTold = 6;
  */
 const quietTurns = 8;
 
-/** A message in the hands of a consumer. */
+/** Milliseconds: what comes again as soon as this after it was requeued goes round, and is one delivery all the while. */
+const roundPause = 100;
+
+/** A message in the hands of a consumer, or requeued by one. */
 interface Delivered {
   readonly queue: string;
   readonly message: Message;
-  /** When it was delivered, in real time. */
-  readonly at: number;
+  /** When it was delivered, first where it goes round, in real time. */
+  at: number;
+  /** When it was requeued; undefined while it is in the consumer's hands. */
+  requeuedAt: number | undefined;
 }
 
 /** A virtual host of a broker. */
 export class WaitingMessages {
   readonly #broker: EmbeddedBroker;
   readonly #virtualHost: () => string;
-  /** How much was seen to happen so far. */
-  readonly #seen: () => number;
+  /** How much was seen to happen so far, but in queues that are left. */
+  readonly #seen: (isLeft: (queue: string) => boolean) => number;
   #delivered: Delivered[] = [];
 
-  constructor(broker: EmbeddedBroker, virtualHost: () => string, seen: () => number) {
+  constructor(broker: EmbeddedBroker, virtualHost: () => string, seen: (isLeft: (queue: string) => boolean) => number) {
     this.#broker = broker;
     this.#virtualHost = virtualHost;
     this.#seen = seen;
     broker.on('delivered', ({ virtualHost: host, queue, message }) => {
-      if (host === virtualHost()) this.#delivered.push({ queue, message, at: now() });
+      if (host !== virtualHost()) return;
+      const before = this.#delivered.find((one) => one.queue === queue && one.message === message);
+      if (!before) {
+        this.#delivered.push({ queue, message, at: now(), requeuedAt: undefined });
+        return;
+      }
+      if (before.requeuedAt !== undefined && now() - before.requeuedAt > roundPause) before.at = now();
+      before.requeuedAt = undefined;
     });
-    broker.on('settled', ({ virtualHost: host, queue, message }) => {
+    broker.on('settled', ({ virtualHost: host, queue, message, outcome }) => {
       if (host !== virtualHost()) return;
       const index = this.#delivered.findIndex((one) => one.queue === queue && one.message === message);
-      if (index >= 0) this.#delivered.splice(index, 1);
+      const one = this.#delivered[index];
+      if (!one) return;
+      if (outcome === 'requeue') one.requeuedAt = now();
+      else this.#delivered.splice(index, 1);
     });
   }
 
   /**
    * Messages in the hands of consumers, and those that a consumer is to get. `patience`: without those that somebody has had for
-   * so many milliseconds, and what waits behind them.
+   * so many milliseconds, or that have gone round for as long, requeued again and again, and what waits behind them.
    */
   atWork(patience = Infinity): number {
     const queues = this.#broker.inspect.queues(this.#virtualHost());
-    const inHand = new Map(queues.map(({ name, unackedCount }) => [name, unackedCount]));
-    // Those of a queue that was deleted end without a word.
-    this.#delivered = this.#delivered.filter(({ queue }) => (inHand.get(queue) ?? 0) > 0);
-    const long = this.#delivered.filter(({ at }) => now() - at >= patience).map(({ queue }) => queue);
+    const counts = new Map(
+      queues.map(({ name, unackedCount, messageCount }) => [name, { unackedCount, messageCount }]),
+    );
+    // Those of a queue that was deleted or purged end without a word.
+    this.#delivered = this.#delivered.filter(({ queue, requeuedAt }) => {
+      const { unackedCount = 0, messageCount = 0 } = counts.get(queue) ?? {};
+      return (requeuedAt === undefined ? unackedCount : messageCount) > 0;
+    });
+    const long = this.#left(patience);
     return queues.reduce((sum, { name, unackedCount, messageCount, consumerCount }) => {
-      const left = long.filter((queue) => queue === name).length;
-      return sum + Math.max(0, unackedCount - left) + (consumerCount > 0 && left === 0 ? messageCount : 0);
+      const left = long.filter(({ queue }) => queue === name);
+      const inHand = left.filter(({ requeuedAt }) => requeuedAt === undefined).length;
+      return sum + Math.max(0, unackedCount - inHand) + (consumerCount > 0 && left.length === 0 ? messageCount : 0);
     }, 0);
+  }
+
+  #left(patience: number): Delivered[] {
+    return this.#delivered.filter(({ at, requeuedAt }) => {
+      if (requeuedAt !== undefined && now() - requeuedAt > roundPause) return false;
+      return now() - at >= patience;
+    });
   }
 
   /** Messages that go back to the queue when their time has come. */
@@ -74,7 +102,8 @@ export class WaitingMessages {
     let seen = -1;
     for (let turns = 0; turns < quietTurns; turns += 1) {
       const before = seen;
-      seen = this.#seen();
+      const left = new Set(patience === undefined ? [] : this.#left(patience).map(({ queue }) => queue));
+      seen = this.#seen((queue) => left.has(queue));
       if (isOver()) return false;
       if (this.atWork(patience) > 0) {
         turns = 0;

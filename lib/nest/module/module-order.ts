@@ -14,3 +14,5 @@ export const firstToOpen = Infinity;
 export const lastToStart = -1;
 /** Starts just before the consumers and is drained just after them: what works for handlers, on the application's own services. */
 export const afterConsumers = -0.5;
+/** Ends before the consumers are drained: what would be in their way. */
+export const firstToEnd = -2;

@@ -74,6 +74,7 @@ export class AmqpServer
   readonly #delayQueues = new DelayQueues(() => this.unwrap());
   readonly #consumer: MessageConsumer;
   #connectionParameters: ConnectionParameters;
+  #drainTimeout: number;
   #connection: Connection | undefined;
   /** The queue, where the broker named it: as it was first. */
   #namedQueue: string | undefined;
@@ -90,6 +91,7 @@ export class AmqpServer
     this.#options = options;
     this.#transport = resolveTransport(options, 'AmqpServer');
     this.#connectionParameters = this.#transport.connection;
+    this.#drainTimeout = options.drainTimeout ?? defaultDrainTimeout;
     this.serializer = options.serializer ?? new RecordSerializer();
     this.initializeDeserializer(options as never);
     this.#policies = new HandlerPolicies(options.ack ?? {});
@@ -174,6 +176,11 @@ export class AmqpServer
   /** @internal Before `listen`: another broker than the options say, for tests. */
   pointAt(parameters: ConnectionParameters): void {
     this.#connectionParameters = parameters;
+  }
+
+  /** @internal Before it closes, for tests. `isDefault`: only where the options do not say. */
+  limitDrain(milliseconds: number, isDefault: boolean): void {
+    this.#drainTimeout = (isDefault ? this.#options.drainTimeout : undefined) ?? milliseconds;
   }
 
   // --- starting -----------------------------------------------------------------------------------
@@ -283,7 +290,8 @@ export class AmqpServer
 
   #createConsumer(): MessageConsumer {
     const { prefetch, prefetchCount, isGlobalPrefetchCount = false, noAck = false, consumerTag } = this.#options;
-    const { concurrency = Infinity, drainTimeout = defaultDrainTimeout, ordered, autoPause } = this.#options;
+    const { concurrency = Infinity, ordered, autoPause } = this.#options;
+    const drainTimeout = (): number => this.#drainTimeout;
     const limit = prefetch ?? prefetchCount ?? defaultPrefetch;
     const currentQueue = (): string => this.#namedQueue ?? this.#transport.queue;
     const host = this.#deliveryHost();
@@ -291,7 +299,9 @@ export class AmqpServer
       logger: this.logger,
       title: AmqpServer.name,
       concurrency,
-      drainTimeout,
+      get drainTimeout() {
+        return drainTimeout();
+      },
       isAutoStarted: true,
       autoPause,
       createLine: () => (ordered ? new Lanes(keyReader(ordered, currentQueue)) : new PlainLine()),

@@ -5,6 +5,18 @@ import { EmbeddedBroker } from 'leveret/broker';
 import { until } from '../../support/waiting.js';
 
 const hour = 3_600_000;
+const untouched = ['nextTick', 'setImmediate', 'queueMicrotask'] as const;
+/** All that Jest would fake but the date. */
+const allTimers = [
+  ...untouched,
+  'clearImmediate',
+  'hrtime',
+  'performance',
+  'setInterval',
+  'clearInterval',
+  'setTimeout',
+  'clearTimeout',
+] as const;
 
 describe('the time of the embedded broker', () => {
   let broker: EmbeddedBroker;
@@ -19,6 +31,7 @@ describe('the time of the embedded broker', () => {
 
   afterEach(async () => {
     jest.useRealTimers();
+    jest.restoreAllMocks();
     await connection.close();
     await broker.stop();
   });
@@ -82,5 +95,61 @@ describe('the time of the embedded broker', () => {
     await channel.publish('', 'queue', 'two');
     broker.advance(16_000);
     expect(await count('queue')).toBe(0);
+  });
+
+  test.each([
+    ['the date is set back', () => jest.spyOn(Date, 'now').mockReturnValue(Date.now() - 24 * hour)],
+    ['the date is set forward', () => jest.spyOn(Date, 'now').mockReturnValue(Date.now() + 24 * hour)],
+    [
+      'fake timers begin in the past',
+      () => jest.useFakeTimers({ doNotFake: [...untouched], now: new Date('2020-01-01') }),
+    ],
+    ['fake timers begin later', () => jest.useFakeTimers({ doNotFake: [...untouched], now: Date.now() + 24 * hour })],
+    ['only the date is fake', () => jest.useFakeTimers({ doNotFake: [...allTimers], now: 0 })],
+  ])('moves what is due, and only as far as it should, where %s', async (_title, change) => {
+    await channel.queueDeclare('queue', { arguments: { 'x-message-ttl': 60_000 } });
+    await channel.publish('', 'queue', 'one');
+    change();
+    expect(await count('queue')).toBe(1);
+    expect(broker.untilNextDue).toBeLessThanOrEqual(60_000);
+    broker.advance(40_000);
+    expect(await count('queue')).toBe(1);
+    expect(broker.untilNextDue).toBeGreaterThan(10_000);
+    broker.advance(20_000);
+    expect(await count('queue')).toBe(0);
+  });
+
+  test('in real time it comes also while the date stands still', async () => {
+    jest.useFakeTimers({ doNotFake: [...allTimers] });
+    await channel.queueDeclare('queue', { arguments: { 'x-message-ttl': 20 } });
+    await channel.publish('', 'queue', 'one');
+    await until('it expired', async () => (await count('queue')) === 0);
+  });
+
+  test('no time has passed in it when fake timers are put back', async () => {
+    jest.useFakeTimers({ doNotFake: [...untouched] });
+    await channel.queueDeclare('queue', { arguments: { 'x-message-ttl': hour } });
+    await channel.publish('', 'queue', 'one');
+    jest.advanceTimersByTime(1_000);
+    expect(broker.untilNextDue).toBe(hour - 1_000);
+    jest.useRealTimers();
+    expect(broker.untilNextDue).toBeGreaterThan(hour - 60_000);
+    expect(broker.untilNextDue).toBeLessThanOrEqual(hour - 1_000);
+  });
+
+  test.each([
+    ['the date, as in Vitest', ['Date']],
+    ['nothing else', []],
+  ] as const)('fake timers move it that fake %s', async (_title, others) => {
+    const kept = allTimers.filter((name) => name !== 'setTimeout' && name !== 'clearTimeout');
+    const doNotFake = [...kept, 'Date' as const].filter((name) => !(others as readonly string[]).includes(name));
+    await channel.queueDeclare('queue', { arguments: { 'x-message-ttl': 1_000 } });
+    jest.useFakeTimers({ doNotFake });
+    await channel.publish('', 'queue', 'one');
+    jest.advanceTimersByTime(999);
+    expect(await count('queue')).toBe(1);
+    jest.advanceTimersByTime(1);
+    expect(await count('queue')).toBe(0);
+    expect(broker.untilNextDue).toBeUndefined();
   });
 });

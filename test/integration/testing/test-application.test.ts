@@ -1,12 +1,12 @@
 /** `leveret/testing` as the tests of an application use it. */
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import { Module, ValidationPipe } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { IsInt } from 'class-validator';
 import { Consume, AmqpServer, type AmqpClient } from 'leveret';
-import { UnroutableError } from 'leveret/amqp';
+import { ArgumentError, ChannelClosedByBrokerError, UnroutableError, WrongStateError } from 'leveret/amqp';
 import { testApplication } from 'leveret/testing';
 import { nestMajor, programOptions } from '../../support/nest-version.js';
 import { rejection, until } from '../../support/waiting.js';
@@ -82,6 +82,68 @@ describe('an application module on a private broker', () => {
     const app = await start();
     expect(await rejection(app.publish('shop', 'nobody.cares', {}))).toBeInstanceOf(UnroutableError);
     await app.publish('shop', 'nobody.cares', {}, { mandatory: false });
+  });
+
+  test('a publish that is refused is said to be, and the next goes on', async () => {
+    const app = await start();
+    expect((await rejection(app.publish('noex', 'k', {}))).message).toBe('there is no exchange "noex"');
+    const refused = await rejection(app.publish('shop', 'order.created', {}, { userId: 'somebody' }));
+    expect(refused).toBeInstanceOf(ChannelClosedByBrokerError);
+    expect(refused.message).toContain('406 PRECONDITION_FAILED');
+    const ids = ['a', 'b', 'c'];
+    await Promise.all(ids.map((id) => app.publish('shop', 'order.created', { id, amount: 1 })));
+    expect(await app.settled('orders')).toHaveLength(3);
+    expect(app.get(Orders).seen.map(({ id }) => id)).toEqual(ids);
+  });
+
+  test('a publish that comes before the start is refused, and one after it goes on', async () => {
+    const app = await start({ start: false });
+    expect((await rejection(app.publish('shop', 'order.created', {}))).message).toBe('there is no exchange "shop"');
+    await app.start();
+    await app.publish('shop', 'order.created', { id: 'a', amount: 1 });
+    expect(await app.settled('orders')).toHaveLength(1);
+  });
+
+  test('fake timers that would hold up its start are named', async () => {
+    jest.useFakeTimers();
+    try {
+      const error = await rejection(testApplication(ShopModule));
+      expect(error).toBeInstanceOf(WrongStateError);
+      expect(error.message).toContain('fake timers hold up setImmediate');
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+
+  test('what is no module is refused in words', async () => {
+    const given = async (module: unknown): Promise<string> =>
+      (await rejection(testApplication(module as typeof ShopModule, { logger: false }))).message;
+    expect(await given(undefined)).toBe('module: must be a module class or an application, not undefined');
+    expect(await given('ShopModule')).toBe("module: must be a module class or an application, not 'ShopModule'");
+    const moduleRef = await Test.createTestingModule({}).compile();
+    expect(await given(moduleRef)).toContain('is a TestingModule: give what its createNestApplication() makes');
+    await moduleRef.close();
+  });
+
+  test('once it is closed nothing is waited for, and what came before is there', async () => {
+    const app = await start();
+    await app.publish('shop', 'order.created', { id: 'a', amount: 1 });
+    await app.settled('orders');
+    await app.close();
+    for (const call of [app.settled('orders'), app.idle(), app.advance(1), app.publish('shop', 'order.created', {})]) {
+      expect((await rejection(call)).message).toBe('the application is closed');
+    }
+    const began = performance.now();
+    expect(await app.expectConsumed({ queue: 'orders' })).toHaveLength(1);
+    const error = await rejection(app.expectConsumed({ queue: 'order', within: 60_000 }));
+    expect(error.message).toContain('"order" before the application was closed; there was none'.replaceAll('"', "'"));
+    expect(performance.now() - began).toBeLessThan(30_000);
+  });
+
+  test('what is wrong with a number quotes a string', async () => {
+    const port = '0' as unknown as number;
+    const app = await rejection(start({ broker: { port } }));
+    expect(app.message).toBe("port: must be an integer from 0 to 65535, not '0'");
   });
 
   test('settled waits no longer than it may, and names what is missing', async () => {
@@ -224,6 +286,25 @@ describe('an application module on a private broker', () => {
     expect(orders.seen).toHaveLength(1);
     expect(app.broker.inspect.connections()).toEqual([]);
     await expect(app.publish('shop', 'order.created', {})).rejects.toThrow('closed');
+  });
+
+  test('closing ends faults first, and waits no longer for a handler than it may', async () => {
+    const app = await start({ strategies: [{ queue: 'stock' }], drainTimeout: 30 });
+    app.get(Orders).work = () => new Promise(() => undefined);
+    const reads = jest.spyOn(app.get(Stock), 'onChange').mockReturnValue(new Promise(() => undefined) as never);
+    await app.publish('shop', 'order.created', { id: 'a', amount: 1 });
+    await app.publish('', 'stock', { pattern: 'stock.changed', data: { sku: 'hay' } });
+    const unacked = (queue: string): boolean => app.broker.inspect.queue(queue, 'shop')?.unackedCount === 1;
+    await until('both handlers run', () => unacked('orders') && unacked('stock'));
+    app.broker.faults.on().silence('both');
+    const began = performance.now();
+    await app.close();
+    expect(performance.now() - began).toBeLessThan(1_500);
+    reads.mockRestore();
+  });
+
+  test.each([-1, '5' as unknown as number])('has no drainTimeout of %p', async (drainTimeout) => {
+    expect(await rejection(start({ drainTimeout }))).toBeInstanceOf(ArgumentError);
   });
 
   test('a process whose application is closed ends by itself', async () => {

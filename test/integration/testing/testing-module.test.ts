@@ -50,6 +50,30 @@ describe('AmqpTestingModule', () => {
     expect(amqp.virtualHost).toBe('shop');
   });
 
+  test('a publish before init is refused, and one after it goes to the virtual host of the application', async () => {
+    const moduleRef = await Test.createTestingModule({ imports: [ShopModule, AmqpTestingModule] }).compile();
+    open.push(moduleRef);
+    const amqp = moduleRef.get(AmqpTesting);
+    expect((await rejection(amqp.publish('shop', 'order.created', {}))).message).toBe('there is no exchange "shop"');
+    await moduleRef.init();
+    await amqp.publish('shop', 'order.created', { id: 'a', amount: 1 });
+    expect(await amqp.settled('orders')).toHaveLength(1);
+  });
+
+  test('closing ends faults first, and waits no longer for a handler than it may', async () => {
+    const nest = await initialised(
+      Test.createTestingModule({ imports: [AmqpTestingModule.forRoot({ drainTimeout: 30 }), ShopModule] }),
+    );
+    const amqp = nest.get(AmqpTesting);
+    nest.get(Orders).work = () => new Promise(() => undefined);
+    await amqp.publish('shop', 'order.created', { id: 'a', amount: 1 });
+    await until('the handler runs', () => amqp.broker.inspect.queue('orders', 'shop')?.unackedCount === 1);
+    amqp.broker.faults.on().silence('both');
+    const began = performance.now();
+    await nest.close();
+    expect(performance.now() - began).toBeLessThan(1_500);
+  });
+
   test('is first in `imports` or last, by itself or by forRoot, and other modules may use it', async () => {
     @Module({ imports: [AmqpTestingModule, ShopModule] })
     class Around {}
