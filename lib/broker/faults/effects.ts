@@ -2,6 +2,7 @@
 import { ArgumentError } from '../../amqp/errors.js';
 import { replyCodes } from '../../amqp/protocol/index.js';
 import type { FaultyConnection } from '../serve/fault-hooks.js';
+import { ConfirmDelay, type PublishFate } from '../serve/conditions.js';
 import type { Pace } from '../serve/flow.js';
 import { ReplyError, type ReplyScope } from '../store/reply-error.js';
 
@@ -16,8 +17,10 @@ export interface Circumstance {
 export interface Effect {
   /** It goes on until it is taken back; otherwise it is done at once. */
   readonly isLasting: boolean;
-  /** Answers how many things it struck, and how it is taken back. */
-  strike(at: Circumstance): { readonly count: number; readonly undo?: () => void };
+  /** At a basic.publish it does this instead: it concerns that publish alone. */
+  readonly ofPublish?: Effect;
+  /** Answers how many things it struck, and how it is taken back; `onGone`: of that nothing is left. */
+  strike(at: Circumstance, onGone: () => void): { readonly count: number; readonly undo?: () => void };
 }
 
 /** What the broker says when it closes something. */
@@ -37,6 +40,13 @@ function instant(act: (at: Circumstance) => number): Effect {
 
 function lasting(begin: (connection: FaultyConnection) => () => void): Effect {
   return { isLasting: true, strike: ({ connection }) => ({ count: 1, undo: begin(connection) }) };
+}
+
+function mark(fate: PublishFate): Effect {
+  return instant(({ connection }) => {
+    connection.conditions.mark(fate);
+    return 1;
+  });
 }
 
 export const drop = instant(({ connection }) => {
@@ -147,11 +157,33 @@ export function block(reason: string): Effect {
 
 export function delayConfirms(time: number): Effect {
   if (time !== Infinity) milliseconds('milliseconds', time);
-  return lasting(({ conditions }) => conditions.confirmDelay.add(time));
+  const all = lasting(({ conditions }) => {
+    const delay = new ConfirmDelay(time);
+    const undo = conditions.confirmDelay.add(delay);
+    return () => {
+      undo();
+      delay.release();
+    };
+  });
+  if (time === Infinity) return { ...all, ofPublish: mark({ delay: new ConfirmDelay(time) }) };
+  const one: Effect = {
+    isLasting: false,
+    strike: ({ connection }, onGone) => {
+      const delay = new ConfirmDelay(time, onGone);
+      connection.conditions.mark({ delay });
+      return {
+        count: 1,
+        undo: () => {
+          delay.release();
+        },
+      };
+    },
+  };
+  return { ...all, ofPublish: one };
 }
 
 export function hinderPublishes(how: 'nack' | 'return'): Effect {
-  return lasting(({ conditions }) => conditions.publishes.add(how));
+  return { ...lasting(({ conditions }) => conditions.publishes.add(how)), ofPublish: mark({ outcome: how }) };
 }
 
 export const refuseLogins = lasting(({ conditions }) => conditions.refusedLogin.add(true));

@@ -56,6 +56,8 @@ export class Faults {
   /**
    * Faults for the next connection: when it is accepted, before its first byte, or, with a filter, when it has said its
    * name and its user and is not logged in yet. It has no channels then; faults in its later life are `at(...)`.
+   *
+   * Each such fault has a connection of its own: two of them strike the next two, in the order in which they were asked for.
    */
   next(connections?: ConnectionFilter): Omit<FaultSite, 'closeChannels' | 'cancelConsumers'> {
     const matcher = matcherOf(connections);
@@ -66,12 +68,23 @@ export class Faults {
    * Faults that strike at a method: `faults.at('basic.ack', { count: 3 }).drop()` cuts the connection that says the third
    * basic.ack from now on, which is not handled any more.
    *
+   * At `basic.publish`, `nackPublishes`, `returnPublishes`, `delayConfirms` and `loseConfirms` concern exactly the publishes at
+   * which they strike: `faults.at('basic.publish', { count: 3 }).nackPublishes()` refuses the third. What else lasts is a
+   * state of the connection (`silence`, `slow`, `split`, `merge`, `block`, and at other methods those four): it begins at the
+   * first method named and goes on until the fault is ended, whatever `times` says.
+   *
    * Throws ArgumentError for an unknown method, and for options that are wrong.
    */
   at<Name extends MethodName>(method: Name, options: AtOptions<Name> = {}): FaultSite {
     const choice = choiceOf(method, options);
     const matcher = matcherOf(options.connections);
-    return new FaultSite((effect: Effect) => this.#rules.strikeAt(choice, effect, matcher));
+    return new FaultSite((effect: Effect) => {
+      const { ofPublish } = effect;
+      if (choice.name !== 'basic.publish' || !ofPublish) return this.#rules.strikeAt(choice, effect, matcher);
+      if (choice.isAfter)
+        throw new ArgumentError('when', 'must be before: the publish is answered when it was handled');
+      return this.#rules.strikeAt(choice, ofPublish, matcher);
+    });
   }
 
   /** Ends all faults, also those that still wait. What was dropped or closed stays so. */

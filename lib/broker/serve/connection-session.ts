@@ -418,6 +418,7 @@ export class ConnectionSession
   // --- methods on channels -------------------------------------------------------------------------
 
   #channelMethod(channel: number, method: Method): void {
+    const fate = this.conditions.takeMark();
     if (this.#state === 'closing') return;
     if (this.#state !== 'running') throw connectionRefusal('channelError', 'a channel before connection.open');
     const open = this.#channels.get(channel);
@@ -437,7 +438,7 @@ export class ConnectionSession
     } else {
       if (method.name === 'channel.open') throw connectionRefusal('channelError', `second 'channel.open' seen`);
       if (method.name === 'basic.publish') {
-        content.begin(method.fields);
+        content.begin(method.fields, fate);
         this.notePublish();
       } else {
         dispatch(session, method);
