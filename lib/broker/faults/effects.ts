@@ -4,6 +4,7 @@ import { replyCodes } from '../../amqp/protocol/index.js';
 import type { FaultyConnection } from '../serve/fault-hooks.js';
 import { ConfirmDelay, type PublishFate } from '../serve/conditions.js';
 import type { Pace } from '../serve/flow.js';
+import { shown } from '../shown.js';
 import { ReplyError, type ReplyScope } from '../store/reply-error.js';
 
 /** Where a fault strikes. */
@@ -122,7 +123,7 @@ export function slow(pace: Partial<Pace>, direction: FaultDirection): Effect {
   const { delay = 0, bytesPerSecond = Infinity } = pace;
   milliseconds('delay', delay);
   if (!(bytesPerSecond > 0))
-    throw new ArgumentError('bytesPerSecond', `must be more than 0, not ${String(bytesPerSecond)}`);
+    throw new ArgumentError('bytesPerSecond', `must be more than 0, not ${shown(bytesPerSecond)}`);
   if (delay === 0 && bytesPerSecond === Infinity)
     throw new ArgumentError('pace', 'needs delay, bytesPerSecond, or both');
   return lasting(({ line }) => {
@@ -138,7 +139,7 @@ export function slow(pace: Partial<Pace>, direction: FaultDirection): Effect {
 
 export function split(bytes: number): Effect {
   if (!Number.isInteger(bytes) || bytes < 1) {
-    throw new ArgumentError('bytes', `must be an integer from 1 on, not ${String(bytes)}`);
+    throw new ArgumentError('bytes', `must be an integer from 1 on, not ${shown(bytes)}`);
   }
   return lasting(({ line }) => line.pieceSize.add(bytes));
 }
@@ -190,7 +191,7 @@ export const refuseLogins = lasting(({ conditions }) => conditions.refusedLogin.
 
 function sidesOf(direction: FaultDirection): { reads: boolean; writes: boolean } {
   if (!['reads', 'writes', 'both'].includes(direction)) {
-    throw new ArgumentError('direction', `must be reads, writes or both, not ${direction}`);
+    throw new ArgumentError('direction', `must be reads, writes or both, not ${shown(direction)}`);
   }
   return { reads: direction !== 'writes', writes: direction !== 'reads' };
 }
@@ -200,13 +201,13 @@ const longest = 0x7fff_ffff;
 
 function milliseconds(name: string, value: number): void {
   if (typeof value === 'number' && value >= 0 && value <= longest) return;
-  throw new ArgumentError(name, `must be milliseconds from 0 to ${String(longest)}, not ${String(value)}`);
+  throw new ArgumentError(name, `must be milliseconds from 0 to ${String(longest)}, not ${shown(value)}`);
 }
 
 function refusalOf(scope: ReplyScope, reply: FaultReply = {}, otherwise: { code: number; text: string }): ReplyError {
   const code = reply.code ?? otherwise.code;
   if (!Number.isInteger(code) || code < 200 || code > 0xffff) {
-    throw new ArgumentError('code', `must be an integer from 200 to 65535, not ${String(code)}`);
+    throw new ArgumentError('code', `must be an integer from 200 to 65535, not ${shown(code)}`);
   }
   const text = reply.text ?? (code === otherwise.code ? otherwise.text : textFor(code));
   if (typeof text !== 'string' || Buffer.byteLength(text) > 255) {

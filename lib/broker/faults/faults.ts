@@ -1,8 +1,17 @@
 /** What can be broken on purpose, while the broker runs. */
 import { ArgumentError } from '../../amqp/errors.js';
-import { methodIds, methodName, type Method, type MethodFields, type MethodName } from '../../amqp/protocol/index.js';
+import {
+  methodFields,
+  methodIds,
+  methodName,
+  type Domain,
+  type Method,
+  type MethodFields,
+  type MethodName,
+} from '../../amqp/protocol/index.js';
 import type { FaultyConnection } from '../serve/fault-hooks.js';
 import type { Speaker } from '../serve/method-watch.js';
+import { shown } from '../shown.js';
 import { matcherOf, type ConnectionFilter } from './connection-filter.js';
 import type { Effect, FaultReply } from './effects.js';
 import type { Fault } from './fault.js';
@@ -152,23 +161,71 @@ const knownMethods: ReadonlySet<string> = new Set(Object.values(methodIds).map(m
 /** Methods that a broker says; of those that both say, basic.ack and the like, clients' count unless said. */
 const saidByBroker = /-ok$|^connection\.(start|secure|tune|blocked|unblocked)$|^basic\.(deliver|return|get-empty)$/;
 const saidByClient = /^connection\.(start|secure|tune)-ok$/;
+const saidByBoth = /^(connection|channel)\.close(-ok)?$|^channel\.flow(-ok)?$|^basic\.(ack|nack|cancel)$/;
+
+const knownOptions: Readonly<Record<keyof AtOptions, true>> = {
+  count: true,
+  times: true,
+  when: true,
+  from: true,
+  fields: true,
+  connections: true,
+};
 
 function choiceOf<Name extends MethodName>(name: Name, options: AtOptions<Name>): MethodChoice {
   if (!knownMethods.has(name)) throw new ArgumentError('method', `there is no method "${name}"`);
+  if (typeof options !== 'object' || (options as unknown) === null)
+    throw new ArgumentError('options', 'must be an object');
+  const unknown = Object.keys(options).find((key) => !Object.hasOwn(knownOptions, key));
+  if (unknown !== undefined) {
+    throw new ArgumentError(unknown, `unknown option; there is: ${Object.keys(knownOptions).join(', ')}`);
+  }
   const { count = 1, times = 1, when = 'before', fields } = options;
-  const from = options.from ?? (saidByBroker.test(name) && !saidByClient.test(name) ? 'broker' : 'client');
+  const speaker = saidByBroker.test(name) && !saidByClient.test(name) ? 'broker' : 'client';
+  const from = options.from ?? speaker;
   if (!Number.isInteger(count) || count < 1) throw new ArgumentError('count', 'must be an integer from 1 on');
   if (times !== Infinity && (!Number.isInteger(times) || times < 1)) {
     throw new ArgumentError('times', 'must be an integer from 1 on, or Infinity');
   }
   if (!['before', 'after'].includes(when)) throw new ArgumentError('when', 'must be before or after');
   if (!['client', 'broker'].includes(from)) throw new ArgumentError('from', 'must be client or broker');
-  if (fields !== undefined && typeof fields !== 'function' && typeof fields !== 'object') {
-    throw new ArgumentError('fields', 'must be an object or a function');
+  if (from !== speaker && !saidByBoth.test(name)) {
+    throw new ArgumentError('from', `must be ${speaker}: nobody else says ${name}`);
   }
+  if (fields !== undefined && typeof fields !== 'function') assertFields(name, fields);
   // Only methods of this name are asked.
   const hasFields = (method: Method): boolean => hasThese(method.fields as MethodFields[Name], fields);
   return { name, from, count, times, isAfter: when === 'after', hasFields };
+}
+
+/** What would never match is refused: fields that the method has not, and values of another kind. */
+function assertFields(name: MethodName, wanted: object): void {
+  if (typeof wanted !== 'object' || (wanted as unknown) === null) {
+    throw new ArgumentError('fields', 'must be an object or a function');
+  }
+  const known = methodFields(name);
+  for (const [field, value] of Object.entries(wanted) as [string, unknown][]) {
+    const domain = known.get(field);
+    if (domain === undefined) {
+      const names = [...known.keys()].join(', ');
+      throw new ArgumentError(
+        `fields.${field}`,
+        `${name} has no such field; there is: ${names === '' ? 'none' : names}`,
+      );
+    }
+    const kinds = kindsOf(domain);
+    if (kinds.length === 0) throw new ArgumentError(`fields.${field}`, 'is a table or bytes: ask for it by a function');
+    if (!kinds.includes(typeof value)) {
+      throw new ArgumentError(`fields.${field}`, `must be a ${kinds[0] ?? ''}, not ${shown(value)}`);
+    }
+  }
+}
+
+/** How values of a domain are read; empty where they cannot be compared. */
+function kindsOf(domain: Domain): readonly string[] {
+  if (domain === 'bit') return ['boolean'];
+  if (domain === 'shortstr' || domain === 'longstr') return ['string'];
+  return domain === 'table' || domain === 'bytes' ? [] : ['number', 'bigint'];
 }
 
 function hasThese<Fields extends object>(

@@ -129,9 +129,11 @@ export class ConnectionSession
     };
     const least = Math.max(context.tuning.frameMax, minimumFrameMax);
     this.#parser = new FrameParser(tap, { frameMax: least, headerFrameMax: least });
-    this.#setDeadline(context.handshakeTimeout, () => {
-      this.destroy();
-    });
+    if (context.handshakeTimeout > 0) {
+      this.#setDeadline(context.handshakeTimeout, () => {
+        this.destroy();
+      });
+    }
   }
 
   /** Begins to read; called once, in the turn in which it was made. */
