@@ -13,7 +13,6 @@ import {
   FrameParser,
   methodIds,
   minimumFrameMax,
-  protocolHeader,
   readMethod,
   writeHeartbeat,
   writeMethod,
@@ -40,6 +39,7 @@ import { Handshake, type HandshakePort } from './handshake.js';
 import { Heartbeat } from './heartbeat.js';
 import { Line } from './line.js';
 import type { MethodWatch } from './method-watch.js';
+import { hasMalformedText } from './method-text.js';
 import { methodEvent } from './method-event.js';
 import { assertSize, publish, type ReceivedPublish } from './publish.js';
 import { closeFields, framingRefusal, refusalOf } from './refusals.js';
@@ -240,9 +240,9 @@ export class ConnectionSession
     if (this.#state === 'closed') return;
     this.#heartbeat?.noteHeard();
     const frames = this.#state === 'handshake' ? this.#handshake.read(chunk) : chunk;
-    if (frames === 'wrong') {
+    if (frames && 'understood' in frames) {
       // AMQP 4.2.2: answer with the version that would be understood, and close.
-      this.line.write([protocolHeader]);
+      this.line.write([frames.understood]);
       this.#end();
       this.line.end();
       return;
@@ -294,6 +294,10 @@ export class ConnectionSession
     this.#guard(channel, methodId, () => {
       this.#reader.reset(buffer, start, end);
       const method = readMethod(methodId, this.#reader);
+      if (hasMalformedText(method, buffer.subarray(start, end))) {
+        this.#refuse(channel, 0, connectionRefusal('frameError', 'Malformed UTF-8 in shortstr'));
+        return;
+      }
       if (channel === 0) this.#connectionMethod(method);
       else this.#channelMethod(channel, method);
     });
