@@ -6,7 +6,7 @@
  */
 import { ArgumentError, WrongStateError } from '../amqp/errors.js';
 import { ElapsedTime } from './elapsed-time.js';
-import { shownArgument } from './shown-argument.js';
+import { shown } from './shown.js';
 
 /** Something that happens later. */
 export interface ClockTimer {
@@ -64,7 +64,7 @@ export class BrokerClock {
    */
   advance(milliseconds: number): void {
     if (!Number.isFinite(milliseconds) || milliseconds < 0) {
-      throw new ArgumentError('milliseconds', `must be a number from 0 on, not ${shownArgument(milliseconds)}`);
+      throw new ArgumentError('milliseconds', `must be a number from 0 on, not ${shown(milliseconds)}`);
     }
     if (this.#moment !== undefined) throw new WrongStateError('advance: time is being moved already');
     const end = this.now() + milliseconds;

@@ -15,6 +15,7 @@ import { Faults } from './faults/faults.js';
 import { RuleBook } from './faults/rule-book.js';
 import { Inspection } from './inspection.js';
 import { resolveOptions, type BrokerOptions, type ResolvedOptions } from './options.js';
+import { shown } from './shown.js';
 import type { BrokerContext } from './serve/broker-context.js';
 import { ConnectionSession, type Arrival } from './serve/connection-session.js';
 import { User, type UserOptions } from './serve/users.js';
@@ -171,8 +172,9 @@ export class EmbeddedBroker {
     return this.#virtualHosts.get(virtualHost)?.deletePolicy(name) ?? false;
   }
 
-  /** Observes the broker; an error of the listener becomes a process warning. */
+  /** Observes the broker; an error of the listener becomes a process warning. Throws ArgumentError for an unknown event. */
   on<Name extends keyof BrokerEventMap>(name: Name, listener: (...event: BrokerEventMap[Name]) => void): this {
+    assertEvent(name);
     (this.#context.events as NodeJS.EventEmitter).on(name, listener);
     return this;
   }
@@ -276,4 +278,21 @@ async function loadDefinitions(definitions: unknown): Promise<GivenDefinitions> 
       applyDefinitions(read, virtualHosts);
     },
   };
+}
+
+const knownEvents: Readonly<Record<keyof BrokerEventMap, true>> = {
+  connected: true,
+  disconnected: true,
+  published: true,
+  delivered: true,
+  settled: true,
+  method: true,
+};
+
+function assertEvent(name: string): void {
+  if (Object.hasOwn(knownEvents, name)) return;
+  throw new ArgumentError(
+    'event',
+    `there is no event ${shown(name)}; there is: ${Object.keys(knownEvents).join(', ')}`,
+  );
 }

@@ -1,11 +1,11 @@
 /** The options of the embedded broker, and their defaults. */
 import { ArgumentError } from '../amqp/errors.js';
 import type { TlsOptions as TlsServerOptions } from 'node:tls';
-import { emulatedVersions, type EmulatedVersion } from './store/behaviour.js';
+import { shown } from './shown.js';
+import { behaviourOf, emulatedVersions, type EmulatedVersion } from './store/behaviour.js';
 import type { PolicyOptions } from './store/policy-rules.js';
 import { certificateLogins, type CertificateLogin } from './serve/certificate-name.js';
 import type { Permissions, UserOptions } from './serve/users.js';
-import { shownArgument } from './shown-argument.js';
 
 export interface BrokerOptions {
   /** TCP port; 0 takes any free one. Without it the broker is in memory only: use `broker.memory()`. */
@@ -22,11 +22,11 @@ export interface BrokerOptions {
   policies?: readonly (PolicyOptions & { readonly name: string })[] | undefined;
   /** Heartbeat time-out that is proposed to clients, in seconds; 0 is off. Default 60. */
   heartbeat?: number | undefined;
-  /** frame_max that is proposed to clients, in bytes; 0 is no limit. Default 131072. */
+  /** frame_max that is proposed to clients, in bytes: from 8192 on, as 3.10 from 4096 on; 0 is no limit. Default 131072. */
   frameMax?: number | undefined;
   /** channel_max that is proposed to clients; 0 is no limit. Default 2047. */
   channelMax?: number | undefined;
-  /** Milliseconds that a client has for its handshake. Default 10 000. */
+  /** Milliseconds that a client has for its handshake; 0 is no limit. Default 10 000. */
   handshakeTimeout?: number | undefined;
   /**
    * Bytes that queues and open transactions may hold together: bodies, properties and 512 bytes for each message; a message
@@ -40,7 +40,7 @@ export interface BrokerOptions {
    */
   definitions?: unknown;
   /**
-   * Serve TLS on the port, with Node's own server options (`cert`, `key`, `ca`, `requestCert`, ...). With `requestCert`
+   * Serve TLS on the port, with Node's own server options (`cert` and `key`, or `pfx`, `ca`, `requestCert`, ...). With `requestCert`
    * clients may log in by their certificate (EXTERNAL), as a user who is there.
    */
   tls?: TlsServerOptions | undefined;
@@ -72,34 +72,101 @@ export interface ResolvedOptions {
 
 /** Fills in the defaults, or throws ArgumentError. */
 export function resolveOptions(options: BrokerOptions): ResolvedOptions {
+  assertKnown(options);
   const { port, emulate = '4.3', certificateLogin = 'distinguished_name' } = options;
   if (!emulatedVersions.includes(emulate)) {
-    throw new ArgumentError('emulate', `must be one of ${emulatedVersions.join(', ')}, not ${shownArgument(emulate)}`);
+    throw new ArgumentError('emulate', `must be one of ${emulatedVersions.join(', ')}, not ${shown(emulate)}`);
   }
   if (!certificateLogins.includes(certificateLogin)) {
-    throw new ArgumentError('certificateLogin', `must be one of ${certificateLogins.join(', ')}`);
+    throw new ArgumentError(
+      'certificateLogin',
+      `must be one of ${certificateLogins.join(', ')}, not ${shown(certificateLogin)}`,
+    );
   }
   return {
     port: port === false || port === undefined ? undefined : integer('port', port, 0xffff),
-    host: options.host ?? '127.0.0.1',
+    host: checkedHost(options.host ?? '127.0.0.1'),
     emulate,
     users: checkedUsers(options.users ?? []),
-    virtualHosts: options.virtualHosts ?? [],
+    virtualHosts: checkedVirtualHosts(options.virtualHosts ?? []),
     policies: checkedPolicies(options.policies ?? []),
     heartbeat: integer('heartbeat', options.heartbeat ?? 60, 0xffff),
-    frameMax: integer('frameMax', options.frameMax ?? 131_072, 0xffff_ffff),
+    frameMax: frameMax(options.frameMax ?? 131_072, emulate),
     channelMax: integer('channelMax', options.channelMax ?? 2047, 0xffff),
     handshakeTimeout: integer('handshakeTimeout', options.handshakeTimeout ?? 10_000, 0x7fff_ffff),
     memoryLimit: memoryLimit(options.memoryLimit ?? 512 * 1024 * 1024),
     definitions: options.definitions,
-    tls: options.tls,
+    tls: checkedTls(options.tls),
     certificateLogin,
   };
 }
 
 function integer(name: string, value: number, most: number): number {
   if (Number.isInteger(value) && value >= 0 && value <= most) return value;
-  throw new ArgumentError(name, `must be an integer from 0 to ${String(most)}, not ${shownArgument(value)}`);
+  throw new ArgumentError(name, `must be an integer from 0 to ${String(most)}, not ${shown(value)}`);
+}
+
+const knownOptions: Readonly<Record<keyof BrokerOptions, true>> = {
+  port: true,
+  host: true,
+  emulate: true,
+  users: true,
+  virtualHosts: true,
+  policies: true,
+  heartbeat: true,
+  frameMax: true,
+  channelMax: true,
+  handshakeTimeout: true,
+  memoryLimit: true,
+  definitions: true,
+  tls: true,
+  certificateLogin: true,
+};
+
+function assertKnown(options: unknown): void {
+  if (!isObject(options)) throw new ArgumentError('options', `must be an object, not ${shown(options)}`);
+  const unknown = Object.keys(options).find((name) => !Object.hasOwn(knownOptions, name));
+  if (unknown === undefined) return;
+  throw new ArgumentError(unknown, `unknown option; there is: ${Object.keys(knownOptions).join(', ')}`);
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function checkedHost(host: unknown): string {
+  if (typeof host === 'string' && host !== '') return host;
+  throw new ArgumentError('host', `must be an address to listen on, as a string, not ${shown(host)}`);
+}
+
+function checkedVirtualHosts(names: readonly string[]): readonly string[] {
+  if (!isList(names)) throw new ArgumentError('virtualHosts', `must be a list of names, not ${shown(names)}`);
+  for (const [index, name] of names.entries()) {
+    if (typeof name === 'string' && name !== '') continue;
+    throw new ArgumentError(`virtualHosts[${String(index)}]`, `must be a name, not ${shown(name)}`);
+  }
+  return names;
+}
+
+/** What is less the broker refuses to every client that takes it, as that version does. */
+function frameMax(value: number, version: EmulatedVersion): number {
+  const given = integer('frameMax', value, 0xffff_ffff);
+  const { leastFrameMax } = behaviourOf(version);
+  if (given === 0 || given >= leastFrameMax) return given;
+  throw new ArgumentError(
+    'frameMax',
+    `must be 0 (no limit) or at least ${String(leastFrameMax)}, the least that RabbitMQ ${version} takes, not ${String(given)}`,
+  );
+}
+
+/** Without a certificate no client could ever finish its handshake. */
+function checkedTls(tls: TlsServerOptions | undefined): TlsServerOptions | undefined {
+  if (tls === undefined) return undefined;
+  if (!isObject(tls)) throw new ArgumentError('tls', `must be an object with cert and key, not ${shown(tls)}`);
+  const { cert, key, privateKeyIdentifier, pfx, SNICallback, pskCallback } = tls;
+  const hasPair = cert !== undefined && (key !== undefined || privateKeyIdentifier !== undefined);
+  if (hasPair || pfx !== undefined || SNICallback !== undefined || pskCallback !== undefined) return tls;
+  throw new ArgumentError('tls', 'needs a certificate: cert and key, or pfx');
 }
 
 function isList(value: unknown): boolean {
@@ -111,6 +178,7 @@ const knownOfUsers = new Set(['name', 'password', 'passwordHash', 'virtualHosts'
 /** They may come out of a file. No password is repeated. */
 function checkedUsers(users: readonly UserOptions[]): readonly UserOptions[] {
   if (!isList(users)) throw new ArgumentError('users', 'must be a list');
+  const names = new Set<string>();
   for (const [index, user] of users.entries()) {
     const path = `users[${String(index)}]`;
     if (typeof user !== 'object' || (user as unknown) === null) throw new ArgumentError(path, 'must be an object');
@@ -119,6 +187,8 @@ function checkedUsers(users: readonly UserOptions[]): readonly UserOptions[] {
       throw new ArgumentError(`${path}.${unknown}`, `unknown; there is: ${[...knownOfUsers].join(', ')}`);
     }
     if (typeof user.name !== 'string' || user.name === '') throw new ArgumentError(`${path}.name`, 'must be a name');
+    if (names.has(user.name)) throw new ArgumentError(`${path}.name`, `there are two users "${user.name}"`);
+    names.add(user.name);
     if (user.password !== undefined && typeof user.password !== 'string') {
       throw new ArgumentError(`${path}.password`, 'must be a string');
     }
@@ -161,5 +231,5 @@ function checkedPolicies(policies: ResolvedOptions['policies']): ResolvedOptions
 
 function memoryLimit(value: number): number {
   if (typeof value === 'number' && value > 0) return value;
-  throw new ArgumentError('memoryLimit', `must be a number of bytes above 0, or Infinity, not ${shownArgument(value)}`);
+  throw new ArgumentError('memoryLimit', `must be a number of bytes above 0, or Infinity, not ${shown(value)}`);
 }

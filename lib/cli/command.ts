@@ -13,3 +13,12 @@ export class CommandError extends Error {
     this.name = 'CommandError';
   }
 }
+
+/** What `parseArgs` refused, in one line. */
+export function wrongCall(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  const option = /--[\w-]+/.exec(text)?.[0];
+  if (option !== undefined && /argument (is ambiguous|missing)/.test(text)) return `${option} needs a value`;
+  if (option !== undefined && text.includes('does not take an argument')) return `${option} takes no value`;
+  return text.split(/\. |\n/)[0] ?? '';
+}

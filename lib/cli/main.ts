@@ -5,6 +5,7 @@
  * Each command is loaded only when it is asked for, so that none pays for another's imports.
  */
 import { CommandError, type Command } from './command.js';
+import { version } from './version.js';
 
 const commands: Readonly<Record<string, { readonly summary: string; readonly load: () => Promise<Command> }>> = {
   broker: {
@@ -26,6 +27,10 @@ async function run(name: string | undefined, options: string[]): Promise<void> {
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     (name === undefined ? process.stderr : process.stdout).write(usage());
     process.exitCode = name === undefined ? 2 : 0;
+    return;
+  }
+  if (name === '--version') {
+    process.stdout.write(`${version}\n`);
     return;
   }
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;

@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { ArgumentError, TimeoutError, WrongStateError, type PublishProperties } from '../amqp/index.js';
 import type { EmbeddedBroker } from '../broker/index.js';
-import { shownArgument } from '../broker/shown-argument.js';
+import { shown } from '../broker/shown.js';
 import { meet } from './expectation.js';
 import {
   consumedExpectation,
@@ -231,7 +231,7 @@ export class AmqpTesting {
     assertBytesFlow();
     this.#assertNotOver();
     if (!Number.isFinite(milliseconds) || milliseconds < 0) {
-      throw new ArgumentError('milliseconds', `must be a number from 0 on, not ${shownArgument(milliseconds)}`);
+      throw new ArgumentError('milliseconds', `must be a number from 0 on, not ${shown(milliseconds)}`);
     }
     const rest = async (): Promise<void> => {
       // A message that goes round and round would never let it rest.

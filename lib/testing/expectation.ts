@@ -1,6 +1,6 @@
 /** Waits until messages came as expected, or says what came instead. */
 import { ArgumentError } from '../amqp/index.js';
-import { shownArgument } from '../broker/shown-argument.js';
+import { shown } from '../broker/shown.js';
 import { ExpectationError } from './errors.js';
 import { now, pause, turn } from './real-time.js';
 import type { WaitingMessages } from './waiting-messages.js';
@@ -64,10 +64,10 @@ export async function meet<Entry>(
 
 function checkLimits({ count, within }: ExpectationLimits): void {
   if (count !== undefined && (!Number.isInteger(count) || count < 0)) {
-    throw new ArgumentError('count', `must be a whole number from 0 on, not ${shownArgument(count)}`);
+    throw new ArgumentError('count', `must be a whole number from 0 on, not ${shown(count)}`);
   }
   if (within !== undefined && (!Number.isFinite(within) || within < 0)) {
-    throw new ArgumentError('within', `must be a number of milliseconds, not ${shownArgument(within)}`);
+    throw new ArgumentError('within', `must be a number of milliseconds, not ${shown(within)}`);
   }
 }
 

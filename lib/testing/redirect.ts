@@ -7,7 +7,7 @@ import {
   type TransportFactory,
 } from '../amqp/index.js';
 import type { EmbeddedBroker } from '../broker/index.js';
-import { shownArgument } from '../broker/shown-argument.js';
+import { shown } from '../broker/shown.js';
 import { AmqpClient, AmqpConnections, AmqpServer } from '../nest/index.js';
 
 /** Something that connects, and whose way to the broker can be changed until it does. */
@@ -36,7 +36,7 @@ export class Redirection {
   /** Throws ArgumentError for a `drainTimeout` that is no number of milliseconds. */
   constructor(broker: EmbeddedBroker, drainTimeout?: number) {
     if (drainTimeout !== undefined && (!Number.isFinite(drainTimeout) || drainTimeout < 0)) {
-      throw new ArgumentError('drainTimeout', `must be a number from 0 on, not ${shownArgument(drainTimeout)}`);
+      throw new ArgumentError('drainTimeout', `must be a number from 0 on, not ${shown(drainTimeout)}`);
     }
     this.#broker = broker;
     this.#drainTimeout = drainTimeout;

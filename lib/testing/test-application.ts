@@ -8,7 +8,7 @@ import { ModulesContainer, NestFactory, type AbstractHttpAdapter } from '@nestjs
 import { ArgumentError, WrongStateError } from '../amqp/index.js';
 import { EmbeddedBroker, type BrokerOptions } from '../broker/index.js';
 import { AmqpServer, type AmqpServerOptions } from '../nest/index.js';
-import { shownArgument } from '../broker/shown-argument.js';
+import { shown } from '../broker/shown.js';
 import { AmqpTesting } from './amqp-testing.js';
 import { NoHttpAdapter } from './no-http.adapter.js';
 import { assertBytesFlow } from './real-time.js';
@@ -163,7 +163,7 @@ function assertModule(module: unknown): void {
     );
   }
   if (typeof module === 'function' || (typeof module === 'object' && module !== null)) return;
-  throw new ArgumentError('module', `must be a module class or an application, not ${shownArgument(module)}`);
+  throw new ArgumentError('module', `must be a module class or an application, not ${shown(module)}`);
 }
 
 function isApplication(module: TestedModule): module is INestApplication {

@@ -37,5 +37,5 @@ export {
   type MethodName,
 } from './generated/methods.js';
 export { PublishEncoder } from './publish-encoder.js';
-export { failedMethodName, methodName, readMethod, repliesTo } from './methods.js';
-export { replyCodes } from './spec.js';
+export { failedMethodName, methodFields, methodName, readMethod, repliesTo } from './methods.js';
+export { replyCodes, type Domain } from './spec.js';

@@ -6,6 +6,7 @@
 import { FrameSyntaxError, UnexpectedFrameError } from '../errors.js';
 import type { ByteReader } from './byte-reader.js';
 import { methodCodecs, type Method, type MethodCodec, type MethodName } from './generated/methods.js';
+import { classes, type Domain } from './spec.js';
 
 const codecsById = new Map<number, MethodCodec<MethodName>>(
   Object.values(methodCodecs).map((codec) => [codec.id, codec as unknown as MethodCodec<MethodName>]),
@@ -35,4 +36,12 @@ export function readMethod(methodId: number, reader: ByteReader): Method {
 /** The names of the methods that answer `name`; empty when none does. */
 export function repliesTo(name: MethodName): readonly MethodName[] {
   return methodCodecs[name].replies;
+}
+
+/** The fields of a method and their domains, in wire order, without those that are reserved. */
+export function methodFields(name: MethodName): ReadonlyMap<string, Domain> {
+  const [className, methodPart] = name.split('.');
+  const method = classes.find((one) => one.name === className)?.methods.find((one) => one.name === methodPart);
+  const named = (method?.fields ?? []).filter((field) => !field.startsWith('['));
+  return new Map(named.map((field) => field.split(':') as [string, Domain]));
 }

@@ -55,7 +55,13 @@ export function readDefinitions(definitions: unknown): Definitions {
   const virtualHosts = section('vhosts', (entry) => entry.name('name'));
   const logins = section('users', readLogin);
   for (const { name } of logins) granted.set(name, {});
+  // The broker has guest/guest, who may do everything in `/` until it is said otherwise, as on RabbitMQ.
+  const isGuestNamed = granted.has('guest');
+  if (!isGuestNamed) granted.set('guest', {});
   section('permissions', (entry) => readPermission(entry, granted));
+  const ofGuest = granted.get('guest') ?? {};
+  if (!isGuestNamed && Object.keys(ofGuest).length > 0) logins.push({ name: 'guest', password: 'guest' });
+  if (!isGuestNamed) granted.set('guest', { '/': {}, ...ofGuest });
   const read = {
     virtualHosts,
     users: logins.map((login) => ({ ...login, virtualHosts: granted.get(login.name) ?? {} })),
@@ -112,7 +118,7 @@ function readPermission(entry: Entry, granted: ReadonlyMap<string, Record<string
   if (entry.isFaulty) return;
   const hosts = granted.get(user);
   if (hosts) Object.defineProperty(hosts, virtualHost, { value: permissions, enumerable: true, configurable: true });
-  else entry.fault('user', 'is no user of these definitions');
+  else entry.fault('user', 'is no user of these definitions, nor guest');
 }
 
 function pattern(entry: Entry, field: string): string {

@@ -2,7 +2,9 @@
 import { ArgumentError } from '../../amqp/errors.js';
 import { replyCodes } from '../../amqp/protocol/index.js';
 import type { FaultyConnection } from '../serve/fault-hooks.js';
+import { ConfirmDelay, type PublishFate } from '../serve/conditions.js';
 import type { Pace } from '../serve/flow.js';
+import { shown } from '../shown.js';
 import { ReplyError, type ReplyScope } from '../store/reply-error.js';
 
 /** Where a fault strikes. */
@@ -16,8 +18,10 @@ export interface Circumstance {
 export interface Effect {
   /** It goes on until it is taken back; otherwise it is done at once. */
   readonly isLasting: boolean;
-  /** Answers how many things it struck, and how it is taken back. */
-  strike(at: Circumstance): { readonly count: number; readonly undo?: () => void };
+  /** At a basic.publish it does this instead: it concerns that publish alone. */
+  readonly ofPublish?: Effect;
+  /** Answers how many things it struck, and how it is taken back; `onGone`: of that nothing is left. */
+  strike(at: Circumstance, onGone: () => void): { readonly count: number; readonly undo?: () => void };
 }
 
 /** What the broker says when it closes something. */
@@ -37,6 +41,13 @@ function instant(act: (at: Circumstance) => number): Effect {
 
 function lasting(begin: (connection: FaultyConnection) => () => void): Effect {
   return { isLasting: true, strike: ({ connection }) => ({ count: 1, undo: begin(connection) }) };
+}
+
+function mark(fate: PublishFate): Effect {
+  return instant(({ connection }) => {
+    connection.conditions.mark(fate);
+    return 1;
+  });
 }
 
 export const drop = instant(({ connection }) => {
@@ -112,7 +123,7 @@ export function slow(pace: Partial<Pace>, direction: FaultDirection): Effect {
   const { delay = 0, bytesPerSecond = Infinity } = pace;
   milliseconds('delay', delay);
   if (!(bytesPerSecond > 0))
-    throw new ArgumentError('bytesPerSecond', `must be more than 0, not ${String(bytesPerSecond)}`);
+    throw new ArgumentError('bytesPerSecond', `must be more than 0, not ${shown(bytesPerSecond)}`);
   if (delay === 0 && bytesPerSecond === Infinity)
     throw new ArgumentError('pace', 'needs delay, bytesPerSecond, or both');
   return lasting(({ line }) => {
@@ -128,7 +139,7 @@ export function slow(pace: Partial<Pace>, direction: FaultDirection): Effect {
 
 export function split(bytes: number): Effect {
   if (!Number.isInteger(bytes) || bytes < 1) {
-    throw new ArgumentError('bytes', `must be an integer from 1 on, not ${String(bytes)}`);
+    throw new ArgumentError('bytes', `must be an integer from 1 on, not ${shown(bytes)}`);
   }
   return lasting(({ line }) => line.pieceSize.add(bytes));
 }
@@ -147,18 +158,40 @@ export function block(reason: string): Effect {
 
 export function delayConfirms(time: number): Effect {
   if (time !== Infinity) milliseconds('milliseconds', time);
-  return lasting(({ conditions }) => conditions.confirmDelay.add(time));
+  const all = lasting(({ conditions }) => {
+    const delay = new ConfirmDelay(time);
+    const undo = conditions.confirmDelay.add(delay);
+    return () => {
+      undo();
+      delay.release();
+    };
+  });
+  if (time === Infinity) return { ...all, ofPublish: mark({ delay: new ConfirmDelay(time) }) };
+  const one: Effect = {
+    isLasting: false,
+    strike: ({ connection }, onGone) => {
+      const delay = new ConfirmDelay(time, onGone);
+      connection.conditions.mark({ delay });
+      return {
+        count: 1,
+        undo: () => {
+          delay.release();
+        },
+      };
+    },
+  };
+  return { ...all, ofPublish: one };
 }
 
 export function hinderPublishes(how: 'nack' | 'return'): Effect {
-  return lasting(({ conditions }) => conditions.publishes.add(how));
+  return { ...lasting(({ conditions }) => conditions.publishes.add(how)), ofPublish: mark({ outcome: how }) };
 }
 
 export const refuseLogins = lasting(({ conditions }) => conditions.refusedLogin.add(true));
 
 function sidesOf(direction: FaultDirection): { reads: boolean; writes: boolean } {
   if (!['reads', 'writes', 'both'].includes(direction)) {
-    throw new ArgumentError('direction', `must be reads, writes or both, not ${direction}`);
+    throw new ArgumentError('direction', `must be reads, writes or both, not ${shown(direction)}`);
   }
   return { reads: direction !== 'writes', writes: direction !== 'reads' };
 }
@@ -168,13 +201,13 @@ const longest = 0x7fff_ffff;
 
 function milliseconds(name: string, value: number): void {
   if (typeof value === 'number' && value >= 0 && value <= longest) return;
-  throw new ArgumentError(name, `must be milliseconds from 0 to ${String(longest)}, not ${String(value)}`);
+  throw new ArgumentError(name, `must be milliseconds from 0 to ${String(longest)}, not ${shown(value)}`);
 }
 
 function refusalOf(scope: ReplyScope, reply: FaultReply = {}, otherwise: { code: number; text: string }): ReplyError {
   const code = reply.code ?? otherwise.code;
   if (!Number.isInteger(code) || code < 200 || code > 0xffff) {
-    throw new ArgumentError('code', `must be an integer from 200 to 65535, not ${String(code)}`);
+    throw new ArgumentError('code', `must be an integer from 200 to 65535, not ${shown(code)}`);
   }
   const text = reply.text ?? (code === otherwise.code ? otherwise.text : textFor(code));
   if (typeof text !== 'string' || Buffer.byteLength(text) > 255) {

@@ -17,7 +17,8 @@ export interface SlowOptions {
  * What can be done at a site: `broker.faults.on(...)`, `.next(...)` and `.at(...)`.
  *
  * What is done at once (`drop`, `reset`, `halfClose`, `close`, `closeChannels`, `cancelConsumers`) is done and over. All
- * else lasts until the fault, or all faults, are ended; of `on(...)` it also holds connections that come later.
+ * else lasts until the fault, or all faults, are ended; of `on(...)` it also holds connections that come later. What is about
+ * publishes concerns, with `at('basic.publish', ...)`, exactly those at which it strikes.
  * Everything throws ArgumentError where an argument is wrong, before anything is done.
  */
 export class FaultSite {
@@ -93,12 +94,12 @@ export class FaultSite {
     return this.#strike(effects.block(reason));
   }
 
-  /** Publisher confirms come so many milliseconds late. */
+  /** Publisher confirms come so many milliseconds late; those that are held back come when the fault ends. */
   delayConfirms(milliseconds: number): Fault {
     return this.#strike(effects.delayConfirms(milliseconds));
   }
 
-  /** Publisher confirms never come; the messages are taken. */
+  /** Publisher confirms never come, also when the fault has ended; the messages are taken. */
   loseConfirms(): Fault {
     return this.#strike(effects.delayConfirms(Infinity));
   }

@@ -1,8 +1,17 @@
 /** What can be broken on purpose, while the broker runs. */
 import { ArgumentError } from '../../amqp/errors.js';
-import { methodIds, methodName, type Method, type MethodFields, type MethodName } from '../../amqp/protocol/index.js';
+import {
+  methodFields,
+  methodIds,
+  methodName,
+  type Domain,
+  type Method,
+  type MethodFields,
+  type MethodName,
+} from '../../amqp/protocol/index.js';
 import type { FaultyConnection } from '../serve/fault-hooks.js';
 import type { Speaker } from '../serve/method-watch.js';
+import { shown } from '../shown.js';
 import { matcherOf, type ConnectionFilter } from './connection-filter.js';
 import type { Effect, FaultReply } from './effects.js';
 import type { Fault } from './fault.js';
@@ -56,6 +65,8 @@ export class Faults {
   /**
    * Faults for the next connection: when it is accepted, before its first byte, or, with a filter, when it has said its
    * name and its user and is not logged in yet. It has no channels then; faults in its later life are `at(...)`.
+   *
+   * Each such fault has a connection of its own: two of them strike the next two, in the order in which they were asked for.
    */
   next(connections?: ConnectionFilter): Omit<FaultSite, 'closeChannels' | 'cancelConsumers'> {
     const matcher = matcherOf(connections);
@@ -66,12 +77,23 @@ export class Faults {
    * Faults that strike at a method: `faults.at('basic.ack', { count: 3 }).drop()` cuts the connection that says the third
    * basic.ack from now on, which is not handled any more.
    *
+   * At `basic.publish`, `nackPublishes`, `returnPublishes`, `delayConfirms` and `loseConfirms` concern exactly the publishes at
+   * which they strike: `faults.at('basic.publish', { count: 3 }).nackPublishes()` refuses the third. What else lasts is a
+   * state of the connection (`silence`, `slow`, `split`, `merge`, `block`, and at other methods those four): it begins at the
+   * first method named and goes on until the fault is ended, whatever `times` says.
+   *
    * Throws ArgumentError for an unknown method, and for options that are wrong.
    */
   at<Name extends MethodName>(method: Name, options: AtOptions<Name> = {}): FaultSite {
     const choice = choiceOf(method, options);
     const matcher = matcherOf(options.connections);
-    return new FaultSite((effect: Effect) => this.#rules.strikeAt(choice, effect, matcher));
+    return new FaultSite((effect: Effect) => {
+      const { ofPublish } = effect;
+      if (choice.name !== 'basic.publish' || !ofPublish) return this.#rules.strikeAt(choice, effect, matcher);
+      if (choice.isAfter)
+        throw new ArgumentError('when', 'must be before: the publish is answered when it was handled');
+      return this.#rules.strikeAt(choice, ofPublish, matcher);
+    });
   }
 
   /** Ends all faults, also those that still wait. What was dropped or closed stays so. */
@@ -139,23 +161,71 @@ const knownMethods: ReadonlySet<string> = new Set(Object.values(methodIds).map(m
 /** Methods that a broker says; of those that both say, basic.ack and the like, clients' count unless said. */
 const saidByBroker = /-ok$|^connection\.(start|secure|tune|blocked|unblocked)$|^basic\.(deliver|return|get-empty)$/;
 const saidByClient = /^connection\.(start|secure|tune)-ok$/;
+const saidByBoth = /^(connection|channel)\.close(-ok)?$|^channel\.flow(-ok)?$|^basic\.(ack|nack|cancel)$/;
+
+const knownOptions: Readonly<Record<keyof AtOptions, true>> = {
+  count: true,
+  times: true,
+  when: true,
+  from: true,
+  fields: true,
+  connections: true,
+};
 
 function choiceOf<Name extends MethodName>(name: Name, options: AtOptions<Name>): MethodChoice {
   if (!knownMethods.has(name)) throw new ArgumentError('method', `there is no method "${name}"`);
+  if (typeof options !== 'object' || (options as unknown) === null)
+    throw new ArgumentError('options', 'must be an object');
+  const unknown = Object.keys(options).find((key) => !Object.hasOwn(knownOptions, key));
+  if (unknown !== undefined) {
+    throw new ArgumentError(unknown, `unknown option; there is: ${Object.keys(knownOptions).join(', ')}`);
+  }
   const { count = 1, times = 1, when = 'before', fields } = options;
-  const from = options.from ?? (saidByBroker.test(name) && !saidByClient.test(name) ? 'broker' : 'client');
+  const speaker = saidByBroker.test(name) && !saidByClient.test(name) ? 'broker' : 'client';
+  const from = options.from ?? speaker;
   if (!Number.isInteger(count) || count < 1) throw new ArgumentError('count', 'must be an integer from 1 on');
   if (times !== Infinity && (!Number.isInteger(times) || times < 1)) {
     throw new ArgumentError('times', 'must be an integer from 1 on, or Infinity');
   }
   if (!['before', 'after'].includes(when)) throw new ArgumentError('when', 'must be before or after');
   if (!['client', 'broker'].includes(from)) throw new ArgumentError('from', 'must be client or broker');
-  if (fields !== undefined && typeof fields !== 'function' && typeof fields !== 'object') {
-    throw new ArgumentError('fields', 'must be an object or a function');
+  if (from !== speaker && !saidByBoth.test(name)) {
+    throw new ArgumentError('from', `must be ${speaker}: nobody else says ${name}`);
   }
+  if (fields !== undefined && typeof fields !== 'function') assertFields(name, fields);
   // Only methods of this name are asked.
   const hasFields = (method: Method): boolean => hasThese(method.fields as MethodFields[Name], fields);
   return { name, from, count, times, isAfter: when === 'after', hasFields };
+}
+
+/** What would never match is refused: fields that the method has not, and values of another kind. */
+function assertFields(name: MethodName, wanted: object): void {
+  if (typeof wanted !== 'object' || (wanted as unknown) === null) {
+    throw new ArgumentError('fields', 'must be an object or a function');
+  }
+  const known = methodFields(name);
+  for (const [field, value] of Object.entries(wanted) as [string, unknown][]) {
+    const domain = known.get(field);
+    if (domain === undefined) {
+      const names = [...known.keys()].join(', ');
+      throw new ArgumentError(
+        `fields.${field}`,
+        `${name} has no such field; there is: ${names === '' ? 'none' : names}`,
+      );
+    }
+    const kinds = kindsOf(domain);
+    if (kinds.length === 0) throw new ArgumentError(`fields.${field}`, 'is a table or bytes: ask for it by a function');
+    if (!kinds.includes(typeof value)) {
+      throw new ArgumentError(`fields.${field}`, `must be a ${kinds[0] ?? ''}, not ${shown(value)}`);
+    }
+  }
+}
+
+/** How values of a domain are read; empty where they cannot be compared. */
+function kindsOf(domain: Domain): readonly string[] {
+  if (domain === 'bit') return ['boolean'];
+  if (domain === 'shortstr' || domain === 'longstr') return ['string'];
+  return domain === 'table' || domain === 'bytes' ? [] : ['number', 'bigint'];
 }
 
 function hasThese<Fields extends object>(

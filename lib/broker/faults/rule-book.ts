@@ -42,6 +42,8 @@ interface MethodRule extends MethodChoice {
 export class RuleBook implements FaultHooks {
   readonly #faults = new Set<Fault>();
   #connectionRules: ConnectionRule[] = [];
+  /** Connections that were the next one for a fault: each such fault has one of its own. */
+  readonly #taken = new WeakSet<FaultyConnection>();
   #methodRules: MethodRule[] = [];
 
   get watchesMethods(): boolean {
@@ -118,7 +120,10 @@ export class RuleBook implements FaultHooks {
       const { fault, effect, connections } = rule;
       // A filter needs the name and the user, which are known only later.
       if (connections.takesAll !== isNew || fault.isOver) continue;
+      const isNext = rule.left !== Infinity;
+      if (isNext && this.#taken.has(connection)) continue;
       if (!holds(() => connections.matches(connection))) continue;
+      if (isNext) this.#taken.add(connection);
       rule.left--;
       if (rule.left === 0) this.#connectionRules = this.#connectionRules.filter((other) => other !== rule);
       this.#strike(fault, effect, { connection });
@@ -161,7 +166,10 @@ export class RuleBook implements FaultHooks {
   }
 
   #strike(fault: Fault, effect: Effect, at: Circumstance): void {
-    const { count, undo } = effect.strike(at);
+    const { count, undo } = effect.strike(at, () => {
+      if (undo) fault.forgetStep(at.connection, undo);
+      if (!this.#mayStrike(fault)) fault.exhaust();
+    });
     // `ended` may have been told in the meantime: then there is nothing left to take back.
     fault.note(at.connection, count, undo);
   }

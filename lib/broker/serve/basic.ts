@@ -1,7 +1,9 @@
 /** Class basic, but for publish: qos, consume, cancel, get, ack, nack, reject, recover. */
 import type { FieldTable } from '../../amqp/protocol/index.js';
 import { typeName } from '../store/field-text.js';
+import type { MessageQueue } from '../store/message-queue.js';
 import { channelRefusal, connectionRefusal } from '../store/reply-error.js';
+import type { VirtualHost } from '../store/virtual-host.js';
 import { generatedName, type ChannelSession } from './channel-session.js';
 import { Consumer } from './consumer.js';
 import { cancelDirectReplies, consumeDirectReplies, directReplyPrefix } from './direct-reply.js';
@@ -47,6 +49,7 @@ export const basicHandlers: Handlers<BasicMethods> = {
     connection.user.authorise(virtualHost, 'read', 'queue', name);
     const queue = session.queue(name);
     const priority = consumerPriority(fields.arguments, `queue '${name}' in vhost '${virtualHost.name}'`);
+    assertKnown(fields.arguments, queue, virtualHost);
     if (queue.settings.type === 'quorum' && session.channelPrefetch > 0) {
       throw connectionRefusal(
         'notImplemented',
@@ -131,6 +134,16 @@ function recover(session: ChannelSession, requeue: boolean, answer: () => void):
   answer();
   const isFailure = session.virtualHost.behaviour.nackCountsAsDelivery;
   applySettlement(session, { how: 'requeue', isFailure, deliveries: session.takeAllUnacked() });
+}
+
+/** What no queue knows is taken. */
+function assertKnown(table: Readonly<FieldTable>, { name, settings }: MessageQueue, host: VirtualHost): void {
+  const foreign = Object.keys(table).find((argument) => host.behaviour.streamConsumerArguments.includes(argument));
+  if (foreign === undefined) return;
+  throw channelRefusal(
+    'preconditionFailed',
+    `invalid arg '${foreign}' for queue '${name}' in vhost '${host.name}' of queue type rabbit_${settings.type}_queue`,
+  );
 }
 
 function consumerPriority(table: Readonly<FieldTable>, queue: string): number {

@@ -13,7 +13,6 @@ import {
   FrameParser,
   methodIds,
   minimumFrameMax,
-  protocolHeader,
   readMethod,
   writeHeartbeat,
   writeMethod,
@@ -40,6 +39,7 @@ import { Handshake, type HandshakePort } from './handshake.js';
 import { Heartbeat } from './heartbeat.js';
 import { Line } from './line.js';
 import type { MethodWatch } from './method-watch.js';
+import { hasMalformedText } from './method-text.js';
 import { methodEvent } from './method-event.js';
 import { assertSize, publish, type ReceivedPublish } from './publish.js';
 import { closeFields, framingRefusal, refusalOf } from './refusals.js';
@@ -129,9 +129,11 @@ export class ConnectionSession
     };
     const least = Math.max(context.tuning.frameMax, minimumFrameMax);
     this.#parser = new FrameParser(tap, { frameMax: least, headerFrameMax: least });
-    this.#setDeadline(context.handshakeTimeout, () => {
-      this.destroy();
-    });
+    if (context.handshakeTimeout > 0) {
+      this.#setDeadline(context.handshakeTimeout, () => {
+        this.destroy();
+      });
+    }
   }
 
   /** Begins to read; called once, in the turn in which it was made. */
@@ -238,9 +240,9 @@ export class ConnectionSession
     if (this.#state === 'closed') return;
     this.#heartbeat?.noteHeard();
     const frames = this.#state === 'handshake' ? this.#handshake.read(chunk) : chunk;
-    if (frames === 'wrong') {
+    if (frames && 'understood' in frames) {
       // AMQP 4.2.2: answer with the version that would be understood, and close.
-      this.line.write([protocolHeader]);
+      this.line.write([frames.understood]);
       this.#end();
       this.line.end();
       return;
@@ -292,6 +294,10 @@ export class ConnectionSession
     this.#guard(channel, methodId, () => {
       this.#reader.reset(buffer, start, end);
       const method = readMethod(methodId, this.#reader);
+      if (hasMalformedText(method, buffer.subarray(start, end))) {
+        this.#refuse(channel, 0, connectionRefusal('frameError', 'Malformed UTF-8 in shortstr'));
+        return;
+      }
       if (channel === 0) this.#connectionMethod(method);
       else this.#channelMethod(channel, method);
     });
@@ -418,6 +424,7 @@ export class ConnectionSession
   // --- methods on channels -------------------------------------------------------------------------
 
   #channelMethod(channel: number, method: Method): void {
+    const fate = this.conditions.takeMark();
     if (this.#state === 'closing') return;
     if (this.#state !== 'running') throw connectionRefusal('channelError', 'a channel before connection.open');
     const open = this.#channels.get(channel);
@@ -437,7 +444,7 @@ export class ConnectionSession
     } else {
       if (method.name === 'channel.open') throw connectionRefusal('channelError', `second 'channel.open' seen`);
       if (method.name === 'basic.publish') {
-        content.begin(method.fields);
+        content.begin(method.fields, fate);
         this.notePublish();
       } else {
         dispatch(session, method);

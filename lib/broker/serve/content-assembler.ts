@@ -7,6 +7,7 @@
  */
 import type { MethodFields } from '../../amqp/protocol/index.js';
 import { connectionRefusal, type ReplyError } from '../store/reply-error.js';
+import type { PublishFate } from './conditions.js';
 import type { ReceivedPublish } from './publish.js';
 
 const basicClass = 60;
@@ -27,6 +28,7 @@ export interface ContentHeader {
 
 export class ContentAssembler {
   #fields: MethodFields['basic.publish'] | undefined;
+  #fate: PublishFate | undefined;
   #encodedProperties: Buffer | undefined;
   #bodySize = 0;
   #received = 0;
@@ -49,8 +51,10 @@ export class ContentAssembler {
     return `expected content header for class ${basicClass}, got non content header frame instead`;
   }
 
-  begin(fields: MethodFields['basic.publish']): void {
+  /** `fate`: what faults make of this publish. */
+  begin(fields: MethodFields['basic.publish'], fate?: PublishFate): void {
     this.#fields = fields;
+    this.#fate = fate;
   }
 
   /** Answers the publish when it has no body. */
@@ -94,12 +98,13 @@ export class ContentAssembler {
 
   #finish(body: Buffer): ReceivedPublish | undefined {
     const fields = this.#fields;
+    const fate = this.#fate;
     const encodedProperties = this.#encodedProperties;
     this.#fields = undefined;
     this.#encodedProperties = undefined;
     this.#received = 0;
     this.#prepared = emptyBody;
     this.#pieces = [];
-    return fields && encodedProperties && { fields, encodedProperties, body };
+    return fields && encodedProperties && { fields, encodedProperties, body, fate };
   }
 }

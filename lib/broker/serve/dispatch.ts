@@ -25,8 +25,6 @@ const handlers: Partial<Handlers> = {
     if (!active) throw connectionRefusal('notImplemented', 'active=false');
     session.send('channel.flow-ok', { active });
   },
-
-  'channel.flow-ok': () => {},
 };
 
 /** Runs a method on an open channel, or throws ReplyError. */

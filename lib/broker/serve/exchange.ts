@@ -21,7 +21,7 @@ export const exchangeHandlers: Handlers<ExchangeMethods> = {
       const type = exchangeType(fields.type, virtualHost);
       if (name === '') throw operationOnDefault();
       connection.user.authorise(virtualHost, 'configure', 'exchange', name);
-      if (!virtualHost.findExchange(name)) assertMayBeMade(name, fields.arguments, virtualHost.name);
+      if (!virtualHost.findExchange(name)) assertMayBeMade(session, name, fields.arguments);
       virtualHost.declareExchange({
         name,
         type,
@@ -63,13 +63,19 @@ export const exchangeHandlers: Handlers<ExchangeMethods> = {
   },
 };
 
-function assertMayBeMade(name: string, table: Readonly<FieldTable>, vhost: string): void {
+/** What goes on to an alternate exchange is read from this one, and written there. */
+function assertMayBeMade({ connection, virtualHost }: ChannelSession, name: string, table: Readonly<FieldTable>): void {
   assertNotReserved(name, 'exchange');
   const alternate = table['alternate-exchange'];
-  if (alternate === undefined || typeof alternate === 'string') return;
+  if (alternate === undefined) return;
+  if (typeof alternate === 'string') {
+    connection.user.authorise(virtualHost, 'read', 'exchange', name);
+    connection.user.authorise(virtualHost, 'write', 'exchange', alternate);
+    return;
+  }
   throw channelRefusal(
     'preconditionFailed',
-    `invalid type '${typeName(alternate)}' for arg 'alternate-exchange' in exchange '${name}' in vhost '${vhost}'`,
+    `invalid type '${typeName(alternate)}' for arg 'alternate-exchange' in exchange '${name}' in vhost '${virtualHost.name}'`,
   );
 }
 

@@ -45,6 +45,14 @@ export interface HandshakePort {
   opened(virtualHost: VirtualHost): void;
 }
 
+/** AMQP 0-9, from before there was 0-9-1: RabbitMQ serves it the same. */
+const header09 = Buffer.from('AMQP\x01\x01\x00\x09', 'latin1');
+/** 0-9 with whatever revision. */
+const amqp09 = Buffer.from(protocolHeader.subarray(0, 7));
+const amqp1 = Buffer.from('AMQP\x00\x01\x00\x00', 'latin1');
+/** AMQP 1.0, with SASL first. */
+const saslHeader = Buffer.from('AMQP\x03\x01\x00\x00', 'latin1');
+
 export class Handshake {
   #state: 'header' | 'start' | 'tune' | 'open' | 'done' = 'header';
   #header: Buffer = Buffer.alloc(0);
@@ -93,15 +101,15 @@ export class Handshake {
     return this.#state !== 'header' && this.#state !== 'tune';
   }
 
-  /** Takes bytes as long as the header is not there; answers those behind it. 'wrong': it is another protocol's. */
-  read(chunk: Buffer): Buffer | 'wrong' | undefined {
+  /** Takes bytes as long as the header is not there; answers those behind it, or, for another protocol's, a header for it. */
+  read(chunk: Buffer): Buffer | { readonly understood: Uint8Array } | undefined {
     if (this.#state !== 'header') return chunk;
     this.#header = Buffer.concat([this.#header, chunk]);
     if (this.#header.length < protocolHeader.length) return undefined;
     const header = this.#header.subarray(0, protocolHeader.length);
     const rest = this.#header.subarray(protocolHeader.length);
     this.#header = Buffer.alloc(0);
-    if (!header.equals(protocolHeader)) return 'wrong';
+    if (!header.equals(protocolHeader) && !header.equals(header09)) return { understood: this.#understood(header) };
     this.#state = 'start';
     this.#port.send('connection.start', {
       versionMajor: 0,
@@ -111,6 +119,14 @@ export class Handshake {
       locales: 'en_US',
     });
     return rest.length > 0 ? rest : undefined;
+  }
+
+  /** RabbitMQ 4.3 tells whoever speaks no AMQP 0-9 of its AMQP 1.0; who asks for that one hears what is spoken here. */
+  #understood(header: Buffer): Uint8Array {
+    const { pointsToAmqp1 } = this.#context.behaviour;
+    return !pointsToAmqp1 || header.equals(amqp1) || header.equals(saslHeader) || header.subarray(0, 7).equals(amqp09)
+      ? protocolHeader
+      : saslHeader;
   }
 
   /** Takes a step, or throws where it is not the turn of this method. */

@@ -8,11 +8,11 @@ import {
   type MethodFields,
 } from '../../amqp/protocol/index.js';
 import { edited, receivedMessage, type Message } from '../store/message.js';
-import type { BrokerClock } from '../clock.js';
 import { sizeOf, type MemoryLedger } from '../store/memory-ledger.js';
 import type { MessageQueue } from '../store/message-queue.js';
 import { channelRefusal, connectionRefusal } from '../store/reply-error.js';
 import type { ChannelSession, Transaction } from './channel-session.js';
+import type { PublishFate } from './conditions.js';
 import { deliverReply, directReplyPrefix, replyAddress } from './direct-reply.js';
 
 /** A publish whose content came in whole. */
@@ -20,11 +20,13 @@ export interface ReceivedPublish {
   readonly fields: MethodFields['basic.publish'];
   readonly encodedProperties: Buffer;
   readonly body: Buffer;
+  /** What faults make of this one alone. */
+  readonly fate: PublishFate | undefined;
 }
 
 const propertiesReader = new ByteReader();
 
-export function publish(session: ChannelSession, { fields, encodedProperties, body }: ReceivedPublish): void {
+export function publish(session: ChannelSession, { fields, encodedProperties, body, fate }: ReceivedPublish): void {
   const { virtualHost, connection } = session;
   const { exchange: exchangeName, routingKey } = fields;
   if (fields.immediate) throw connectionRefusal('notImplemented', 'immediate=true');
@@ -51,9 +53,9 @@ export function publish(session: ChannelSession, { fields, encodedProperties, bo
   const routed = virtualHost.route(exchange, message);
 
   const deliver = (): boolean => {
-    const { isTaken, isAccepted } = delivered(session, message, routed);
+    const { isTaken, isAccepted } = delivered(session, message, routed, fate);
     if (!isTaken && fields.mandatory) returnMessage(session, message);
-    if (tag !== undefined) confirm(session, tag, isAccepted, virtualHost.clock);
+    if (tag !== undefined) confirm(session, tag, isAccepted, fate);
     return isAccepted;
   };
   if (session.transaction) holdUntilCommit(session.transaction, message, deliver, virtualHost.memory);
@@ -108,8 +110,13 @@ interface Delivered {
   readonly isAccepted: boolean;
 }
 
-function delivered(session: ChannelSession, message: Message, routed: readonly MessageQueue[]): Delivered {
-  const fault = session.connection.conditions.publishes.top;
+function delivered(
+  session: ChannelSession,
+  message: Message,
+  routed: readonly MessageQueue[],
+  fate: PublishFate | undefined,
+): Delivered {
+  const fault = fate?.outcome ?? session.connection.conditions.publishes.top;
   if (fault !== undefined) return { isTaken: fault === 'nack', isAccepted: fault !== 'nack' };
   if (deliverReply(session, message)) return { isTaken: true, isAccepted: true };
   const { queues, isAccepted } = session.virtualHost.deliver(message, routed, (queue) => session.isNewTo(queue));
@@ -122,7 +129,7 @@ function returnMessage(session: ChannelSession, message: Message): void {
   session.sendMessage('basic.return', fields, message);
 }
 
-function confirm(session: ChannelSession, tag: number, isAccepted: boolean, clock: BrokerClock): void {
+function confirm(session: ChannelSession, tag: number, isAccepted: boolean, fate: PublishFate | undefined): void {
   const { confirms, connection } = session;
   if (!confirms) return;
   const answer = (): void => {
@@ -131,9 +138,9 @@ function confirm(session: ChannelSession, tag: number, isAccepted: boolean, cloc
     else confirms.refuse(tag);
     connection.requestFlush();
   };
-  const delay = connection.conditions.confirmDelay.top;
-  if (delay === undefined) answer();
-  else confirms.hold(tag, Number.isFinite(delay) ? clock.after(delay, answer) : undefined);
+  const delay = fate?.delay ?? connection.conditions.confirmDelay.top;
+  if (!delay || delay.isReleased) answer();
+  else confirms.hold(tag, delay.hold(answer, session.virtualHost.clock));
 }
 
 /** Throws 406 for a body over max_message_size. */

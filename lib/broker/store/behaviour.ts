@@ -22,6 +22,12 @@ export interface Behaviour {
   readonly reportedVersion: string;
   /** exchange.declare with an unknown type: closes the connection with 503 (3.10), or the channel with 406. */
   readonly unknownExchangeTypeClosesConnection: boolean;
+  /** Answers an unknown protocol header with that of AMQP 1.0; else with that of 0-9-1. */
+  readonly pointsToAmqp1: boolean;
+  /** x-queue-master-locator, of mirrored queues, closes the connection with 541. */
+  readonly refusesMasterLocator: boolean;
+  /** x-arguments that only consumers of streams know. */
+  readonly streamConsumerArguments: readonly string[];
   /** The least frame_max a client may ask for, in bytes. */
   readonly leastFrameMax: number;
   /** max_message_size in bytes; a larger body is 406. */
@@ -82,6 +88,9 @@ const behaviours: Record<EmulatedVersion, Behaviour> = {
   '3.10': {
     reportedVersion: '3.10.8',
     unknownExchangeTypeClosesConnection: true,
+    pointsToAmqp1: false,
+    refusesMasterLocator: false,
+    streamConsumerArguments: ['x-stream-offset'],
     leastFrameMax: 4096,
     maximumMessageSize: 128 * 1024 * 1024,
     defaultDeliveryLimit: undefined,
@@ -112,6 +121,9 @@ const behaviours: Record<EmulatedVersion, Behaviour> = {
   '4.3': {
     reportedVersion: '4.3.0',
     unknownExchangeTypeClosesConnection: false,
+    pointsToAmqp1: true,
+    refusesMasterLocator: true,
+    streamConsumerArguments: ['x-stream-offset', 'x-stream-filter', 'x-stream-match-unfiltered'],
     leastFrameMax: 8192,
     maximumMessageSize: 16 * 1024 * 1024,
     defaultDeliveryLimit: 20,

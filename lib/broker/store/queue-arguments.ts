@@ -7,7 +7,7 @@ import type { FieldTable, FieldValue } from '../../amqp/protocol/index.js';
 import { queueTypeCheck, type KnownArguments, type QueueType } from './argument-rules.js';
 import type { Behaviour } from './behaviour.js';
 import { areEqualFields, describedDifference, typeName } from './field-text.js';
-import { channelRefusal, type ReplyError } from './reply-error.js';
+import { channelRefusal, connectionRefusal, type ReplyError } from './reply-error.js';
 
 export type { QueueType } from './argument-rules.js';
 
@@ -103,8 +103,19 @@ function checkedArguments(declaration: QueueDeclaration, vhost: string, behaviou
   if (behaviour.defaultsQueueType && table['x-queue-type'] === undefined) names.sort();
   const foreign = names.find((name) => knownAnywhere.includes(name) && !knownHere.includes(name));
   if (foreign !== undefined) throw refuse(foreign, ` of queue type rabbit_${type}_queue`);
+  if (behaviour.refusesMasterLocator && table['x-queue-master-locator'] !== undefined) throw noMasterLocator();
   if (type === 'stream') throw refuse('x-queue-type', ': the embedded broker has no streams');
   return type as QueueType;
+}
+
+/** As RabbitMQ tells it: cut after 255 bytes. */
+function noMasterLocator(): ReplyError {
+  return connectionRefusal(
+    'internalError',
+    'Feature `queue_master_locator` is deprecated.\nBy default, this feature is not permitted anymore.\n' +
+      'The feature will be removed from a future major RabbitMQ version, regardless of the configuration; ' +
+      'actual version to be determined.\nTo con...',
+  );
 }
 
 function assertReplicable(declaration: QueueDeclaration, described: string): void {

@@ -2,7 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { EmbeddedBroker, type BrokerOptions, type EmulatedVersion, type UserOptions } from '../../broker/index.js';
-import { CommandError, type Command } from '../command.js';
+import { CommandError, wrongCall, type Command } from '../command.js';
+import { version } from '../version.js';
 
 const help = `Usage: leveret broker [options]
 
@@ -16,14 +17,17 @@ Options:
   --users FILE        users beside guest/guest, as JSON: [{ "name": "shop", "password": "...",
                       "virtualHosts": { "/": { "configure": ".*", "write": ".*", "read": ".*" } } }]
                       Without virtualHosts a user may do everything. One named guest replaces guest/guest
+  --vhost NAME        a virtual host beside /; may be said again for more
   --definitions FILE  RabbitMQ's definitions, as "rabbitmqctl export_definitions FILE" writes them: virtual hosts,
                       users, permissions, policies, exchanges, queues, bindings
   --tls-cert FILE     serve TLS with this certificate (PEM, with its chain); needs --tls-key
   --tls-key FILE      its private key (PEM, without a passphrase)
   --tls-ca FILE       refuse clients without a certificate of this authority (PEM); by theirs they may log in (EXTERNAL)
   --tls-login WHAT    what of it is the user's name: distinguished_name (default; CN=shop,O=Example) or common_name
+  --memory-limit N    bytes that queues may hold together before publishers are blocked (default 536870912: 512 MiB)
   --log               print each method to standard error: time, connection, > to the broker or < from it, channel,
                       name, fields; of bodies the size alone, and no password
+  --version           print the version of leveret
   -h, --help          show this
 
 Examples:
@@ -42,16 +46,32 @@ export const brokerCommand: Command = async (options) => {
     process.stdout.write(help);
     return;
   }
+  if (values.version) {
+    process.stdout.write(`${version}\n`);
+    return;
+  }
   const tls = await tlsOf(values);
+  const users = values.users === undefined ? undefined : await readJson('--users', values.users);
+  const definitions =
+    values.definitions === undefined ? undefined : await readJson('--definitions', values.definitions);
+  const virtualHosts = values.vhost ?? [];
   const broker = await start({
     port: portOf(values.port, tls === undefined ? '5672' : '5671'),
     host: values.host,
     emulate: versionOf(values.emulate),
-    users: values.users === undefined ? undefined : ((await readJson('--users', values.users)) as UserOptions[]),
-    definitions: values.definitions === undefined ? undefined : await readJson('--definitions', values.definitions),
+    users: users as UserOptions[] | undefined,
+    virtualHosts,
+    definitions,
+    memoryLimit: memoryLimitOf(values['memory-limit']),
     tls,
     certificateLogin: loginOf(values),
   });
+  try {
+    assertHosts((users ?? []) as UserOptions[], ['/', ...virtualHosts, ...hostsOf(definitions)]);
+  } catch (error) {
+    await broker.stop();
+    throw error;
+  }
   if (values.log) await log(broker);
   if (broker.url.includes('guest:guest@') && !isLoopback(values.host)) {
     process.stderr.write(
@@ -78,7 +98,9 @@ async function log(broker: EmbeddedBroker): Promise<void> {
 
 const text = { type: 'string' } as const;
 const known = {
-  ...{ port: text, host: text, emulate: text, users: text, definitions: text },
+  ...{ port: text, host: text, emulate: text, users: text, definitions: text, 'memory-limit': text },
+  vhost: { type: 'string', multiple: true },
+  version: { type: 'boolean' },
   ...{ 'tls-cert': text, 'tls-key': text, 'tls-ca': text, 'tls-login': text },
   log: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
@@ -90,7 +112,7 @@ function read(options: string[]): Values {
   try {
     return parseArgs({ args: options, options: known }).values;
   } catch (error) {
-    throw new CommandError(2, `broker: ${messageOf(error).split('. ')[0] ?? ''}`);
+    throw new CommandError(2, `broker: ${wrongCall(error)}`);
   }
 }
 
@@ -98,6 +120,42 @@ function portOf(given: string | undefined, otherwise: string): number {
   const port = given ?? otherwise;
   if (/^\d{1,5}$/.test(port) && Number(port) <= 65_535) return Number(port);
   throw new CommandError(2, `broker: --port must be a number from 0 to 65535, not "${port}"`);
+}
+
+function memoryLimitOf(given: string | undefined): number | undefined {
+  if (given === undefined) return undefined;
+  if (/^\d{1,15}$/.test(given) && Number(given) > 0) return Number(given);
+  throw new CommandError(2, `broker: --memory-limit must be a number of bytes from 1 on, not "${given}"`);
+}
+
+/** The virtual hosts of definitions that were read without a fault. */
+function hostsOf(definitions: unknown): string[] {
+  const { vhosts } = (definitions ?? {}) as { vhosts?: readonly { readonly name: string }[] | null };
+  return (vhosts ?? []).map(({ name }) => name);
+}
+
+/** What is there when it starts is all there will be: whoever may open another virtual host never can. */
+function assertHosts(users: readonly UserOptions[], known: readonly string[]): void {
+  for (const [index, { virtualHosts = {} }] of users.entries()) {
+    const missing = Object.keys(virtualHosts).find((name) => !known.includes(name));
+    if (missing === undefined) continue;
+    const where = `users[${String(index)}].virtualHosts`;
+    throw new CommandError(1, `broker: --users: ${where}: there is no virtual host "${missing}"; --vhost makes one`);
+  }
+}
+
+/** Node takes whatever for a list of authorities, and then trusts nobody. */
+async function authorityOf(file: string): Promise<string> {
+  const given = await readText('--tls-ca', file);
+  const certificates = given.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+  const { X509Certificate } = await import('node:crypto');
+  try {
+    if (certificates.length === 0) throw new Error('nothing between BEGIN CERTIFICATE and END CERTIFICATE');
+    for (const certificate of certificates) new X509Certificate(certificate);
+  } catch (error) {
+    throw new CommandError(1, `broker: --tls-ca: no certificate (PEM) in ${file}: ${messageOf(error)}`);
+  }
+  return given;
 }
 
 function versionOf(version = '4.3'): EmulatedVersion {
@@ -114,7 +172,7 @@ async function tlsOf(values: Values): Promise<BrokerOptions['tls']> {
   return {
     cert: await readText('--tls-cert', cert),
     key: await readText('--tls-key', key),
-    ...(ca === undefined ? {} : { ca: await readText('--tls-ca', ca), requestCert: true, rejectUnauthorized: true }),
+    ...(ca === undefined ? {} : { ca: await authorityOf(ca), requestCert: true, rejectUnauthorized: true }),
   };
 }
 

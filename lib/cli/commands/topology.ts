@@ -14,7 +14,7 @@ import {
   type Plan,
   type PlannedEntity,
 } from '../../amqp/index.js';
-import { CommandError, type Command } from '../command.js';
+import { CommandError, wrongCall, type Command } from '../command.js';
 
 const help = `Usage: leveret topology plan  FILE [options]
        leveret topology apply FILE [options]
@@ -136,7 +136,7 @@ function read(options: string[]): Call | undefined {
       isJson: values.json === true,
     };
   } catch (error) {
-    throw new CommandError(1, `topology: ${messageOf(error).split('. ')[0] ?? ''}`);
+    throw new CommandError(1, `topology: ${wrongCall(error)}`);
   }
 }
 

@@ -13,6 +13,8 @@ import { rejection } from '../../support/waiting.js';
 
 const main = fileURLToPath(new URL('../../../lib/cli/main.ts', import.meta.url));
 
+const packageFile = fileURLToPath(new URL('../../../package.json', import.meta.url));
+
 interface Finished {
   readonly code: number | null;
   readonly stdout: string;
@@ -69,11 +71,27 @@ describe('leveret broker', () => {
     [['broker', '--port', 'x'], 'leveret: broker: --port must be a number from 0 to 65535, not "x"\n'],
     [['broker', '--emulate', '2'], 'leveret: broker: --emulate must be 3.10 or 4.3, not "2"\n'],
     [['broker', '--bogus'], "leveret: broker: Unknown option '--bogus'\n"],
+    [['broker', '--port', '-1'], 'leveret: broker: --port needs a value\n'],
+    [['broker', '--port'], 'leveret: broker: --port needs a value\n'],
+    [['broker', '--log=x'], 'leveret: broker: --log takes no value\n'],
+    [
+      ['broker', '--memory-limit', '1GB'],
+      'leveret: broker: --memory-limit must be a number of bytes from 1 on, not "1GB"\n',
+    ],
     [['bogus'], expect.stringMatching(/^leveret: unknown command "bogus"; there is: .*broker.*\n$/)],
   ])(
     'refuses %j',
     async (options, text) => {
       expect(await finished(leveret(...options))).toEqual({ code: 2, stdout: '', stderr: text });
+    },
+    30_000,
+  );
+
+  it.each([[['--version']], [['broker', '--version']]])(
+    'tells its version: %j',
+    async (options) => {
+      const { version } = JSON.parse(await readFile(packageFile, 'utf8')) as { version: string };
+      expect(await finished(leveret(...options))).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
     },
     30_000,
   );
@@ -120,12 +138,16 @@ describe('leveret broker with more', () => {
   }
 
   it('users and definitions out of files', async () => {
-    const users = await file('users.json', [{ name: 'shop', password, virtualHosts: { '/': { configure: '^$' } } }]);
+    const hosts = { '/': { configure: '^$' }, v: {}, w: {} };
+    const users = await file('users.json', [{ name: 'shop', password, virtualHosts: hosts }]);
     const definitions = await file('definitions.json', {
       vhosts: [{ name: '/' }, { name: 'v' }],
       queues: [{ name: 'orders', vhost: '/', durable: true, auto_delete: false, arguments: {} }],
     });
-    const options = ['--users', users, '--definitions', definitions, '--log'];
+    const options = [
+      ...['--users', users, '--definitions', definitions, '--log'],
+      ...['--vhost', 'w', '--vhost', 'x', '--memory-limit', '1000000'],
+    ];
     const { code, stderr } = await serving(options, async (url) => {
       const connection = await connect(url.replace('guest:guest@', ''), {
         ...{ username: 'shop', password, connectionName: 'a\u001b[31mname' },
@@ -135,6 +157,8 @@ describe('leveret broker with more', () => {
       expect(await channel.queueExists('orders')).toBe(true);
       await connection.updateSecret(`another-${password}`, 'a reason');
       await connection.close();
+      await (await connect(`${url}/x`)).close();
+      await (await connect(url.replace('guest:guest@', ''), { username: 'shop', password, virtualHost: 'w' })).close();
     });
     expect(code).toBe(0);
     const lines = stderr.trimEnd().split('\n');
@@ -197,6 +221,27 @@ describe('leveret broker with more', () => {
       /users\[0\]\.password: must be a string/,
     ],
     ['definitions that are none', ['--definitions', 'FILE'], '{"queues":[{}]}', 1, /queues\[0\]\.name: is missing/],
+    [
+      'users of a virtual host that is not there',
+      ['--users', 'FILE', '--vhost', 'shop'],
+      `[{"name":"u","password":"${password}","virtualHosts":{"shop":{},"other":{}}}]`,
+      1,
+      /--users: users\[0\]\.virtualHosts: there is no virtual host "other"; --vhost makes one/,
+    ],
+    [
+      'two users of one name',
+      ['--users', 'FILE'],
+      `[{"name":"u","password":"${password}"},{"name":"u"}]`,
+      1,
+      /users\[1\]\.name: there are two users "u"/,
+    ],
+    [
+      'an authority that is none',
+      ['--tls-cert', 'FILE', '--tls-key', 'FILE', '--tls-ca', 'FILE'],
+      '{}',
+      1,
+      /--tls-ca: no certificate \(PEM\) in /,
+    ],
     ['a certificate alone', ['--tls-cert', 'FILE'], 'x', 2, /TLS needs both --tls-cert and --tls-key/],
     [
       'a certificate that is none',

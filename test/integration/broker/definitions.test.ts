@@ -97,6 +97,30 @@ describe('definitions', () => {
     await broker.stop();
   });
 
+  it('may say what guest may do, who is there without being said', async () => {
+    const permissions = [{ user: 'guest', vhost: 'shop', configure: '^a$', write: '.*', read: '.*' }];
+    const broker = await EmbeddedBroker.start({
+      definitions: { vhosts: [{ name: 'shop' }, { name: 'other' }], permissions },
+    });
+    const open = (virtualHost: string) => connect({ transport: broker.memory(), virtualHost, recovery: false });
+    for (const [virtualHost, mayDeclare] of [
+      ['/', true],
+      ['shop', false],
+    ] as const) {
+      const connection = await open(virtualHost);
+      const channel = await connection.openChannel();
+      await channel.queueDeclare('a');
+      const declared = channel.queueDeclare('b').then(
+        () => true,
+        () => false,
+      );
+      expect(await declared).toBe(mayDeclare);
+      await connection.close();
+    }
+    expect(await rejection(open('other'))).toMatchObject({ replyCode: 530 });
+    await broker.stop();
+  });
+
   it('that the client wrote of a topology are read', async () => {
     const first = await EmbeddedBroker.start({ port: 0 });
     const connection = await connect(first.url);
@@ -153,7 +177,7 @@ describe('definitions', () => {
     [
       'permissions of nobody',
       { permissions: [{ user: 'u', vhost: '/', configure: '', write: '', read: '' }] },
-      'permissions[0].user: is no user of these definitions',
+      'permissions[0].user: is no user of these definitions, nor guest',
     ],
     [
       'a pattern that is none',

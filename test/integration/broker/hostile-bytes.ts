@@ -178,6 +178,7 @@ const cases: readonly (readonly [Moment, string, Buffer, string?])[] = [
   ['open', 'a channel over channel_max', method(11, 'channel.open', {}), 'goes on'],
   ['open', 'a channel opened twice', method(1, 'channel.open', {}), '504'],
   ['open', 'channel.close-ok out of nowhere', method(1, 'channel.close-ok', {}), '503'],
+  ['open', 'channel.flow-ok out of nowhere', method(1, 'channel.flow-ok', { active: true }), '503'],
   ['open', 'channel.close-ok for no channel', method(7, 'channel.close-ok', {}), '504'],
   [
     'open',
@@ -256,6 +257,19 @@ const cases: readonly (readonly [Moment, string, Buffer, string?])[] = [
     'open',
     'a queue name that is no UTF-8',
     rawMethod(1, 50, 10, Buffer.from('0000' + '02' + 'c328' + '02' + '00000000', 'hex')),
+    '501',
+  ],
+  ['open', 'a consumer tag that is no UTF-8', rawMethod(1, 60, 30, Buffer.from('02fffe00', 'hex')), '501'],
+  [
+    'open',
+    'a consumer tag that says what stands for such',
+    method(1, 'basic.cancel', { consumerTag: '\ufffd' }),
+    'goes on',
+  ],
+  [
+    'open',
+    'a routing key that is no UTF-8',
+    Buffer.concat([rawMethod(1, 60, 40, Buffer.from('0000' + '00' + '02fffe' + '00', 'hex')), header(0)]),
     'goes on',
   ],
 ];

@@ -2,6 +2,7 @@
  * Scenario 39 aimed at brokers: what no client should send ends the connection that sent it, with RabbitMQ's code, and
  * no other. On RabbitMQ itself, which shows what the codes are, and on the embedded broker, as each version.
  */
+import { once } from 'node:events';
 import { connect as connectSocket } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -9,6 +10,7 @@ import { connect } from 'leveret/amqp';
 import { EmbeddedBroker } from 'leveret/broker';
 import { protocolHeader } from '../../../lib/amqp/protocol/index.js';
 import { streamTransport } from '../../../lib/amqp/transport/index.js';
+import { askVersion } from '../../../scripts/rabbitmq-node.mjs';
 import { describeOnRabbitmq } from '../../support/brokers.js';
 import { pause, until } from '../../support/waiting.js';
 import {
@@ -49,7 +51,6 @@ const rabbitVerdicts: Readonly<Record<string, readonly Verdict[]>> = {
   'a content header without flags': ['541'],
   'property flags that go on': ['goes on'],
   'an ack of the greatest tag': ['channel 406'],
-  'a queue name that is no UTF-8': ['501'],
   // 3.10 speaks it.
   'AMQP 0-8': ['ends', 'goes on'],
 };
@@ -112,6 +113,28 @@ function expected(moment: Moment): Record<string, Verdict> {
 
 const moments: readonly Moment[] = ['header', 'start', 'tune', 'open'];
 
+/** A protocol header in hex, and the answer of each version; AMQP 1.0 is spoken by no version of ours. */
+const headers: readonly { what: string; bytes: string; answer: Readonly<Record<'3.10' | '4.3', string>> }[] = [
+  { what: '0-9, the old one', bytes: '01010009', answer: { '3.10': 'connection.start', '4.3': 'connection.start' } },
+  { what: '0-9 of revision 0', bytes: '00000900', answer: { '3.10': '00000901', '4.3': '00000901' } },
+  { what: '0-8 of a later draft', bytes: '00000800', answer: { '3.10': '00000901', '4.3': '03010000' } },
+];
+
+async function answersToHeaders(url: string, version: '3.10' | '4.3'): Promise<void> {
+  for (const { what, bytes, answer } of headers) {
+    const { hostname, port } = new URL(url);
+    const socket = connectSocket({ host: hostname, port: Number(port) });
+    socket.write(Buffer.concat([Buffer.from('AMQP'), Buffer.from(bytes, 'hex')]));
+    const [chunk] = (await once(socket, 'data')) as [Buffer];
+    socket.on('error', () => undefined).destroy();
+    const isFrame = chunk[0] === 1;
+    expect({ what, said: isFrame ? 'connection.start' : chunk.toString('hex', 4, 8) }).toEqual({
+      what,
+      said: answer[version],
+    });
+  }
+}
+
 describeOnRabbitmq('bytes that no client should send', (broker) => {
   it.each(moments)(
     'scenario 39: at "%s": what RabbitMQ makes of them',
@@ -127,6 +150,12 @@ describeOnRabbitmq('bytes that no client should send', (broker) => {
     },
     20_000,
   );
+
+  it('headers of other versions are answered', async () => {
+    const { hostname, port } = new URL(broker.url);
+    const version = await askVersion(hostname, Number(port));
+    await answersToHeaders(broker.url, version.startsWith('3.') ? '3.10' : '4.3');
+  });
 });
 
 describe.each(['3.10', '4.3'] as const)('bytes that no client should send, as %s', (emulate) => {
@@ -149,6 +178,10 @@ describe.each(['3.10', '4.3'] as const)('bytes that no client should send, as %s
     await channel.queueDelete('bystander');
     await other.close();
     await until('nothing is left of them', () => broker.inspect.connections().length === 0);
+  });
+
+  it('headers of other versions are answered', async () => {
+    await answersToHeaders(broker.url, emulate);
   });
 
   it('what comes after a close is not done, and neither is what comes on a channel after its own', async () => {

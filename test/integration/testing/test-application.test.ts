@@ -119,7 +119,7 @@ describe('an application module on a private broker', () => {
     const given = async (module: unknown): Promise<string> =>
       (await rejection(testApplication(module as typeof ShopModule, { logger: false }))).message;
     expect(await given(undefined)).toBe('module: must be a module class or an application, not undefined');
-    expect(await given('ShopModule')).toBe("module: must be a module class or an application, not 'ShopModule'");
+    expect(await given('ShopModule')).toBe('module: must be a module class or an application, not "ShopModule"');
     const moduleRef = await Test.createTestingModule({}).compile();
     expect(await given(moduleRef)).toContain('is a TestingModule: give what its createNestApplication() makes');
     await moduleRef.close();
@@ -143,7 +143,7 @@ describe('an application module on a private broker', () => {
   test('what is wrong with a number quotes a string', async () => {
     const port = '0' as unknown as number;
     const app = await rejection(start({ broker: { port } }));
-    expect(app.message).toBe("port: must be an integer from 0 to 65535, not '0'");
+    expect(app.message).toBe('port: must be an integer from 0 to 65535, not "0"');
   });
 
   test('settled waits no longer than it may, and names what is missing', async () => {

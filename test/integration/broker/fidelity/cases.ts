@@ -145,6 +145,28 @@ export const cases: readonly FidelityCase[] = [
     given: [declare('~q', { 'x-single-active-consumer': true })],
     when: [consume('~q', 'c', { exclusive: true })],
   },
+  ...(['classic', 'quorum'] as const).map((type) => ({
+    name: `arguments of consumers that a ${type} queue does not know`,
+    given: [declare('~q', { 'x-queue-type': type })],
+    when: [
+      consume('~q', 'a', { arguments: { 'x-stream-offset': 'last' } }),
+      consume('~q', 'a', { arguments: { 'x-stream-filter': 'f', 'x-stream-offset': 5, 'x-unheard-of': true } }),
+      consume('~q', 'a', { arguments: { 'x-stream-filter': 'f' } }),
+      consume('~q', 'a', { arguments: { 'x-stream-match-unfiltered': true } }),
+      consume('~q', 'a', { arguments: { 'x-stream-offset': 5, 'x-priority': 'high' } }),
+      consume('~q', 'b', { arguments: { 'x-unheard-of': true }, exclusive: true }),
+      consume('~q', 'a', { arguments: { 'x-stream-offset': 'last' } }),
+      consume('~none', 'a', { arguments: { 'x-stream-offset': 'last' } }),
+    ],
+  })),
+  {
+    name: 'x-queue-master-locator, of mirrored queues that are no more',
+    when: [
+      declare('~q', { 'x-queue-master-locator': 'min-masters' }),
+      declare('~s', { 'x-queue-type': 'quorum', 'x-queue-master-locator': 'min-masters' }),
+      declare('~q'),
+    ],
+  },
   {
     name: 'expirations',
     given: [declare('~q')],
