@@ -23,9 +23,9 @@ export function deadLetter(message: Message, circumstances: DeathCircumstances, 
   const known = deathsOf(message, behaviour);
   const deaths = withDeath(known, message, circumstances);
   const dropsCopies = deadLetterRoutingKey !== undefined && !behaviour.keepsCopiesOfDeadLetters;
-  // An empty x-death that a client wrote counts as one: RabbitMQ then takes it that the first death is told already.
+  // Whatever a client wrote as x-death counts as one: RabbitMQ then takes it that the first death is told already.
   const hasDied =
-    known.length > 0 || (behaviour.readsClientDeaths && isEmptyList(message.properties.headers?.['x-death']));
+    known.length > 0 || (behaviour.readsClientDeaths && message.properties.headers?.['x-death'] !== undefined);
   const firstDeath: FieldTable = hasDied
     ? {}
     : { 'x-first-death-exchange': message.exchange, 'x-first-death-queue': queue, 'x-first-death-reason': reason };
@@ -61,8 +61,6 @@ function deathsOf(message: Message, behaviour: Behaviour): readonly Death[] {
   const header = message.properties.headers?.['x-death'];
   return behaviour.readsClientDeaths && Array.isArray(header) ? header.flatMap(decodedDeath) : [];
 }
-
-const isEmptyList = (value: FieldValue): boolean => Array.isArray(value) && value.length === 0;
 
 /** The same queue and reason again counts up and comes first. */
 function withDeath(known: readonly Death[], message: Message, circumstances: DeathCircumstances): Death[] {

@@ -396,6 +396,17 @@ export const cases: readonly FidelityCase[] = [
     ],
   },
   {
+    name: 'deaths that a client wrote, and that are none',
+    given: [declare('~q', { 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': '~d' }), declare('~d')],
+    // A list of something else ends the process of RabbitMQ 3.10's queue.
+    when: ['a', []].flatMap((deaths, index) => [
+      publish('~q', { headers: { 'x-death': deaths } }),
+      get('~q'),
+      { settle: 'reject', pick: index },
+      get('~d'),
+    ]),
+  },
+  {
     name: 'redelivered, of what was dead-lettered by nack and by reject',
     given: [
       declare('~q', { 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': '~d' }),
