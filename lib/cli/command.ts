@@ -16,9 +16,14 @@ export class CommandError extends Error {
 
 /** What `parseArgs` refused, in one line. */
 export function wrongCall(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
+  const text = messageOf(error);
   const option = /--[\w-]+/.exec(text)?.[0];
   if (option !== undefined && /argument (is ambiguous|missing)/.test(text)) return `${option} needs a value`;
   if (option !== undefined && text.includes('does not take an argument')) return `${option} takes no value`;
   return text.split(/\. |\n/)[0] ?? '';
+}
+
+/** What an error says, whichever realm it is of. */
+export function messageOf(error: unknown): string {
+  return typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : String(error);
 }

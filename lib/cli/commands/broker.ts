@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { EmbeddedBroker, type BrokerOptions, type EmulatedVersion, type UserOptions } from '../../broker/index.js';
-import { CommandError, wrongCall, type Command } from '../command.js';
+import { CommandError, messageOf, wrongCall, type Command } from '../command.js';
 import { version } from '../version.js';
 
 const help = `Usage: leveret broker [options]
@@ -225,10 +225,6 @@ async function start(options: BrokerOptions): Promise<EmbeddedBroker> {
 
 function isLoopback(host = '127.0.0.1'): boolean {
   return host === 'localhost' || host === '::1' || host.startsWith('127.');
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** Resolves at the first SIGINT or SIGTERM. */

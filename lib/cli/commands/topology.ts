@@ -14,7 +14,7 @@ import {
   type Plan,
   type PlannedEntity,
 } from '../../amqp/index.js';
-import { CommandError, wrongCall, type Command } from '../command.js';
+import { CommandError, messageOf, wrongCall, type Command } from '../command.js';
 
 const help = `Usage: leveret topology plan  FILE [options]
        leveret topology apply FILE [options]
@@ -159,10 +159,6 @@ async function readDefinitions(file: string): Promise<unknown> {
     // What JSON.parse says repeats a piece of the file, which may hold the users' password hashes.
     throw new CommandError(1, `topology: ${file} is no JSON`);
   }
-}
-
-function messageOf(error: unknown): string {
-  return typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : String(error);
 }
 
 // --- what is said ---------------------------------------------------------------------------------
