@@ -2,14 +2,11 @@
 import { floor, ours } from '../clients/index.mjs';
 import { short } from '../figures.mjs';
 
-/** By how much what is allocated may be more than the baseline's. */
+/** By how much a figure may be dearer than the baseline's. */
 const allowed = 0.25;
 
-/** The same for CPU time, which on a virtual machine varies by a third from hour to hour for the same work, floor and all. */
-const allowedTime = 0.5;
-
-/** The same on a machine that has other work: fewer messages come together then, and each costs more. */
-const allowedTimeWhenBusy = 1;
+/** The same for CPU time on a machine that has other work: fewer messages come together then, and each costs more. */
+const allowedWhenBusy = 1;
 
 /**
  * Collects what was measured of both. The least counts: work that others do on the machine adds to a figure, and takes
@@ -59,7 +56,7 @@ export function judge(name, { bytes, ofFloor, ofYardstick }, baseline, isBusy) {
     );
   }
   const [byFloor, byYardstick] = [ofFloor / baseline.ofFloor, ofYardstick / baseline.ofYardstick];
-  if (Math.min(byFloor, byYardstick) > 1 + (isBusy ? allowedTimeWhenBusy : allowedTime)) {
+  if (Math.min(byFloor, byYardstick) > 1 + (isBusy ? allowedWhenBusy : allowed)) {
     found.push(
       `${name}: the CPU time of a message is ${short(ofFloor)} times the floor's and ${short(ofYardstick)} times the yardstick, ` +
         `${byFloor.toFixed(2)} and ${byYardstick.toFixed(2)} times the baseline's`,
